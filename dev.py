@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""One entry point for working on this repository; it needs Python 3.11 or newer and nothing else.
+
+    python3 dev.py chat --local "Name three fruits."   set up, then stream a real model's answer
+    python3 dev.py test                                set up, then run all tests
+    python3 dev.py check                               lint, types, imports, packaging
+    python3 dev.py setup                               only set up
+    python3 dev.py run COMMAND ...                     any command of the environment
+
+Setting up means: find uv (or install it into .cache/uv), then let it make .venv from pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+SCRIPTS = "Scripts" if os.name == "nt" else "bin"
+UV_REQUIREMENT = "uv>=0.9,<1"
+
+
+def find_uv() -> str:
+    """Return the path of uv, installing it beside the project when the machine has none."""
+    if found := shutil.which("uv"):
+        return found
+    home = ROOT / ".cache" / "uv"
+    uv = home / SCRIPTS / ("uv.exe" if os.name == "nt" else "uv")
+    if not uv.exists():
+        print("Setting up: installing uv into .cache/uv (once) ...", file=sys.stderr, flush=True)
+        venv.create(home, with_pip=True, clear=True)
+        python = home / SCRIPTS / "python"
+        subprocess.run([python, "-m", "pip", "install", "--quiet", UV_REQUIREMENT], check=True)
+    return str(uv)
+
+
+def setup() -> None:
+    """Make .venv hold exactly what pyproject.toml asks for; takes a moment when nothing changed."""
+    if not (ROOT / ".venv").exists():
+        print("Setting up: making .venv (once, about 120 MB to download) ...", file=sys.stderr, flush=True)
+    command = [find_uv(), "sync", "--quiet", "--all-packages", "--all-extras", "--python", sys.executable]
+    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(ROOT / ".venv")}
+    environment.pop("VIRTUAL_ENV", None)
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+
+def run(*command: str) -> int:
+    """Run a command of the environment and return its exit code."""
+    path = os.pathsep.join([str(ROOT / ".venv" / SCRIPTS), os.environ.get("PATH", "")])
+    program = shutil.which(command[0], path=path) or command[0]
+    environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(ROOT / ".venv")}
+    try:
+        return subprocess.run([program, *command[1:]], env=environment, check=False).returncode
+    except KeyboardInterrupt:
+        return 130
+
+
+def check() -> int:
+    """Run everything that CI checks besides the tests, and stop at the first failure."""
+    for command in (
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("pyright",),
+        ("lint-imports", "--config", "pyproject.toml"),
+    ):
+        print("$", *command, flush=True)
+        if code := run(*command):
+            return code
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Dispatch one command of this file; see the module's docstring."""
+    if not arguments or arguments[0] in {"-h", "--help"}:
+        print(__doc__)
+        return 0
+    name, *rest = arguments
+    if name not in {"chat", "models", "doctor", "test", "check", "setup", "run"}:
+        print(f"dev.py: unknown command {name!r}\n{__doc__}", file=sys.stderr)
+        return 2
+    try:
+        setup()
+    except subprocess.CalledProcessError as error:
+        print(f"dev.py: setting up failed (exit code {error.returncode}); see the lines above.", file=sys.stderr)
+        return error.returncode or 1
+    if name == "test":
+        return run("pytest", *rest)
+    if name == "check":
+        return check()
+    if name == "run":
+        return run(*rest)
+    return 0 if name == "setup" else run("raptscallions-ai", name, *rest)
+
+
+if __name__ == "__main__":
+    if sys.version_info < (3, 11):  # noqa: UP036 - the person may well start it with an older one
+        sys.exit("dev.py needs Python 3.11 or newer; this is " + sys.version.split()[0])
+    sys.exit(main(sys.argv[1:]))

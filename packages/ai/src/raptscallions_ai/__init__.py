@@ -1,0 +1,131 @@
+"""Streaming AI-gateway client: text chunks as they arrive, one final usage chunk, typed errors, nothing lost.
+
+::
+
+    async with OpenRouterClient() as client:
+        async for chunk in client.stream_chat("Why is the sky blue?"):
+            if chunk.type == "content":
+                print(chunk.content, end="", flush=True)
+            elif chunk.type == "done":
+                print(chunk.usage.total_tokens, chunk.usage.cost)
+
+Importing this package reads no environment, opens nothing and does not load the OpenAI SDK.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from raptscallions_ai._version import __version__
+from raptscallions_ai.chunks import (
+    AnnotationChunk,
+    ContentChunk,
+    DoneChunk,
+    ImageChunk,
+    ReasoningChunk,
+    StreamChunk,
+    ToolCallChunk,
+    WaitingChunk,
+)
+from raptscallions_ai.client import ChatClient, OpenRouterClient, openrouter_client
+from raptscallions_ai.errors import (
+    AiError,
+    AppError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ConnectionError,
+    ContentPolicyError,
+    ContextLengthError,
+    InsufficientCreditsError,
+    InvalidResponseError,
+    ModelNotAvailableError,
+    PermissionDeniedError,
+    ProviderError,
+    RateLimitError,
+    StreamInterruptedError,
+    TimeoutError,
+)
+from raptscallions_ai.messages import ChatMessage, ContentPart, Messages, Role, assistant, system, tool_result, user
+from raptscallions_ai.models import ModelInfo
+from raptscallions_ai.options import CallOptions, ChatOptions
+from raptscallions_ai.result import Attempt, ChatResult, CostSource, FinishReason, ToolCall, Usage
+from raptscallions_ai.stream import ChatStream
+from raptscallions_ai.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
+
+__all__ = [
+    "__version__",
+    # client
+    "ChatClient",
+    "OpenRouterClient",
+    "openrouter_client",
+    "CallOptions",
+    "ChatOptions",
+    "Timeouts",
+    # settings
+    "AiSettings",
+    "get_settings",
+    "reset_settings",
+    # messages
+    "ChatMessage",
+    "ContentPart",
+    "Messages",
+    "Role",
+    "assistant",
+    "system",
+    "tool_result",
+    "user",
+    # stream
+    "ChatStream",
+    "StreamChunk",
+    "AnnotationChunk",
+    "ContentChunk",
+    "DoneChunk",
+    "ImageChunk",
+    "ReasoningChunk",
+    "ToolCallChunk",
+    "WaitingChunk",
+    # results
+    "Attempt",
+    "ChatResult",
+    "CostSource",
+    "FinishReason",
+    "ModelInfo",
+    "ToolCall",
+    "Usage",
+    # errors
+    "AppError",
+    "AiError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "ConnectionError",
+    "ContentPolicyError",
+    "ContextLengthError",
+    "InsufficientCreditsError",
+    "InvalidResponseError",
+    "ModelNotAvailableError",
+    "PermissionDeniedError",
+    "ProviderError",
+    "RateLimitError",
+    "StreamInterruptedError",
+    "TimeoutError",
+]
+
+# Without a handler of its own, a library's warnings land on the user's terminal.
+logging.getLogger("raptscallions_ai").addHandler(logging.NullHandler())
+
+_SETTINGS = frozenset({"AiSettings", "get_settings", "reset_settings"})
+
+
+def __getattr__(name: str) -> Any:
+    """Load the settings on first use, because pydantic is the slowest part of this package to import."""
+    if name not in _SETTINGS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from raptscallions_ai import settings
+
+    return getattr(settings, name)

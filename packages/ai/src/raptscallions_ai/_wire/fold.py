@@ -1,0 +1,248 @@
+"""The pure heart of a stream: wire chunks in, stream chunks out, and in the end one result or one error.
+
+No I/O, no clock, no SDK: the same events give the same chunks however their bytes were cut.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from raptscallions_ai._wire.blocks import ReasoningBlocks, ToolCalls
+from raptscallions_ai._wire.errors import classify, read_failure
+from raptscallions_ai._wire.usage import UsageMeter
+from raptscallions_ai.chunks import AnnotationChunk, ContentChunk, ImageChunk, ReasoningChunk
+from raptscallions_ai.errors import AiError, InvalidResponseError, StreamInterruptedError
+from raptscallions_ai.result import ChatResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from raptscallions_ai._wire.chunk import WireChoice, WireChunk, WireDelta
+    from raptscallions_ai.chunks import StreamChunk
+
+__all__ = ["Fold"]
+
+_TOKEN_LIMIT_TYPES = frozenset({"max_tokens_exceeded", "token_limit_exceeded", "context_length_exceeded"})
+_TOKEN_LIMIT_TEXT = re.compile(r"token limit|max[_ ]?(?:completion_|output_)?tokens", re.IGNORECASE)
+_FAILED_UPSTREAM = frozenset({"error", "network_error"})
+
+
+class Fold:
+    """Fold the wire chunks of one answer into stream chunks and a result.
+
+    Args:
+        model: The model that was asked for; the answer's own `model` replaces it.
+        require_usage: Whether an answer without usage is an error.
+        redact: Removes the key and the prompt from a gateway's error message.
+
+    Attributes:
+        started: Whether any content was received, so that the call can no longer be retried unseen.
+        failure: The error that the gateway reported inside the stream; nothing may be fed after it.
+    """
+
+    def __init__(self, *, model: str, require_usage: bool, redact: Callable[[str], str]) -> None:
+        self.started = False
+        self.failure: AiError | None = None
+        self._asked_model = model
+        self._require_usage = require_usage
+        self._redact = redact
+        self._model = model
+        self._id: str | None = None
+        self._provider: str | None = None
+        self._fed = False
+        self._done = False
+        self._whole = False
+        self._choice: int | None = None
+        self._content: list[str] = []
+        self._reasoning: list[str] = []
+        self._reasoning_blocks = ReasoningBlocks()
+        self._tool_calls = ToolCalls()
+        self._annotations: list[dict[str, Any]] = []
+        self._images: list[dict[str, Any]] = []
+        self._refusal: list[str] = []
+        self._logprobs: list[dict[str, Any]] = []
+        self._finish_reason: str | None = None
+        self._native_finish_reason: str | None = None
+        self._usage = UsageMeter()
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is terminal evidence: a finish reason, the end mark together with usage, or a whole body."""
+        return self._finish_reason is not None or self._whole or (self._done and self._usage.seen)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is missing any more, so that the end mark need not be waited for at length."""
+        return self._finish_reason is not None and self._usage.seen
+
+    def feed(self, chunk: WireChunk, *, is_error: bool = False) -> list[StreamChunk]:
+        """Take in one chunk and return what it adds; sets `failure` if it reports one.
+
+        Usage is read first, because the chunk that reports a failure may carry it.
+
+        Args:
+            chunk: The decoded chunk.
+            is_error: Whether the chunk came as an event named `error`.
+        """
+        self._fed = True
+        if chunk.id:
+            self._id = self._id or chunk.id
+        if chunk.model:
+            self._model = chunk.model
+        if chunk.provider:
+            self._provider = chunk.provider
+        if chunk.usage is not None:
+            self._usage.feed(chunk.usage)
+        out: list[StreamChunk] = []
+        if chunk.choices:
+            for choice in chunk.choices:
+                self._feed_choice(choice, out)
+        error = chunk.error or _bare_error(chunk, is_error=is_error)
+        if error:
+            self.report(error)
+        if out:
+            self.started = True
+        return out
+
+    def report(self, error: object) -> None:
+        """Take in an error that the gateway reported inside the response, in any shape."""
+        self._fed = True
+        failure = read_failure(error)
+        # An answer that stopped at its token limit is complete, although some routes report that as an error too.
+        if self._finish_reason == "length" and (
+            failure.error_type in _TOKEN_LIMIT_TYPES or _TOKEN_LIMIT_TEXT.search(failure.message)
+        ):
+            return
+        self.failure = classify(failure, model=self._asked_model, redact=self._redact)
+
+    def mark_done(self, *, whole: bool = False) -> None:
+        """Note that the end mark `[DONE]` was seen; or, if `whole`, the end of a JSON body, which proves itself."""
+        self._done = True
+        self._whole = whole
+
+    def close(self, cut: str | None = None) -> ChatResult:
+        """Return the finished answer.
+
+        Args:
+            cut: What cut the connection, if anything did; None for a clean end.
+
+        Raises:
+            AiError: The gateway's own error, if it reported one.
+            StreamInterruptedError: There is no evidence that the answer is complete.
+            InvalidResponseError: The answer has no content at all, or no usage although that is required.
+        """
+        error = self.failure or self._problem(cut)
+        if error is None:
+            return self.partial()
+        if self._fed and error.partial is None:
+            error.partial = self.partial()
+            error.request_id = error.request_id or self._id
+            error.provider = error.provider or self._provider
+        raise error
+
+    def partial(self) -> ChatResult:
+        """Return what has arrived so far."""
+        calls = self._tool_calls.result()
+        finish = self._finish_reason
+        if calls and finish in (None, "stop") and self.complete:
+            finish = "tool_calls"
+        return ChatResult(
+            content="".join(self._content),
+            usage=self._usage.result(),
+            model=self._model,
+            finish_reason=finish,
+            tool_calls=calls,
+            reasoning="".join(self._reasoning),
+            reasoning_details=self._reasoning_blocks.result(),
+            annotations=tuple(self._annotations),
+            images=tuple(self._images),
+            refusal="".join(self._refusal) or None,
+            provider=self._provider,
+            id=self._id,
+            native_finish_reason=self._native_finish_reason,
+            logprobs=tuple(self._logprobs),
+        )
+
+    def _feed_choice(self, choice: WireChoice, out: list[StreamChunk]) -> None:
+        if self._choice is None:
+            self._choice = choice.index or 0
+        elif (choice.index or 0) != self._choice:
+            return
+        if choice.delta is not None:
+            self._feed_delta(choice.delta, out, whole=False)
+        elif choice.message is not None:
+            self._feed_delta(choice.message, out, whole=True)
+        if choice.logprobs is not None and choice.logprobs.content:
+            self._logprobs += choice.logprobs.content
+        if choice.native_finish_reason:
+            self._native_finish_reason = choice.native_finish_reason
+        if choice.finish_reason:
+            self._take_finish_reason(choice)
+        if choice.error:
+            self.report(choice.error)
+
+    def _take_finish_reason(self, choice: WireChoice) -> None:
+        if choice.finish_reason != "error" and choice.native_finish_reason not in _FAILED_UPSTREAM:
+            self._finish_reason = choice.finish_reason
+        elif self.failure is None:
+            # An error object, here or beside the choices, says more and replaces this.
+            self.failure = StreamInterruptedError("the provider failed while it was answering", retryable=True)
+
+    def _feed_delta(self, delta: WireDelta, out: list[StreamChunk], *, whole: bool) -> None:
+        if delta.reasoning_details or delta.reasoning or delta.reasoning_content:
+            visible = self._reasoning_blocks.feed(delta.reasoning_details or [])
+            if text := delta.reasoning or delta.reasoning_content or visible:
+                self._reasoning.append(text)
+                out.append(ReasoningChunk(text))
+        if content := delta.content:
+            if isinstance(content, str):
+                self._content.append(content)
+                out.append(ContentChunk(content))
+            else:
+                self._feed_parts(content, out)
+        if delta.tool_calls:
+            out += self._tool_calls.feed(delta.tool_calls, whole=whole)
+        for annotation in delta.annotations or ():
+            self._annotations.append(annotation)
+            out.append(AnnotationChunk(annotation))
+        for image in delta.images or ():
+            self._images.append(image)
+            out.append(ImageChunk(image))
+        if delta.refusal:
+            self._refusal.append(delta.refusal)
+
+    def _feed_parts(self, parts: list[Any], out: list[StreamChunk]) -> None:
+        for part in parts:
+            if not isinstance(part, dict):
+                continue
+            block = cast("dict[str, Any]", part)
+            if isinstance(text := block.get("text"), str) and text:
+                self._content.append(text)
+                out.append(ContentChunk(text))
+            elif block.get("type") == "image_url":
+                self._images.append(block)
+                out.append(ImageChunk(block))
+
+    def _problem(self, cut: str | None) -> AiError | None:
+        if not self._fed:
+            if cut is not None:
+                return StreamInterruptedError(f"{cut} before the answer began", retryable=True)
+            return InvalidResponseError("the response was empty", retryable=True)
+        if self._done and self._choice is None:
+            return InvalidResponseError("there are no choices in it", retryable=True)
+        if not self.complete:
+            return StreamInterruptedError(cut or "the stream ended without a finish reason", retryable=True)
+        if not self.started and self._finish_reason is None:
+            return InvalidResponseError("the answer has no content", retryable=True)
+        if self._require_usage and not self._usage.seen:
+            return InvalidResponseError("No usage metadata in response")
+        return None
+
+
+def _bare_error(chunk: WireChunk, *, is_error: bool) -> object:
+    """Return an error object that came without its envelope, or None if the chunk is none."""
+    told = chunk.message or chunk.detail
+    if is_error or (told and chunk.choices is None and chunk.usage is None and chunk.id is None):
+        return {"message": told or "no reason given", "code": chunk.code, "status": chunk.status}
+    return None

@@ -1,0 +1,150 @@
+"""The one place where exceptions of the SDK and its transports become an `AiError`."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+from typing import TYPE_CHECKING
+
+from raptscallions_ai._wire.errors import classify, read_failure
+from raptscallions_ai._wire.json import parse_json
+from raptscallions_ai._wire.sdk import RedirectRefusedError
+from raptscallions_ai._wire.sse import EventTooLargeError
+from raptscallions_ai.errors import (
+    AiError,
+    ConfigurationError,
+    ConnectionError,
+    InvalidResponseError,
+    TimeoutError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import openai
+
+__all__ = ["ai_error", "lost_connection"]
+
+
+def ai_error(
+    exception: Exception, *, model: str, redact: Callable[[str], str], connect_timeout: float | None = None
+) -> AiError:
+    """Return the error that an exception of the SDK, of its transports or of the decoder stands for.
+
+    The result holds no reference to the exception: that one knows the request, and with it the key and the prompt.
+
+    Args:
+        exception: What was raised before the answer began, or the decoder's complaint about it.
+        model: The model that was asked for.
+        redact: Removes the key and the prompt from a text.
+        connect_timeout: The limit that applied to connecting, in seconds.
+    """
+    import openai
+
+    if isinstance(exception, AiError):
+        return exception
+    if isinstance(exception, openai.APIStatusError):
+        return _status_error(exception, model=model, redact=redact)
+    if isinstance(exception, RedirectRefusedError):
+        why = f"the gateway redirects to {exception}, where key and prompt do not follow - check AI_GATEWAY_URL"
+        return InvalidResponseError(why)
+    if isinstance(exception, EventTooLargeError):
+        return InvalidResponseError("one event is larger than AI_MAX_EVENT_BYTES allows")
+    if _is_invalid_url(exception):
+        return ConfigurationError("AI_GATEWAY_URL is not an address that can be connected to")
+    if _is_connect_timeout(exception):
+        limit = None if connect_timeout is None else round(connect_timeout * 1000)
+        return TimeoutError(limit, phase="connect", retryable=True)
+    if _is_transport_error(exception):
+        return ConnectionError(details={"reason": _why(exception)})
+    if isinstance(exception, openai.APIResponseValidationError):
+        return InvalidResponseError("the SDK could not read it")
+    return AiError(f"Unexpected error: {type(exception).__name__}", details={"reason": type(exception).__name__})
+
+
+def lost_connection(exception: Exception) -> str | None:
+    """Return what happened to the connection while the answer was read, or None if this was not about it."""
+    return f"the connection was lost ({_why(exception)})" if _is_transport_error(exception) else None
+
+
+def _status_error(exception: openai.APIStatusError, *, model: str, redact: Callable[[str], str]) -> AiError:
+    response = exception.response
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    failure = read_failure(parse_json(response.content), status=exception.status_code, headers=headers)
+    return classify(failure, model=model, redact=redact)
+
+
+def _is_transport_error(exception: Exception) -> bool:
+    import aiohttp
+    import anyio
+    import httpx2
+    import openai
+
+    return isinstance(
+        exception,
+        openai.APIConnectionError
+        | httpx2.TransportError
+        | httpx2.StreamError
+        | aiohttp.ClientError
+        | anyio.EndOfStream
+        | anyio.BrokenResourceError
+        | anyio.ClosedResourceError
+        | OSError
+        | EOFError,
+    )
+
+
+def _is_connect_timeout(exception: Exception) -> bool:
+    """Tell a connection that took too long from one that was dropped.
+
+    The SDK's aiohttp transport reports every connection error as a timeout, so aiohttp's own class decides where
+    there is one.
+    """
+    import aiohttp
+    import httpx2
+    import openai
+
+    chain = list(_chain(exception))
+    for link in chain:
+        if isinstance(link, aiohttp.ClientError):
+            return isinstance(link, aiohttp.ServerTimeoutError)
+    return any(isinstance(link, openai.APITimeoutError | httpx2.TimeoutException) for link in chain)
+
+
+def _is_invalid_url(exception: Exception) -> bool:
+    import aiohttp
+    import httpx2
+
+    kinds = (httpx2.InvalidURL, httpx2.UnsupportedProtocol, aiohttp.InvalidURL)
+    return any(isinstance(link, kinds) for link in _chain(exception))
+
+
+def _why(exception: Exception) -> str:
+    """Name the deepest cause in words that a person can act on, without quoting anything that was sent."""
+    chain = list(_chain(exception))
+    for link in reversed(chain):
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return f"TLS certificate refused: {link.verify_message}"
+        if isinstance(link, ssl.SSLError):
+            return "TLS handshake failed"
+        if isinstance(link, OSError) and link.errno is not None and link.errno in errno.errorcode:
+            return _os_reason(link)
+    text = " ".join(str(link) for link in chain)
+    if "Name or service not known" in text or "getaddrinfo" in text or "nodename" in text:
+        return "host name not found"
+    return type(chain[-1]).__name__
+
+
+def _os_reason(error: OSError) -> str:
+    import os
+
+    return os.strerror(error.errno).lower() if error.errno is not None else type(error).__name__
+
+
+def _chain(exception: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = exception
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__

@@ -1,0 +1,73 @@
+"""Keep the key and the prompt out of what a gateway says back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Redactor"]
+
+_WINDOW = 24  # characters of the prompt in a row that count as quoting it
+_SHORTEST = 8  # a message shorter than this is too ordinary to look for
+_LONGEST = 65_536  # characters of one text that are looked for: nobody quotes the middle of a picture
+_HIDDEN = "[hidden]"
+
+
+class Redactor:
+    """Replace the key, and anything quoted from the conversation, in a text.
+
+    Gateways echo requests in their errors: validation errors quote the input, moderation quotes what it flagged.
+
+    Args:
+        secrets: Texts that must never appear, such as the key.
+        conversation: The request's messages in the wire format.
+    """
+
+    def __init__(self, secrets: Sequence[str], conversation: Sequence[object]) -> None:
+        self._secrets = [secret for secret in secrets if secret]
+        self._conversation = conversation
+
+    def __call__(self, text: str) -> str:
+        """Return `text` without the secrets and without quotations of the conversation."""
+        for secret in self._secrets:
+            text = text.replace(secret, _HIDDEN)
+        quotable = [" ".join(said[:_LONGEST].split()) for said in _strings(self._conversation)]
+        for said in sorted(quotable, key=len, reverse=True):
+            if _SHORTEST <= len(said) <= len(text):
+                text = text.replace(said, _HIDDEN)
+        return _without_windows(text, "\n".join(said for said in quotable if len(said) > _WINDOW))
+
+    def __repr__(self) -> str:
+        return "Redactor(...)"
+
+
+def _without_windows(text: str, said: str) -> str:
+    """Hide each run of `text` that is also a run of `said` and at least a window long."""
+    kept: list[str] = []
+    start = position = 0
+    while position + _WINDOW <= len(text):
+        if text[position : position + _WINDOW] not in said:
+            position += 1
+            continue
+        end = position + _WINDOW
+        while end < len(text) and text[position : end + 1] in said:
+            end += 1
+        kept += [text[start:position], _HIDDEN]
+        start = position = end
+    kept.append(text[start:])
+    return "".join(kept)
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Yield every text in the conversation that a person or a tool wrote; roles, types and ids are no secret."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in cast("dict[str, object]", value).items():
+            if key not in ("role", "type", "id", "tool_call_id"):
+                yield from _strings(item)
+    elif isinstance(value, list | tuple):
+        for item in cast("Sequence[object]", value):
+            yield from _strings(item)

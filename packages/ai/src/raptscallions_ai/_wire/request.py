@@ -1,0 +1,87 @@
+"""A call's request: messages and options in, the bytes to send out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from raptscallions_ai.messages import to_wire
+from raptscallions_ai.options import CallOptions, ChatOptions
+
+if TYPE_CHECKING:
+    from raptscallions_ai.messages import Messages
+
+__all__ = ["ChatRequest", "build_request"]
+
+_IN_BODY = tuple(ChatOptions.__annotations__)
+_KNOWN = frozenset(CallOptions.__annotations__)
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat completion request, ready to send; its repr shows sizes only.
+
+    Attributes:
+        model: The model asked for.
+        stream: Whether the answer is to be streamed.
+        body: The JSON body; its key order depends on nothing but the options given.
+        conversation: The messages in the wire format.
+        headers: Further headers.
+        query: Further query parameters.
+    """
+
+    model: str
+    stream: bool
+    body: bytes = field(repr=False)
+    conversation: list[Mapping[str, object]] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, object] = field(repr=False)
+
+
+def build_request(messages: Messages, *, model: str, stream: bool, options: CallOptions) -> ChatRequest:
+    """Check the options and build the request.
+
+    Args:
+        messages: The conversation.
+        model: The model to ask for.
+        stream: Whether the answer is to be streamed.
+        options: What is None is left out.
+
+    Raises:
+        TypeError: An option is unknown, or a value cannot be written as JSON.
+        ValueError: A header or the model cannot be sent.
+    """
+    if unknown := sorted(options.keys() - _KNOWN):
+        raise TypeError(f"unknown option {unknown[0]!r}; pass fields that have no name here in extra_body={{...}}")
+    if not model.strip():
+        raise ValueError("model must not be empty")
+    conversation = to_wire(messages)
+    body: dict[str, object] = {"model": model, "messages": conversation, "stream": stream}
+    if stream:
+        # OpenRouter always sends usage; every other gateway has to be asked.
+        body["stream_options"] = {"include_usage": True}
+    for name in _IN_BODY:
+        if (value := options.get(name)) is not None:
+            body[name] = value
+    body |= options.get("extra_body") or {}
+    return ChatRequest(
+        model=str(body["model"]),
+        stream=bool(body["stream"]),
+        body=_encode(body),
+        conversation=conversation,
+        headers=_checked(options.get("extra_headers") or {}),
+        query=options.get("extra_query") or {},
+    )
+
+
+def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in headers.items():
+        if not (name.isascii() and name.isprintable() and value.isprintable()):
+            raise ValueError(
+                f"extra_headers: {name!r} must have a printable name and a value without control characters"
+            )
+    return headers

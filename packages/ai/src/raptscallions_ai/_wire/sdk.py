@@ -1,0 +1,189 @@
+"""The OpenAI SDK as this library uses it: built per event loop, and asked for raw responses only.
+
+An `AsyncOpenAI` holds connections that belong to the loop they were opened on, so each loop gets its own and
+closes it when it shuts down. Importing the SDK takes half a second; that happens in a thread, on first use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urljoin, urlsplit
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import AsyncGenerator, Mapping
+
+    import httpx2
+    from openai import AsyncOpenAI, RequestOptions
+
+    from raptscallions_ai._wire.request import ChatRequest
+
+__all__ = ["Connections", "RedirectRefusedError", "get_json", "post_chat"]
+
+_KEEP_ALIVE_SECONDS = 30.0  # a person's pause between two turns should not cost a new TLS handshake
+_MOST_REDIRECTS = 3
+
+
+class RedirectRefusedError(Exception):
+    """The gateway redirects to where the key and the prompt must not follow; the message is the target's origin."""
+
+
+class Connections:
+    """The SDK clients of one gateway, one for each event loop that uses them.
+
+    Args:
+        base_url: The gateway's base URL.
+        api_key: The key.
+        headers: Headers to send with every request.
+        injected: A client of the user's own, to be used as it is and never closed.
+    """
+
+    def __init__(
+        self, *, base_url: str, api_key: str, headers: Mapping[str, str], injected: AsyncOpenAI | None = None
+    ) -> None:
+        self._base_url = base_url
+        self._api_key = api_key
+        self._headers = headers
+        self._injected = injected
+        self._open: WeakKeyDictionary[AbstractEventLoop, tuple[AsyncOpenAI, AsyncGenerator[None]]] = WeakKeyDictionary()
+        self.used = False
+
+    async def get(self) -> AsyncOpenAI:
+        """Return the running loop's SDK client, building it on first use."""
+        if self._injected is not None:
+            return self._injected
+        loop = asyncio.get_running_loop()
+        if (entry := self._open.get(loop)) is not None:
+            return entry[0]
+        sdk = await asyncio.to_thread(self._build)
+        if (entry := self._open.get(loop)) is not None:  # another task was faster; this one holds no connection yet
+            return entry[0]
+        owner = _closed_with_its_loop(sdk)
+        self._open[loop] = (sdk, owner)
+        self.used = True
+        await anext(owner)
+        return sdk
+
+    async def aclose(self) -> None:
+        """Close the connections of every loop that is still running."""
+        here = asyncio.get_running_loop()
+        for loop, (_, owner) in list(self._open.items()):
+            if loop is here:
+                await owner.aclose()
+            elif loop.is_running():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_aclose(owner), loop))
+        self._open.clear()
+
+    def _build(self) -> AsyncOpenAI:
+        import httpx2
+        from openai import AsyncOpenAI, DefaultAioHttpClient, omit
+
+        # The SDK would send OpenAI's own organization, project and headers from the environment to the gateway.
+        ambient = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+        foreign = [line.partition(":")[0].strip() for line in ambient if ":" in line]
+        unsent = dict.fromkeys(("OpenAI-Organization", "OpenAI-Project", *foreign), omit)
+        limits = httpx2.Limits(
+            max_connections=1000, max_keepalive_connections=100, keepalive_expiry=_KEEP_ALIVE_SECONDS
+        )
+        return AsyncOpenAI(
+            api_key=self._api_key,
+            admin_api_key="",
+            webhook_secret="",
+            base_url=self._base_url,
+            max_retries=0,
+            default_headers=cast("Mapping[str, str]", {**unsent, **self._headers}),
+            http_client=DefaultAioHttpClient(follow_redirects=False, limits=limits),
+        )
+
+    def __repr__(self) -> str:
+        return f"Connections(base_url={self._base_url!r})"
+
+
+async def _closed_with_its_loop(sdk: AsyncOpenAI) -> AsyncGenerator[None]:
+    """Close the SDK client when the loop shuts down its asynchronous generators, which `asyncio.run` always does."""
+    try:
+        yield
+    finally:
+        await sdk.close()
+
+
+async def _aclose(owner: AsyncGenerator[None]) -> None:
+    await owner.aclose()
+
+
+async def post_chat(sdk: AsyncOpenAI, request: ChatRequest, *, connect_timeout: float | None) -> httpx2.Response:
+    """Send a chat request and return the response as soon as its status is known to be good, body unread.
+
+    Raises:
+        RedirectRefusedError: The gateway redirects to another origin, or in a way that would drop the body.
+        Exception: Whatever the SDK and its transport raise; `ai_error` knows them all.
+    """
+    from openai import APIStatusError
+
+    path = "/chat/completions"
+    for _ in range(_MOST_REDIRECTS):
+        try:
+            return await _post(sdk, path, request, connect_timeout=connect_timeout)
+        except APIStatusError as error:
+            if not 300 <= error.status_code < 400:
+                raise
+            path = _redirect_target(error.response)
+    raise RedirectRefusedError("itself, again and again")
+
+
+async def get_json(sdk: AsyncOpenAI, path: str, *, connect_timeout: float | None) -> bytes:
+    """Return the body of a GET request.
+
+    Raises:
+        Exception: Whatever the SDK and its transport raise; `ai_error` knows them all.
+    """
+    import httpx2
+
+    response = await sdk.get(path, cast_to=httpx2.Response, options=_options(connect_timeout=connect_timeout))
+    return response.content
+
+
+async def _post(sdk: AsyncOpenAI, path: str, request: ChatRequest, *, connect_timeout: float | None) -> httpx2.Response:
+    import httpx2
+    from openai import AsyncStream
+
+    options = _options(connect_timeout=connect_timeout)
+    options["headers"] = {"Accept": "text/event-stream" if request.stream else "application/json", **request.headers}
+    options["params"] = request.query
+    response = await sdk.post(
+        path,
+        cast_to=httpx2.Response,
+        content=request.body,
+        stream=True,
+        # The SDK hands this class on without using it when a raw response is asked for.
+        stream_cls=AsyncStream[object],
+        options=options,
+    )
+    return cast("httpx2.Response", response)
+
+
+def _options(*, connect_timeout: float | None) -> RequestOptions:
+    import httpx2
+
+    # Only connecting is left to the transport: reading has deadlines of our own, which keep-alives do not reset.
+    timeout = httpx2.Timeout(None, connect=connect_timeout)
+    return {
+        "max_retries": 0,
+        "follow_redirects": False,
+        "timeout": timeout,
+        # Lets a key that the injected client gets from a callable be used.
+        "security": {"bearer_auth": True},
+    }
+
+
+def _redirect_target(response: httpx2.Response) -> str:
+    source = str(response.url)
+    target = urljoin(source, response.headers.get("location", ""))
+    before, after = urlsplit(source), urlsplit(target)
+    same_origin = (before.scheme, before.netloc) == (after.scheme, after.netloc)
+    if not same_origin or response.status_code not in (307, 308):
+        raise RedirectRefusedError(f"{after.scheme}://{after.netloc.rpartition('@')[2]}{after.path}")
+    return target

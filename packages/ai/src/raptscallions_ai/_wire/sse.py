@@ -1,0 +1,136 @@
+"""Server-sent events: bytes in, events out.
+
+The grammar is the WHATWG one (HTML standard, section 9.2.6): lines end with LF, CR or CRLF, a blank line
+dispatches, comments start with a colon, one space after a field's colon is dropped, a BOM is skipped. Lines
+are cut as bytes, so U+2028 and U+0085 inside JSON are data, and UTF-8 may be split anywhere between reads.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["Event", "EventTooLargeError", "SSEDecoder"]
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class Event(NamedTuple):
+    """An event that has a name; an event without one is its data, plain `bytes`."""
+
+    name: str
+    data: bytes
+
+
+class EventTooLargeError(Exception):
+    """One event is larger than the decoder's limit."""
+
+
+class SSEDecoder:
+    """Turn the bytes of an event stream into events, however the bytes are cut.
+
+    Args:
+        max_event_bytes: The largest event that is accepted, and so the most memory that one can take.
+
+    Attributes:
+        comments: How many comment lines were seen; gateways send them to keep the connection alive.
+        last_event_id: The `id` of the last event that had one.
+        retry_ms: The reconnection time that the server asked for, in milliseconds.
+    """
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self.comments = 0
+        self.last_event_id = ""
+        self.retry_ms: int | None = None
+        self._max = max_event_bytes
+        self._size = 0  # bytes held back for the event that is being read
+        self._partial_line: list[bytes] = []
+        self._data: list[bytes] = []
+        self._name = ""
+        self._at_start = True
+        self._after_cr = False
+
+    def feed(self, data: bytes) -> list[bytes | Event]:
+        """Return the events that `data` completes, in order.
+
+        Raises:
+            EventTooLargeError: An event exceeds the limit; the decoder must not be used any more.
+        """
+        if self._after_cr or b"\r" in data:
+            data = self._with_lf_only(data)
+        head, newline, rest = data.rpartition(b"\n")
+        self._size += len(data)
+        if not newline:
+            self._partial_line.append(data)
+            self._check_size()
+            return []
+        if self._partial_line:
+            head = b"".join((*self._partial_line, head))
+            self._partial_line.clear()
+        if rest:
+            self._partial_line.append(rest)
+        events = self._lines(head.split(b"\n"))
+        if events:
+            self._size = len(rest) + sum(map(len, self._data))
+        self._check_size()
+        return events
+
+    def close(self) -> list[bytes | Event]:
+        """Return the event that the end of the stream leaves without its blank line, if there is one.
+
+        The standard drops it; gateways end a good stream that way, so the caller decides what it is worth.
+        """
+        lines = [b"".join(self._partial_line), b""]
+        self._partial_line.clear()
+        return self._lines(lines)
+
+    def _with_lf_only(self, data: bytes) -> bytes:
+        if self._after_cr and data[:1] == b"\n":
+            data = data[1:]
+            self._after_cr = False
+        if data:
+            self._after_cr = data[-1:] == b"\r"
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _lines(self, lines: list[bytes]) -> list[bytes | Event]:
+        if self._at_start:
+            lines[0] = lines[0].removeprefix(_BOM)
+            self._at_start = False
+        events: list[bytes | Event] = []
+        data = self._data
+        for line in lines:
+            if line[:6] == b"data: ":
+                data.append(line[6:])
+            elif line:
+                self._field(line)
+            elif data:
+                joined = data[0] if len(data) == 1 else b"\n".join(data)
+                if len(joined) > self._max:
+                    raise EventTooLargeError
+                events.append(Event(self._name, joined) if self._name else joined)
+                data.clear()
+                self._name = ""
+            else:
+                self._name = ""
+        return events
+
+    def _field(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if not name:
+            self.comments += 1
+        elif name == b"data":
+            self._data.append(value)
+        elif name == b"event":
+            self._name = value.decode("utf-8", "replace")
+        elif name == b"id" and b"\0" not in value:
+            self.last_event_id = value.decode("utf-8", "replace")
+        elif name == b"retry" and value.isdigit():
+            # Nine digits are eleven days; int() must not meet a number of absurd length.
+            self.retry_ms = int(value[:9])
+
+    def _check_size(self) -> None:
+        if self._size > self._max:
+            held = sum(map(len, self._partial_line)) + sum(map(len, self._data))
+            if held > self._max:
+                raise EventTooLargeError
+            self._size = held

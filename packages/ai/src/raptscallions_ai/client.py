@@ -1,0 +1,258 @@
+"""`OpenRouterClient`: chat with any model behind OpenRouter or another OpenAI-compatible gateway."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from raptscallions_ai._version import __version__
+from raptscallions_ai.errors import AiError
+from raptscallions_ai.stream import ChatStream
+from raptscallions_ai.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Unpack
+
+    from openai import AsyncOpenAI
+
+    from raptscallions_ai._wire.sdk import Connections
+    from raptscallions_ai.messages import Messages
+    from raptscallions_ai.models import ModelInfo
+    from raptscallions_ai.options import CallOptions
+    from raptscallions_ai.result import ChatResult
+    from raptscallions_ai.settings import AiSettings
+
+__all__ = ["ChatClient", "OpenRouterClient", "openrouter_client"]
+
+_log = logging.getLogger("raptscallions_ai")
+
+
+class ChatClient(Protocol):
+    """What a chat service depends on: a client, a wrapper around one, or a test double."""
+
+    def stream_chat(
+        self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> ChatStream:
+        """Return the answer as a stream; nothing is sent before it is read."""
+        ...
+
+    async def chat(
+        self, messages: Messages, *, stream: bool = True, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> ChatResult:
+        """Return the whole answer."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release all connections."""
+        ...
+
+
+class OpenRouterClient:
+    """A client of one gateway; safe to share between tasks and to build outside a loop.
+
+    What is not given comes from the environment (`AiSettings`). If key, URL and model are all given, or settings
+    are, the environment is not read at all. Close it with `async with` or `aclose`.
+
+    Args:
+        api_key: The gateway's key; else `AI_API_KEY` or `OPENROUTER_API_KEY`.
+        base_url: The gateway's base URL; else `AI_GATEWAY_URL`.
+        default_model: The model of calls that name none; else `AI_DEFAULT_MODEL`.
+        timeout: Seconds until the first content and between each next, or `Timeouts`.
+        max_retries: Further attempts before the first content, 0 to 5.
+        settings: Settings to use instead of the environment's; the arguments above win over them.
+        openai_client: An `openai.AsyncOpenAI` of your own, used with its own URL and key and never closed here.
+
+    Raises:
+        ConfigurationError: Something is missing or invalid; the message names all of it.
+        ValueError: `timeout` is not positive.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        default_model: str | None = None,
+        timeout: float | Timeouts | None = None,
+        max_retries: int | None = None,
+        *,
+        settings: AiSettings | None = None,
+        openai_client: AsyncOpenAI | None = None,
+    ) -> None:
+        self._closed = False
+        self._connections: Connections | None = None
+        self._openai_client = openai_client
+        if openai_client is not None:
+            # Its own key and URL are used; these only keep the environment from being asked for them.
+            api_key = api_key or openai_client.api_key or "held-by-the-given-client"
+            base_url = base_url or str(openai_client.base_url)
+        self._settings = _resolve(
+            settings,
+            trusted=openai_client is not None,
+            api_key=api_key,
+            gateway_url=base_url,
+            default_model=default_model,
+            max_retries=max_retries,
+        )
+        self._timeouts = self._settings.timeouts if timeout is None else Timeouts.of(timeout)
+
+    def stream_chat(
+        self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> ChatStream:
+        """Return the answer as a stream of chunks, the last of which is `done` with the result and its usage.
+
+        Nothing is sent before the stream is iterated, entered or asked for its result.
+
+        Args:
+            messages: One user message as a `str`, or a conversation.
+            model: The model to ask; else the client's default.
+            **options: `CallOptions`: `max_tokens`, `temperature`, `top_p`, `tools`, `timeout`, `extra_body` and more.
+
+        Raises:
+            TypeError: An option is unknown or a message of a wrong type; raised at once, as is the next.
+            ValueError: A message, a header or a limit is invalid.
+            AiError: The call failed; raised while reading, with what had arrived in `partial`.
+        """
+        return self._stream(messages, stream=True, model=model, options=options)
+
+    async def chat(
+        self, messages: Messages, *, stream: bool = True, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> ChatResult:
+        """Return the whole answer: the same as `stream_chat` read to its end.
+
+        Args:
+            messages: One user message as a `str`, or a conversation.
+            stream: Whether the gateway is asked to stream, so that cancelling the call stops the model. False asks
+                for one JSON body, for gateways that cannot stream.
+            model: The model to ask; else the client's default.
+            **options: `CallOptions`, as for `stream_chat`.
+
+        Raises:
+            TypeError: An option is unknown or a message of a wrong type.
+            ValueError: A message, a header or a limit is invalid.
+            AiError: The call failed, with what had arrived in `partial`.
+        """
+        return await self._stream(messages, stream=stream, model=model, options=options).result()
+
+    async def models(self) -> list[ModelInfo]:
+        """Return the gateway's models, with prices and context lengths where it tells them.
+
+        Raises:
+            AiError: The list could not be had.
+        """
+        from raptscallions_ai.models import fetch_models
+
+        _log.info("listing models")
+        return await fetch_models(self._connect(), self._timeouts, secret=self._settings.api_key.get_secret_value())
+
+    async def warm_up(self) -> None:
+        """Load the SDK ahead of the first call, off the loop's thread, so that no call waits for its import."""
+        await self._connect().get()
+
+    async def aclose(self) -> None:
+        """Close all connections; the client cannot be used afterwards. Safe to call again."""
+        self._closed = True
+        if self._connections is not None:
+            await self._connections.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _stream(self, messages: Messages, *, stream: bool, model: str | None, options: CallOptions) -> ChatStream:
+        from raptscallions_ai._wire.request import build_request
+        from raptscallions_ai.call import CallPolicy, GatewayCall
+
+        settings = self._settings
+        timeout, retries, usage = options.get("timeout"), options.get("max_retries"), options.get("require_usage")
+        if retries is not None and not 0 <= retries <= 5:
+            raise ValueError("max_retries must be a whole number from 0 to 5")
+        policy = CallPolicy(
+            timeouts=self._timeouts if timeout is None else Timeouts.of(timeout),
+            max_retries=settings.max_retries if retries is None else retries,
+            require_usage=settings.require_usage if usage is None else usage,
+            include_waiting=bool(options.get("include_waiting")),
+            max_event_bytes=settings.max_event_bytes,
+            log_content=settings.log_content,
+            secret=settings.api_key.get_secret_value(),
+        )
+        request = build_request(messages, model=model or settings.default_model, stream=stream, options=options)
+        return ChatStream(GatewayCall(self._connect(), request, policy))
+
+    def _connect(self) -> Connections:
+        if self._closed:
+            raise AiError("This client is closed; build a new one")
+        if self._connections is None:
+            from raptscallions_ai._wire.sdk import Connections
+
+            headers = {
+                "User-Agent": f"raptscallions-ai/{__version__}",
+                # Compression saves nothing on small events and would hold them back.
+                "Accept-Encoding": "identity",
+                "HTTP-Referer": self._settings.app_url,
+                "X-OpenRouter-Title": self._settings.app_title,
+            }
+            self._connections = Connections(
+                base_url=self._settings.gateway_url,
+                api_key=self._settings.api_key.get_secret_value(),
+                headers={name: value for name, value in headers.items() if value},
+                injected=self._openai_client,
+            )
+        return self._connections
+
+    def __del__(self) -> None:
+        connections: Connections | None = self.__dict__.get("_connections")
+        if connections is not None and connections.used and not self._closed:
+            message = "An OpenRouterClient was not closed; use `async with` or `await client.aclose()`"
+            warnings.warn(message, ResourceWarning, source=self, stacklevel=2)
+
+    def __repr__(self) -> str:
+        return (
+            f"OpenRouterClient(base_url={self._settings.gateway_url!r}, default_model={self._settings.default_model!r})"
+        )
+
+
+class EnvironmentClient(OpenRouterClient):
+    """A client of the environment's settings, which are read when it is first used and not before."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("_closed", "_connections", "_openai_client", "_settings", "_timeouts"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        super().__init__()
+        return self.__dict__[name]
+
+    async def aclose(self) -> None:
+        """Close all connections; the next use reads the environment again."""
+        if self.__dict__:
+            await super().aclose()
+            self.__dict__.clear()
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self.__dict__ else "OpenRouterClient(environment not read yet)"
+
+
+openrouter_client: OpenRouterClient = EnvironmentClient()
+"""A client for the whole process, of the environment's settings; importing it reads nothing."""
+
+
+def _resolve(settings: AiSettings | None, *, trusted: bool, **arguments: Any) -> AiSettings:
+    """Return the settings of a client: what was given, and from the environment only what is missing."""
+    from raptscallions_ai.settings import AiSettings, get_settings, warn_of_misspelt_variables
+
+    given = {name: value for name, value in arguments.items() if value is not None}
+    if trusted:
+        given["allow_insecure"] = True  # where an injected client connects to is its owner's decision
+    if settings is not None:
+        return AiSettings.explicit(**{**settings.model_dump(), **given}) if given else settings
+    if {"api_key", "gateway_url", "default_model"} <= given.keys():
+        return AiSettings.explicit(**given)
+    warn_of_misspelt_variables()
+    return AiSettings(**given) if given else get_settings()

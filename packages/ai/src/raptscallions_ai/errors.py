@@ -1,0 +1,315 @@
+"""Every error that leaves this library.
+
+::
+
+    AppError                            what all packages of the product share: code, status, details
+    └── AiError                         500  anything that went wrong with an AI call
+        ├── ConfigurationError          500  settings are missing or invalid          (also a ValueError)
+        ├── RateLimitError              429  the gateway or every provider is limiting
+        ├── TimeoutError                504  a deadline passed, ours or the gateway's (also a builtin TimeoutError)
+        ├── InvalidResponseError        502  not an answer: HTML, no choices, no usage, broken event
+        │   └── StreamInterruptedError  502  the stream ended before the answer was complete
+        ├── AuthenticationError         401  the key is missing, wrong or revoked
+        ├── PermissionDeniedError       403  guardrail, region or policy
+        ├── ModelNotAvailableError      400  unknown model, or nobody serves it now
+        ├── ContextLengthError          400  the conversation does not fit the model
+        ├── ContentPolicyError          400  moderation or a provider's policy rejected the content
+        ├── InsufficientCreditsError    402  the account or key has no credit left
+        ├── BadRequestError             400  the gateway says that the request is wrong
+        ├── ProviderError               5xx  the gateway or the provider behind it failed
+        └── ConnectionError             503  the gateway was not reached             (also a builtin ConnectionError)
+
+A failure inside a stream has the class that the same failure has before the stream. Errors are picklable,
+hold no request, and never contain the key or the prompt; what had arrived of the answer is in ``partial``.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Unpack
+
+    from raptscallions_ai.result import Attempt, ChatResult
+
+__all__ = [
+    "AiError",
+    "AppError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "ConnectionError",
+    "ContentPolicyError",
+    "ContextLengthError",
+    "InsufficientCreditsError",
+    "InvalidResponseError",
+    "ModelNotAvailableError",
+    "PermissionDeniedError",
+    "ProviderError",
+    "RateLimitError",
+    "StreamInterruptedError",
+    "TimeoutError",
+]
+
+
+class AppError(Exception):
+    """An error with a code and an HTTP status that a service can answer with as it is.
+
+    Attributes:
+        message: What went wrong, in one sentence.
+        code: Machine-readable name of the kind of error.
+        status_code: The HTTP status that a service would answer with.
+        details: Further facts, JSON-compatible, with snake_case keys; empty when there are none.
+    """
+
+    code: str = "APP_ERROR"
+    status_code: int = 500
+
+    def __init__(self, message: str, *, status_code: int | None = None, details: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: dict[str, Any] = {k: v for k, v in (details or {}).items() if v is not None}
+        if status_code is not None:
+            self.status_code = status_code
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a JSON error body needs, with the keys of the TypeScript sibling's `toJSON`."""
+        return {
+            "message": self.message,
+            "code": self.code,
+            "status_code": self.status_code,
+            "details": self.details or None,
+        }
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.message!r}, status_code={self.status_code})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.__dict__.copy())
+
+
+def _rebuild(cls: type[AppError], message: str, state: dict[str, Any]) -> AppError:
+    error = cls.__new__(cls, message)
+    error.args = (message,)
+    error.__dict__.update(state)
+    return error
+
+
+class ErrorFields(TypedDict, total=False):
+    """The keyword arguments that every `AiError` takes."""
+
+    message: str | None
+    status_code: int | None
+    details: dict[str, Any] | None
+    retryable: bool | None
+    retry_after: float | None
+    error_type: str | None
+    provider: str | None
+    request_id: str | None
+    partial: ChatResult | None
+    attempts: Sequence[Attempt]
+
+
+class AiError(AppError):
+    """The root of everything that can go wrong with an AI call.
+
+    Attributes:
+        retryable: Whether the same request may succeed a little later.
+        retry_after: Seconds after which the gateway says to try again, when it said so.
+        error_type: The gateway's own name for the failure, such as `rate_limit_exceeded`.
+        provider: The upstream provider that failed, when the gateway named it.
+        request_id: The gateway's id for the request or the generation, for its support and cost look-ups.
+        partial: What had arrived of the answer before it failed; None when nothing had.
+        attempts: Every attempt that was made for the call, the failed last one included.
+    """
+
+    code: str = "AI_ERROR"
+    retryable: bool = False
+    default_message: ClassVar[str] = "Unknown error occurred"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        status_code: int | None = None,
+        details: dict[str, Any] | None = None,
+        retryable: bool | None = None,
+        retry_after: float | None = None,
+        error_type: str | None = None,
+        provider: str | None = None,
+        request_id: str | None = None,
+        partial: ChatResult | None = None,
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        super().__init__(message or self.default_message, status_code=status_code, details=details)
+        if retryable is not None:
+            self.retryable = retryable
+        self.retry_after = retry_after
+        self.error_type = error_type
+        self.provider = provider
+        self.request_id = request_id
+        self.partial = partial
+        self.attempts = tuple(attempts)
+
+    def bare(self) -> Self:
+        """Return this error without traceback and context, so that no frame or cause can leak a request."""
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
+
+
+class ConfigurationError(AiError, ValueError):
+    """The settings are missing something or hold something invalid; the message names every variable."""
+
+    default_message = "The AI gateway configuration is invalid"
+
+
+class RateLimitError(AiError):
+    """The gateway, or every provider behind it, is limiting requests; see `retry_after`."""
+
+    status_code = 429
+    retryable = True
+    default_message = "AI API rate limit exceeded"
+
+    def __init__(self, seconds: float | None = None, /, **fields: Unpack[ErrorFields]) -> None:
+        fields.setdefault("retry_after", seconds)
+        fields["details"] = {"retry_after": fields.get("retry_after"), **(fields.get("details") or {})}
+        super().__init__(**fields)
+
+
+class TimeoutError(AiError, builtins.TimeoutError):
+    """A deadline passed.
+
+    Attributes:
+        phase: Which one: `connect`, `first_chunk`, `idle` or `total` are the caller's own
+            (`Timeouts`), `gateway` means that the gateway gave up (408, 504, 524).
+        timeout_ms: The deadline in milliseconds; None when it was not ours.
+    """
+
+    status_code = 504
+
+    def __init__(self, timeout_ms: int | None = None, *, phase: str = "total", **fields: Unpack[ErrorFields]) -> None:
+        self.timeout_ms = timeout_ms
+        self.phase = phase
+        fields["details"] = {"timeout_ms": timeout_ms, "phase": phase, **(fields.get("details") or {})}
+        fields.setdefault("message", "AI request timed out" + ("" if timeout_ms is None else f" after {timeout_ms}ms"))
+        super().__init__(**fields)
+
+
+class InvalidResponseError(AiError):
+    """The gateway answered with something that is not a complete, readable answer."""
+
+    status_code = 502
+
+    def __init__(self, why: str, **fields: Unpack[ErrorFields]) -> None:
+        fields["message"] = f"Invalid AI API response: {why}"
+        super().__init__(**fields)
+
+
+class StreamInterruptedError(InvalidResponseError):
+    """The stream ended before the answer was complete; `partial` holds what had arrived."""
+
+
+class AuthenticationError(AiError):
+    """The gateway does not accept the key."""
+
+    status_code = 401
+    default_message = "AI API authentication failed - check API key"
+
+
+class PermissionDeniedError(AiError):
+    """The key is good, but this request is not allowed: guardrail, region or policy."""
+
+    status_code = 403
+    default_message = "The AI gateway refused this request"
+
+
+class ModelNotAvailableError(AiError):
+    """The gateway does not know the model, or no provider serves it under the given conditions.
+
+    Attributes:
+        model: The model that was asked for.
+    """
+
+    status_code = 400
+
+    def __init__(self, model: str, **fields: Unpack[ErrorFields]) -> None:
+        self.model = model
+        fields["details"] = {"model": model, **(fields.get("details") or {})}
+        fields["message"] = f"Model not available: {model}"
+        super().__init__(**fields)
+
+
+class ContextLengthError(AiError):
+    """The conversation and the requested answer do not fit into the model's context.
+
+    Attributes:
+        max_tokens: The model's context length in tokens, where the gateway told it.
+        requested_tokens: The tokens that were asked for, where the gateway told it.
+    """
+
+    status_code = 400
+    default_message = "Context length exceeded"
+
+    def __init__(
+        self,
+        *,
+        max_tokens: int | None = None,
+        requested_tokens: int | None = None,
+        **fields: Unpack[ErrorFields],
+    ) -> None:
+        self.max_tokens = max_tokens
+        self.requested_tokens = requested_tokens
+        sizes = {"max_tokens": max_tokens, "requested_tokens": requested_tokens}
+        fields["details"] = {**sizes, **(fields.get("details") or {})}
+        super().__init__(**fields)
+
+
+class ContentPolicyError(AiError):
+    """Moderation or a provider's policy rejected the content.
+
+    Attributes:
+        reasons: The categories that the gateway named, such as `violence`.
+    """
+
+    status_code = 400
+    default_message = "The content was rejected by policy"
+
+    def __init__(self, *, reasons: Sequence[str] = (), **fields: Unpack[ErrorFields]) -> None:
+        self.reasons = tuple(reasons)
+        fields["details"] = {"reasons": list(reasons) or None, **(fields.get("details") or {})}
+        super().__init__(**fields)
+
+
+class InsufficientCreditsError(AiError):
+    """The account or the key has no credit left for this request."""
+
+    status_code = 402
+    default_message = "Not enough credits at the AI gateway"
+
+
+class BadRequestError(AiError):
+    """The gateway says that the request itself is wrong."""
+
+    status_code = 400
+    default_message = "The AI gateway rejected the request"
+
+
+class ProviderError(AiError):
+    """The gateway, or the provider behind it, failed to answer; usually worth a retry."""
+
+    status_code = 502
+    retryable = True
+    default_message = "AI gateway error"
+
+
+class ConnectionError(AiError, builtins.ConnectionError):
+    """The gateway was not reached: name not found, connection refused, TLS failure, or reset before an answer."""
+
+    status_code = 503
+    retryable = True
+    default_message = "Failed to connect to AI gateway"

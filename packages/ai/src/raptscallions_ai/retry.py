@@ -1,0 +1,35 @@
+"""When, and after how long, a failed attempt is made again."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from raptscallions_ai.errors import AiError
+
+__all__ = ["retry_delay"]
+
+_FIRST_DELAY = 0.5
+_LONGEST_DELAY = 8.0
+
+
+def retry_delay(error: AiError, *, failures: int, max_retries: int, remaining: float) -> float | None:
+    """Return the seconds to wait before the next attempt, or None if there must not be one.
+
+    The gateway's own `retry_after` is followed exactly. Otherwise the delay doubles from half a second up to eight,
+    of which a random half is taken off, so that clients that failed together do not come back together.
+
+    Args:
+        error: What the last attempt failed with, before any content had arrived.
+        failures: How many attempts have failed, this one included.
+        max_retries: How many further attempts a call may make.
+        remaining: Seconds until the call's nearest deadline; a delay that does not fit is not begun.
+    """
+    if not error.retryable or failures > max_retries:
+        return None
+    delay = error.retry_after
+    if delay is None:
+        ceiling = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (failures - 1))
+        delay = ceiling * random.uniform(0.5, 1)
+    return delay if delay < remaining else None

@@ -1,0 +1,246 @@
+"""Settings from the environment.
+
+Nothing is read at import: the environment and `.env` are read when a client that needs them is built, or by
+`get_settings`. What is wrong is told in one `ConfigurationError` that names every bad variable and no value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import ipaddress
+import logging
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from raptscallions_ai.errors import ConfigurationError
+from raptscallions_ai.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic_core import ErrorDetails
+    from pydantic_settings import PydanticBaseSettingsSource
+
+__all__ = ["AiSettings", "get_settings", "reset_settings"]
+
+_log = logging.getLogger("raptscallions_ai")
+
+_MIB = 1024 * 1024
+_ARGUMENTS = {"AI_GATEWAY_URL": "base_url", "AI_API_KEY": "api_key", "AI_DEFAULT_MODEL": "default_model"}
+
+
+def _absent_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+OptionalMs = Annotated[int | None, BeforeValidator(_absent_if_empty)]
+
+
+class AiSettings(BaseSettings):
+    """All settings of the AI gateway client; each field is the environment variable `AI_` + its name in capitals.
+
+    Raises:
+        ConfigurationError: Something is missing or invalid; the message lists everything that is.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="AI_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        frozen=True,
+    )
+
+    # Before gateway_url, whose check depends on it.
+    allow_insecure: bool = Field(False, description="allow plain http to a host that is not this machine")
+    gateway_url: str = Field("https://openrouter.ai/api/v1", description="base URL of the gateway")
+    api_key: SecretStr = Field(
+        validation_alias=AliasChoices("AI_API_KEY", "OPENROUTER_API_KEY"),
+        description="the gateway's key; OPENROUTER_API_KEY is accepted too",
+    )
+    default_model: str = Field("anthropic/claude-sonnet-4-20250514", description="model of calls that name none")
+    request_timeout_ms: int = Field(
+        120_000, gt=0, description="longest wait for the first content, and for each next one, in milliseconds"
+    )
+    connect_timeout_ms: int = Field(10_000, gt=0, description="longest wait for a connection, in milliseconds")
+    total_timeout_ms: OptionalMs = Field(
+        None, gt=0, description="longest duration of a whole call, in milliseconds; empty for no limit"
+    )
+    max_retries: int = Field(2, ge=0, le=5, description="further attempts after a failure that may pass, 0 to 5")
+    app_url: str | None = Field(None, description="your app's URL, for the gateway's attribution (HTTP-Referer)")
+    app_title: str | None = Field(None, description="your app's name, for the gateway's attribution")
+    require_usage: bool = Field(True, description="whether an answer without usage is an error")
+    max_event_bytes: int = Field(64 * _MIB, ge=1024, description="largest single event or body, in bytes")
+    log_content: bool = Field(False, description="write prompts and answers to the debug log")
+
+    def __init__(self, **values: Any) -> None:
+        problem: ConfigurationError | None = None
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            problem = _configuration_error(error.errors(include_url=False, include_input=False, include_context=False))
+        if problem is not None:  # raised outside of `except`, so that the invalid values do not travel along
+            raise problem
+
+    @field_validator("default_model")
+    @classmethod
+    def _check_model(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must not be empty")
+        return value.strip()
+
+    @field_validator("api_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr) -> SecretStr:
+        key = value.get_secret_value().strip()
+        if not key:
+            raise ValueError("must not be empty")
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise ValueError("must not contain spaces, control characters or letters beyond ASCII")
+        return SecretStr(key)
+
+    @field_validator("app_url", "app_title")
+    @classmethod
+    def _check_header(cls, value: str | None) -> str | None:
+        if value and not (value.isascii() and value.isprintable()):
+            raise ValueError("must be printable ASCII, because it is sent as a header")
+        return value or None
+
+    @field_validator("gateway_url")
+    @classmethod
+    def _check_url(cls, value: str, info: ValidationInfo) -> str:
+        if problem := _url_problem(value, allow_insecure=info.data.get("allow_insecure") is True):
+            raise ValueError(problem)
+        return value.rstrip("/")
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """The deadlines that these settings ask for."""
+        content = self.request_timeout_ms / 1000
+        total = None if self.total_timeout_ms is None else self.total_timeout_ms / 1000
+        return Timeouts(connect=self.connect_timeout_ms / 1000, first_chunk=content, idle=content, total=total)
+
+    @classmethod
+    def explicit(cls, **values: Any) -> AiSettings:
+        """Return settings of the given values and the defaults, without reading the environment or `.env`.
+
+        Raises:
+            ConfigurationError: A value is missing or invalid.
+        """
+        return _ExplicitSettings(**values)
+
+
+class _ExplicitSettings(AiSettings):
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the arguments and nothing else."""
+        return (init_settings,)
+
+
+@functools.cache
+def get_settings() -> AiSettings:
+    """Return the environment's settings, read once and then remembered.
+
+    Raises:
+        ConfigurationError: Something is missing or invalid; the next call reads again.
+    """
+    return AiSettings()
+
+
+def reset_settings() -> None:
+    """Forget the remembered settings, so that the next `get_settings` reads the environment again."""
+    get_settings.cache_clear()
+
+
+def misspelt_variables(names: Iterable[str] | None = None) -> dict[str, str]:
+    """Return environment variables that look like a setting with a typing error, each with the likely setting.
+
+    Args:
+        names: The variables that are set; by default those of the process.
+    """
+    known = {"AI_" + name.upper() for name in AiSettings.model_fields} | {"OPENROUTER_API_KEY", "AI_LOCAL_CACHE_DIR"}
+    found: dict[str, str] = {}
+    for name in os.environ if names is None else names:
+        if name not in known and name.upper().startswith(("AI_", "OPENROUTER_")):
+            close = difflib.get_close_matches(name.upper(), known - {n.upper() for n in os.environ}, 1, cutoff=0.8)
+            if close:
+                found[name] = close[0]
+    return found
+
+
+def warn_of_misspelt_variables() -> None:
+    """Log a warning for each environment variable that looks like a setting with a typing error."""
+    for written, meant in misspelt_variables().items():
+        _log.warning("environment variable %s is not a setting and has no effect; did you mean %s?", written, meant)
+
+
+def _url_problem(url: str, *, allow_insecure: bool) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not a valid URL"
+    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+        return "must be a URL such as https://openrouter.ai/api/v1"
+    if parts.username is not None or parts.password is not None:
+        return "must not contain a user name or password; the key belongs into AI_API_KEY"
+    if parts.query or parts.fragment:
+        return "must not contain a query or a fragment"
+    if parts.scheme == "http" and not allow_insecure and not _is_loopback(host):
+        return "must be https, because the key would travel in the clear; AI_ALLOW_INSECURE=true allows it anyway"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _configuration_error(problems: list[ErrorDetails]) -> ConfigurationError:
+    lines: dict[str, str] = {}
+    for problem in problems:
+        variable = _variable(str(problem["loc"][0]))
+        says = _says(problem, variable)
+        argument = _ARGUMENTS.get(variable)
+        lines[variable] = f"{says} (argument {argument}=)" if argument and problem["type"] == "missing" else says
+    for written, meant in misspelt_variables().items():
+        hint = f"is set, but it is not a setting - did you mean {meant}?"
+        lines[written] = hint
+    listing = "\n".join(f"  {variable}: {says}" for variable, says in lines.items())
+    return ConfigurationError(f"The AI gateway configuration is invalid:\n{listing}", details={"variables": lines})
+
+
+def _variable(field: str) -> str:
+    return field if field.isupper() else "AI_" + field.upper()
+
+
+def _says(problem: ErrorDetails, variable: str) -> str:
+    if problem["type"] == "missing":
+        return "is required but not set"
+    if problem["type"] == "value_error":
+        return problem["msg"].removeprefix("Value error, ")
+    if problem["type"].startswith("bool"):
+        return "must be true or false"
+    if variable == "AI_MAX_RETRIES":
+        return "must be a whole number from 0 to 5"
+    if variable.endswith("_MS"):
+        return "must be a whole number of milliseconds, more than 0"
+    return problem["msg"].replace("Input should be", "must be")

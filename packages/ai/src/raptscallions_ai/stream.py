@@ -1,0 +1,172 @@
+"""`ChatStream`: an answer while it arrives."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Protocol, Self
+
+from raptscallions_ai.chunks import ContentChunk, DoneChunk
+from raptscallions_ai.errors import AiError, StreamInterruptedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Coroutine, Sequence
+    from types import TracebackType
+
+    from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.result import ChatResult
+
+__all__ = ["ChatStream", "ChunkSource"]
+
+
+class ChunkSource(Protocol):
+    """Where a `ChatStream` gets its chunks from: a gateway, a script, a cache."""
+
+    async def open(self) -> None:
+        """Do what can fail before there is any chunk, such as sending the request; reading does it too."""
+        ...
+
+    async def read(self) -> Sequence[StreamChunk]:
+        """Return the next chunks, at least one, or none at the end; raises `AiError` for a failure."""
+        ...
+
+    def partial(self) -> ChatResult:
+        """Return what has arrived so far."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release everything; a `read` that is waiting in another task returns none."""
+        ...
+
+    def abandon(self) -> None:
+        """Release everything without waiting; may be called from any thread."""
+        ...
+
+
+class ChatStream:
+    """An answer while it arrives: an async iterator of chunks, and an async context manager.
+
+    The request is sent when iteration, `async with` or `result()` begins. Leaving an `async for` early, by
+    `break`, an exception or cancellation, closes the connection upstream at once, so that the gateway stops
+    working and billing; `partial` keeps what had arrived.
+
+    Args:
+        source: Where the chunks come from.
+    """
+
+    def __init__(self, source: ChunkSource) -> None:
+        self._source = source
+        self._ready: deque[StreamChunk] = deque()
+        self._result: ChatResult | None = None
+        self._error: AiError | None = None
+        self._reading = False
+        self._ended = False
+
+    @property
+    def partial(self) -> ChatResult:
+        """What has arrived so far; the whole answer once the stream is complete."""
+        return self._result or self._source.partial()
+
+    @property
+    def text_stream(self) -> AsyncGenerator[str]:
+        """The answer's text only, as an async iterator of `str`; other chunks are passed over."""
+        return self._text()
+
+    async def result(self) -> ChatResult:
+        """Read the rest of the answer and return the whole.
+
+        Raises:
+            AiError: The answer failed; the same error as iterating raises, also when asked again.
+            StreamInterruptedError: The stream was closed before it was complete.
+        """
+        async for _ in self:
+            pass
+        if self._result is None:
+            raise self._left_early()
+        return self._result
+
+    async def aclose(self) -> None:
+        """Stop: close the connection; an iteration in another task ends. Safe to call at any time, and again."""
+        self._ended = True
+        self._ready.clear()
+        await self._source.aclose()
+
+    def abandon(self) -> None:
+        """Stop without waiting for the connection to close; where one can await, `aclose` is the better choice."""
+        self._ended = True
+        self._source.abandon()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._source.open()
+        except AiError as error:
+            self._error, self._ended = error, True
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> ChatStreamIterator:
+        if self._error is not None:
+            raise self._error
+        if self._ended and self._result is None:
+            raise self._left_early()
+        return ChatStreamIterator(self)
+
+    async def __anext__(self) -> StreamChunk:
+        if self._ready:
+            return self._ready.popleft()
+        if self._reading:
+            raise AiError("This stream is already being read by another task")
+        if self._ended:
+            await self._source.aclose()
+            raise StopAsyncIteration
+        self._reading = True
+        try:
+            self._ready.extend(await self._source.read())
+        except AiError as error:
+            self._error, self._ended = error, True
+            raise
+        finally:
+            self._reading = False
+        if not self._ready:
+            self._ended = True
+            raise StopAsyncIteration
+        if type(last := self._ready[-1]) is DoneChunk:
+            self._result, self._ended = last.result, True
+        return self._ready.popleft()
+
+    def _left_early(self) -> StreamInterruptedError:
+        return StreamInterruptedError("the stream was closed before it was complete", partial=self.partial)
+
+    async def _text(self) -> AsyncGenerator[str]:
+        async for chunk in self:
+            if type(chunk) is ContentChunk:
+                yield chunk.content
+
+    def __del__(self) -> None:
+        self.abandon()
+
+    def __repr__(self) -> str:
+        state = "failed" if self._error else "complete" if self._result else "closed" if self._ended else "open"
+        return f"ChatStream({state})"
+
+
+class ChatStreamIterator:
+    """What an `async for` over a `ChatStream` holds: when the loop lets go of it, the stream is closed."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: ChatStream) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[object, object, StreamChunk]:
+        return self._stream.__anext__()
+
+    def __del__(self) -> None:
+        self._stream.abandon()

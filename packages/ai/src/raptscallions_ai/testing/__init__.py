@@ -1,0 +1,68 @@
+"""Test kit: a fake gateway with real sockets, and a client without any network.
+
+Names are imported when they are first used, because the pytest plugin loads this package in every test run.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from raptscallions_ai.testing.gateway import FakeGateway
+    from raptscallions_ai.testing.recording import Headers, RecordedRequest
+    from raptscallions_ai.testing.replay import recorded_reply
+    from raptscallions_ai.testing.replies import Cut, Framing, Gate, Hang, Pause, Reply, Reset, Step, json_reply
+    from raptscallions_ai.testing.script import Responder, Script
+    from raptscallions_ai.testing.scripted import ChatScript, ScriptedCall, ScriptedClient
+    from raptscallions_ai.testing.wire import Answer, chunk, completion, error_body, sse, usage
+
+_MODULES = {
+    "gateway": ("FakeGateway",),
+    "recording": ("Headers", "RecordedRequest"),
+    "replay": ("recorded_reply",),
+    "replies": ("Cut", "Framing", "Gate", "Hang", "Pause", "Reply", "Reset", "Step", "json_reply"),
+    "script": ("Responder", "Script"),
+    "scripted": ("ChatScript", "ScriptedCall", "ScriptedClient"),
+    "wire": ("Answer", "chunk", "completion", "error_body", "sse", "usage"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "Answer",
+    "ChatScript",
+    "Cut",
+    "FakeGateway",
+    "Framing",
+    "Gate",
+    "Hang",
+    "Headers",
+    "Pause",
+    "RecordedRequest",
+    "Reply",
+    "Reset",
+    "Responder",
+    "Script",
+    "ScriptedCall",
+    "ScriptedClient",
+    "Step",
+    "chunk",
+    "completion",
+    "error_body",
+    "json_reply",
+    "recorded_reply",
+    "sse",
+    "usage",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

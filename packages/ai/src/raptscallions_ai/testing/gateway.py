@@ -1,0 +1,151 @@
+"""`FakeGateway`: a real HTTP server on loopback that speaks OpenRouter's wire, faults included."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from raptscallions_ai.testing._defaults import default_routes, unauthorized, unknown_route
+from raptscallions_ai.testing._server import Server
+from raptscallions_ai.testing.script import Script
+from raptscallions_ai.testing.wire import MODEL, Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from raptscallions_ai.testing.recording import RecordedRequest
+    from raptscallions_ai.testing.replies import Reply
+
+__all__ = ["FakeGateway"]
+
+_PREFIX = "/api/v1"
+_CHAT = ("POST", f"{_PREFIX}/chat/completions")
+_ANSWER = Answer(("Hello", " from", " the", " fake", " gateway."))
+
+
+class FakeGateway(Script):
+    """A gateway for tests: an HTTP/1.1 server on 127.0.0.1 whose every byte can be scripted.
+
+    It runs in a thread and an event loop of its own, so it serves sync tests, async tests and other processes.
+    Use it as `with FakeGateway() as gateway:` or `async with`. Its own script methods (`stream`, `reply`,
+    `json`, `error`, `replay`, `add`) are about chat completions; `route` gives the script of another route.
+    With nothing queued it gives a short complete answer, as a stream or as JSON, whichever was asked for.
+
+    What a script's own code raises, for instance a function given to `add`, resets the connection and is
+    raised again when the gateway is left.
+
+    Args:
+        require_key: Whether to answer 401 to requests that do not carry `api_key`.
+
+    Attributes:
+        api_key: The key to give to a client.
+        model: The model to ask for.
+    """
+
+    def __init__(self, *, require_key: bool = False) -> None:
+        super().__init__(lambda request: _ANSWER.stream() if request.wants_stream else _ANSWER.json())
+        self.api_key = "sk-or-v1-not-a-real-key"
+        self.model = MODEL
+        self._require_key = require_key
+        self._routes: dict[tuple[str, str], Script] = {_CHAT: self, **default_routes(_PREFIX)}
+        self._server = Server(self._choose)
+        self._thread: threading.Thread | None = None
+        self._port = 0
+
+    @property
+    def base_url(self) -> str:
+        """The base URL to give to a client; after the gateway was left, nothing listens there.
+
+        Raises:
+            RuntimeError: The gateway has not been started.
+        """
+        if not self._port:
+            raise RuntimeError("the fake gateway is not running: use it in a with statement")
+        return f"http://127.0.0.1:{self._port}{_PREFIX}"
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """Every request so far, in the order in which they were complete."""
+        return self._server.requests
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open now."""
+        return len(self._server.connections)
+
+    @property
+    def open_responses(self) -> int:
+        """How many responses are being sent now."""
+        return sum(not request.ended for request in self._server.requests)
+
+    def route(self, method: str, path: str) -> Script:
+        """Return the script of a route; a path that nobody scripted answers 404.
+
+        Args:
+            method: The HTTP method.
+            path: The whole path, such as `/api/v1/generation`, without a query.
+        """
+        return self._routes.setdefault((method.upper(), path), Script(unknown_route))
+
+    def wait_until(self, predicate: Callable[[], bool], timeout: float = 5.0) -> bool:
+        """Block until `predicate` holds, at most `timeout` seconds; return whether it holds.
+
+        It is looked at whenever a request arrives, a response ends, or a connection opens or closes:
+        `gateway.wait_until(lambda: gateway.open_connections == 0)`.
+        """
+        return self._server.watch.wait(predicate, timeout)
+
+    async def until(self, predicate: Callable[[], bool], timeout: float = 5.0) -> bool:
+        """Do what `wait_until` does without blocking the event loop."""
+        return await self._server.watch.until(predicate, timeout)
+
+    def _choose(self, request: RecordedRequest) -> Reply:
+        if self._require_key and request.headers.get("authorization") != f"Bearer {self.api_key}":
+            return unauthorized(request)
+        script = self._routes.get((request.method, request.path))
+        return unknown_route(request) if script is None else script.choose(request)
+
+    def __enter__(self) -> Self:
+        if self._thread is not None:
+            raise RuntimeError("a fake gateway can be started only once")
+        listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._port = listener.getsockname()[1]
+        # Not the policy's loop: it may be another kind, without the socket options that a reset needs.
+        self._loop = asyncio.SelectorEventLoop()
+        self._stop = asyncio.Event()
+        # No need to wait for the thread: the system queues connections from now on.
+        self._thread = threading.Thread(target=self._serve, args=(listener,), name="FakeGateway", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._thread is None:
+            return
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        for failure in self._server.errors:
+            if error is None:
+                raise RuntimeError("a script of the fake gateway failed") from failure
+            error.add_note(f"a script of the fake gateway failed: {failure!r}")
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Blocks the caller's loop for the milliseconds that it takes; the gateway's own thread needs nothing of it.
+        self.__exit__(exc_type, error, traceback)
+
+    def _serve(self, listener: socket.socket) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._server.run(listener, self._stop))
+
+    def __repr__(self) -> str:
+        return f"FakeGateway({f'port={self._port}' if self._port else 'not started'})"

@@ -1,0 +1,148 @@
+"""`ScriptedClient`: a chat client without any network, for tests of code that is given one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from raptscallions_ai.errors import AiError
+from raptscallions_ai.messages import to_wire
+from raptscallions_ai.options import CallOptions
+from raptscallions_ai.result import ChatResult
+from raptscallions_ai.stream import ChatStream
+from raptscallions_ai.testing._scripted_source import ScriptedSource, script_events, words_in
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self, Unpack
+
+    from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.messages import Messages
+
+__all__ = ["ChatScript", "ScriptedCall", "ScriptedClient"]
+
+ChatScript: TypeAlias = "str | ChatResult | Exception | Sequence[str | StreamChunk | Exception]"
+"""What one call does: a text, a whole result, an error, or a sequence of text deltas, chunks and an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedCall:
+    """One call that a `ScriptedClient` received.
+
+    Attributes:
+        messages: The conversation in the OpenAI wire format.
+        options: The options that were given, by name; those left at None are not in it.
+        source: Where its stream gets the chunks from.
+    """
+
+    messages: list[Mapping[str, object]]
+    options: dict[str, Any]
+    source: ScriptedSource
+
+    @property
+    def closed(self) -> bool:
+        """Whether the call's stream has ended: complete, failed, or left early."""
+        return self.source.closed
+
+    @property
+    def partial(self) -> ChatResult:
+        """What the call's stream has yielded so far; the whole answer once it is complete."""
+        return self.source.partial()
+
+    def __repr__(self) -> str:
+        return f"ScriptedCall({len(self.messages)} messages, options: {', '.join(self.options) or 'none'})"
+
+
+class ScriptedClient:
+    """A `ChatClient` whose answers are given beforehand, one script a call.
+
+    A script is a text, or a sequence of text deltas; a `ChatResult`; a sequence of stream chunks; or an error.
+    An error at the end of a sequence is raised after what stands before it, and an `AiError` then carries
+    that as its `partial`. A sequence needs no `DoneChunk`: the one that fits is made, with a usage that
+    counts words and says so by `cost_source="unknown"`. The streams are real `ChatStream`s.
+
+    Args:
+        scripts: One for each call, in order.
+        model: The model that answers name if the call asks for none.
+        repeat: Whether the last script is used for every further call, too.
+
+    Attributes:
+        calls: The calls so far.
+        closed: Whether `aclose` was called.
+    """
+
+    def __init__(self, *scripts: ChatScript, model: str = "scripted/model", repeat: bool = False) -> None:
+        self._scripts = [script_events(script) for script in scripts]
+        self._model = model
+        self._repeat = repeat
+        self.calls: list[ScriptedCall] = []
+        self.closed = False
+
+    def stream_chat(
+        self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> ChatStream:
+        """Return the stream of the next script.
+
+        Args:
+            messages: The conversation; recorded in `calls`.
+            model: The model that the answer names.
+            **options: `CallOptions`; recorded in `calls`, nothing else.
+
+        Raises:
+            AssertionError: There is no script left.
+            AiError: The client is closed.
+            TypeError: An option is unknown or a message of a wrong type.
+            ValueError: A message has no role.
+        """
+        return self._call(messages, {"model": model, **options})
+
+    async def chat(
+        self, messages: Messages, *, stream: bool = True, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> ChatResult:
+        """Return the result of the next script; takes and raises what `stream_chat` does.
+
+        Args:
+            messages: The conversation; recorded in `calls`.
+            stream: Recorded as an option if it is False.
+            model: The model that the answer names.
+            **options: `CallOptions`; recorded in `calls`, nothing else.
+
+        Raises:
+            Exception: Whatever the script says.
+        """
+        return await self._call(messages, {"model": model, **options, "stream": None if stream else False}).result()
+
+    async def aclose(self) -> None:
+        """Close the client; further calls are refused."""
+        self.closed = True
+
+    def _call(self, messages: Messages, options: dict[str, Any]) -> ChatStream:
+        if self.closed:
+            raise AiError("This client is closed; build a new one")
+        if unknown := options.keys() - {"model", "stream"} - CallOptions.__optional_keys__:
+            raise TypeError(f"unknown options: {', '.join(sorted(unknown))}")
+        options = {name: value for name, value in options.items() if value is not None}
+        # Copied: the caller usually goes on appending to the same conversation.
+        conversation = copy.deepcopy(to_wire(messages))
+        position = len(self.calls)
+        if position >= len(self._scripts) and not (self._repeat and self._scripts):
+            raise AssertionError(f"call {position + 1} has no script: only {len(self._scripts)} were given")
+        events = self._scripts[min(position, len(self._scripts) - 1)]
+        model = options.get("model", self._model)
+        source = ScriptedSource(events, model=model, prompt_tokens=words_in(conversation))
+        # The call keeps no stream, so that one that nobody holds any more is given up as a real one is.
+        self.calls.append(ScriptedCall(conversation, options, source))
+        return ChatStream(source)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"ScriptedClient({len(self.calls)} of {len(self._scripts)} scripts used)"
