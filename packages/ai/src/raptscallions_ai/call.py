@@ -85,6 +85,7 @@ class GatewayCall:
         self._waited = 0.0  # seconds since the last content in which the caller was waiting
         self._phase: Phase = "first_chunk"
         self._attempts: list[Attempt] = []
+        self._generation_id: str | None = None  # as the headers tell it, before there is any chunk
         self._response: httpx2.Response | None = None
         self._body: AsyncIterator[bytes] | None = None
         self._comments = 0
@@ -181,6 +182,7 @@ class GatewayCall:
         self._renew_decoder()
         sdk = await self._connections.get()
         self._response = await post_chat(sdk, self._request, connect_timeout=self._policy.timeouts.connect)
+        self._generation_id = self._response.headers.get("x-generation-id")
         encoded = self._response.headers.get("content-encoding", "identity") != "identity"
         self._body = self._response.aiter_bytes() if encoded else self._response.aiter_raw()
         _log.debug("answered with status %s after %.3f s", self._response.status_code, self._now() - self._attempt_at)
@@ -246,7 +248,7 @@ class GatewayCall:
             return (outcome, None) if not isinstance(outcome, AiError) else ([], outcome)
         limit: float | None = getattr(self._policy.timeouts, self._phase)
         error = TimeoutError(None if limit is None else round(limit * 1000), phase=self._phase)
-        error.partial = self._fold.partial() if self._fold.started else None
+        error.partial = self._fold.partial() if self._fold.anything else None
         attempt = Attempt(self._request.model, "TimeoutError", error.message, 504, self._now() - self._attempt_at)
         self._attempts.append(attempt)
         return [], error
@@ -259,6 +261,7 @@ class GatewayCall:
         error.attempts = tuple(self._attempts)
         if error.partial is not None:
             error.partial = self._timed(error.partial)
+        error.request_id = error.request_id or self._fold.generation_id or self._generation_id
         _log.error("chat failed: %s (%d) model=%s", type(error).__name__, error.status_code, self._request.model)
         return error.bare()
 

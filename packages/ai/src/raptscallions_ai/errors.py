@@ -191,6 +191,7 @@ class TimeoutError(AiError, builtins.TimeoutError):
     """
 
     status_code = 504
+    retryable = True
 
     def __init__(self, timeout_ms: int | None = None, *, phase: str = "total", **fields: Unpack[ErrorFields]) -> None:
         self.timeout_ms = timeout_ms

@@ -8,6 +8,8 @@ from typing import Literal
 
 __all__ = ["Phase", "Timeouts"]
 
+_CONNECT = 10.0
+
 Phase = Literal["connect", "first_chunk", "idle", "total"]
 
 
@@ -28,20 +30,15 @@ class Timeouts:
         ValueError: A limit is not a positive number.
     """
 
-    connect: float | None = 10.0
+    connect: float | None = _CONNECT
     first_chunk: float | None = 120.0
     idle: float | None = 120.0
     total: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value: object = getattr(self, field.name)
-            if value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ValueError(f"Timeouts.{field.name} must be a number of seconds or None")
-            if not math.isfinite(value) or value <= 0:
-                raise ValueError(f"Timeouts.{field.name} must be more than 0 seconds, or None for no limit")
+            if (value := getattr(self, field.name)) is not None:
+                _check(f"Timeouts.{field.name}", value)
 
     @classmethod
     def of(cls, timeout: float | Timeouts) -> Timeouts:
@@ -52,6 +49,12 @@ class Timeouts:
         """
         if isinstance(timeout, Timeouts):
             return timeout
-        connect = cls.connect
-        limit = cls(first_chunk=timeout, idle=timeout)
-        return cls(connect=min(connect or timeout, timeout), first_chunk=limit.first_chunk, idle=limit.idle)
+        _check("timeout", timeout)
+        return cls(connect=min(_CONNECT, timeout), first_chunk=timeout, idle=timeout)
+
+
+def _check(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} must be more than 0 seconds, and finite")

@@ -30,8 +30,8 @@ class ToolCalls:
     """Assemble tool calls from deltas.
 
     Pieces belong together by `index`, else by `id`, else to the last call. Some gateways repeat id and name on
-    every delta, so both are set and never appended; some give parallel calls one index, so a new id opens a new
-    call.
+    every delta, so both are set and never appended; some give parallel calls one index, so an id that differs
+    leads to the call of that id.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,9 @@ class ToolCalls:
             name = function.name if function is not None else None
             new_name = name if name and name != call.name else None
             arguments = _text(function.arguments) if function is not None else ""
-            call.id = new_id or call.id
+            if new_id:
+                call.id = new_id
+                self._by_id.setdefault(new_id, call)
             call.name = new_name or call.name
             if arguments:
                 call.arguments.append(arguments)
@@ -69,13 +71,14 @@ class ToolCalls:
     def _find(self, delta: WireToolCall) -> _OpenCall:
         if delta.index is not None:
             call = self._by_index.get(delta.index)
-            if call is None or (delta.id and call.id and delta.id != call.id):
-                call = self._by_index[delta.index] = self._open()
+            if call is None:
+                call = self._open()
+            elif delta.id and call.id and delta.id != call.id:
+                call = self._by_id.get(delta.id) or self._open()
+            self._by_index[delta.index] = call
             return call
         if delta.id:
-            if (call := self._by_id.get(delta.id)) is None:
-                call = self._by_id[delta.id] = self._open()
-            return call
+            return self._by_id.get(delta.id) or self._open()
         starts_anew = delta.function is not None and bool(delta.function.name)
         return self._open() if starts_anew or not self._calls else self._calls[-1]
 
@@ -104,11 +107,20 @@ class ReasoningBlocks:
         self._by_key: dict[tuple[object, object], dict[str, Any]] = {}
         self._growing: dict[int, dict[str, list[str]]] = {}
 
-    def feed(self, details: Sequence[dict[str, Any]]) -> str:
-        """Take in the details of one delta and return the text in them that a person may see."""
+    def feed(self, details: Sequence[dict[str, Any]], *, whole: bool) -> str:
+        """Take in the details of one delta and return the text in them that a person may see.
+
+        Args:
+            details: The blocks, or pieces of them.
+            whole: Whether each is a block of its own, as in a body that was not streamed.
+        """
         visible: list[str] = []
+        touched: list[dict[str, Any]] = []
         for detail in details:
-            block = self._block_for(detail)
+            block = None if whole else self._continued(detail, touched)
+            if block is None:
+                block = self._open(detail)
+            touched.append(block)
             for key, value in detail.items():
                 if key in ("text", "summary") and isinstance(value, str):
                     self._growing[id(block)].setdefault(key, []).append(value)
@@ -124,15 +136,27 @@ class ReasoningBlocks:
             block | {key: "".join(texts) for key, texts in self._growing[id(block)].items()} for block in self._blocks
         )
 
-    def _block_for(self, detail: dict[str, Any]) -> dict[str, Any]:
-        key = (_hashable(detail.get("type")), _hashable(detail.get("index")))
-        block = self._by_key.get(key)
-        mine, other = detail.get("id"), block.get("id") if block is not None else None
-        if block is None or (mine and other and mine != other):
-            block = self._by_key[key] = {}
-            self._blocks.append(block)
-            self._growing[id(block)] = {}
+    def _continued(self, detail: dict[str, Any], touched: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """Return the block that a piece goes on with; None if it begins one of its own."""
+        block = self._by_key.get(_key(detail))
+        if block is None or any(block is other for other in touched):
+            return None
+        mine, other = detail.get("id"), block.get("id")
+        if mine and other and mine != other:
+            return None
+        # Opaque data comes whole: a second one under the same key is another block.
+        return None if detail.get("data") is not None and block.get("data") is not None else block
+
+    def _open(self, detail: dict[str, Any]) -> dict[str, Any]:
+        block: dict[str, Any] = {}
+        self._blocks.append(block)
+        self._by_key[_key(detail)] = block
+        self._growing[id(block)] = {}
         return block
+
+
+def _key(detail: dict[str, Any]) -> tuple[object, object]:
+    return _hashable(detail.get("type")), _hashable(detail.get("index"))
 
 
 def _hashable(value: object) -> object:

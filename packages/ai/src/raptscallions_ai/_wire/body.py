@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from raptscallions_ai._wire.chunk import decode_chunk
 from raptscallions_ai._wire.errors import read_failure
-from raptscallions_ai._wire.json import MalformedJSONError, json_list, parse_json
+from raptscallions_ai._wire.json import MalformedJSONError, json_list, json_object, parse_json
 from raptscallions_ai._wire.sse import Event, EventTooLargeError, SSEDecoder
 from raptscallions_ai.errors import AiError, InvalidResponseError, StreamInterruptedError
 
@@ -19,7 +19,8 @@ __all__ = ["AnswerDecoder"]
 
 _DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
-_UNNAMED = ("", "message")
+_OURS = ("", "message", "error")  # the event names that a chat answer uses
+_TOO_LARGE = "is larger than AI_MAX_EVENT_BYTES allows"
 
 
 class AnswerDecoder:
@@ -59,9 +60,8 @@ class AnswerDecoder:
             return []
         try:
             events = self._sse.feed(data)
-        except EventTooLargeError:
-            self.failure = InvalidResponseError("one event is larger than AI_MAX_EVENT_BYTES allows")
-            return []
+        except EventTooLargeError as error:
+            return self._take_up_to_the_limit(error)
         return self._take(events, at_end=False) if events else []
 
     def close(self, cut: str | None = None) -> tuple[list[StreamChunk], ChatResult | None]:
@@ -73,7 +73,7 @@ class AnswerDecoder:
             cut: What cut the connection, if anything did; None for a clean end.
         """
         chunks: list[StreamChunk] = []
-        if self.failure is None and not self.done:
+        if self.failure is None and self._fold.failure is None and not self.done:
             chunks = self._close_document(cut) if self._document is not None else self._close_stream()
         if self.failure is None:
             try:
@@ -98,8 +98,14 @@ class AnswerDecoder:
         self._size += len(data)
         if self._size > self._max:
             self._document.clear()
-            self.failure = InvalidResponseError("the body is larger than AI_MAX_EVENT_BYTES allows")
+            self.failure = InvalidResponseError(f"the body {_TOO_LARGE}")
         return b""
+
+    def _take_up_to_the_limit(self, error: EventTooLargeError) -> list[StreamChunk]:
+        chunks = self._take(error.events, at_end=False)
+        if not self.done and self.failure is None and self._fold.failure is None:
+            self.failure = self._with_partial(InvalidResponseError(f"one event {_TOO_LARGE}"))
+        return chunks
 
     def _take(self, events: list[bytes | Event], *, at_end: bool) -> list[StreamChunk]:
         chunks: list[StreamChunk] = []
@@ -108,21 +114,29 @@ class AnswerDecoder:
             name, data = (event.name, event.data) if isinstance(event, Event) else ("", event)
             if not data or data.isspace():
                 continue
-            if data == _DONE:
+            if data[:6] == _DONE and data.strip() == _DONE:
                 fold.mark_done()
                 self.done = True
                 break
             try:
                 chunk = decode_chunk(data)
             except MalformedJSONError as error:
-                if name not in _UNNAMED and name != "error":
+                if name not in _OURS:
                     continue  # an event of the gateway's own, such as a heartbeat with a time in it
                 self.failure = self._malformed(name, data, str(error), at_end=at_end)
                 break
-            chunks += fold.feed(chunk, is_error=name == "error")
+            chunks += fold.feed(chunk)
+            if fold.failure is None and (name == "error" or chunk.says_nothing):
+                self._take_bare_error(name, data)
             if fold.failure is not None:
                 break
         return chunks
+
+    def _take_bare_error(self, name: str, data: bytes) -> None:
+        """Look for an error object that came without its envelope."""
+        body = json_object(parse_json(data))
+        if name == "error" or (name in _OURS and (body.get("message") or body.get("detail"))):
+            self._fold.report(body)
 
     def _malformed(self, name: str, data: bytes, why: str, *, at_end: bool) -> AiError | None:
         if name == "error":
@@ -133,7 +147,11 @@ class AnswerDecoder:
         return self._with_partial(InvalidResponseError(f"an event is not valid JSON: {why}", retryable=True))
 
     def _close_stream(self) -> list[StreamChunk]:
-        return self._take(self._sse.close(), at_end=True)
+        try:
+            events = self._sse.close()
+        except EventTooLargeError as error:
+            return self._take_up_to_the_limit(error)
+        return self._take(events, at_end=True)
 
     def _close_document(self, cut: str | None) -> list[StreamChunk]:
         body = b"".join(self._document or ()).strip().removeprefix(_BOM)
@@ -142,10 +160,13 @@ class AnswerDecoder:
             self.failure = InvalidResponseError(why)
             return []
         try:
-            chunks = self._fold.feed(decode_chunk(body))
+            chunk = decode_chunk(body)
         except MalformedJSONError as error:
             self._take_odd_document(body, str(error), cut)
             return []
+        chunks = self._fold.feed(chunk)
+        if chunk.says_nothing:
+            self._take_bare_error("", body)
         self._fold.mark_done(whole=True)
         return chunks
 
@@ -158,5 +179,5 @@ class AnswerDecoder:
             self.failure = InvalidResponseError(f"it is not valid JSON: {why}", retryable=True)
 
     def _with_partial(self, error: AiError) -> AiError:
-        error.partial = self._fold.partial()
+        error.partial = self._fold.partial() if self._fold.anything else None
         return error

@@ -8,11 +8,11 @@ change shapes without notice, and text must not be lost to a strange `logprobs`.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
-from raptscallions_ai._wire.json import json_list, json_object, parse_object
+from raptscallions_ai._wire.json import MalformedJSONError, json_list, json_object, parse_object, with_floats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,10 @@ __all__ = [
     "decode_chunk",
     "decode_usage",
 ]
+
+
+NO_USAGE = msgspec.Raw(b"")
+"""What a chunk without usage has in its place."""
 
 
 class WireFunction(msgspec.Struct, gc=False):
@@ -117,14 +121,17 @@ class WireChunk(msgspec.Struct, gc=False):
     model: str | None = None
     provider: str | None = None
     choices: list[WireChoice] | None = None
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = NO_USAGE
     error: Any = None
-    # Only for error objects without an envelope, `{"message": ..., "code": ...}` in an `event: error`.
-    message: Any = None
-    code: Any = None
-    detail: Any = None
-    status: Any = None
 
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it has none of the parts that a chunk is made of."""
+        return self.choices is None and self.usage is NO_USAGE and self.error is None and self.id is None
+
+
+_OPTIONAL_DECIMAL = Decimal | None
+_encode_exactly = msgspec.json.Encoder(decimal_format="number").encode
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 _decode: Callable[[bytes], WireChunk] = msgspec.json.Decoder(WireChunk).decode
@@ -145,16 +152,15 @@ def decode_chunk(data: bytes) -> WireChunk:
 def decode_usage(raw: msgspec.Raw) -> tuple[WireUsage, dict[str, Any]] | None:
     """Return a usage object typed and as received, or None when it is not an object with anything in it."""
     try:
-        received = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, RecursionError):
-        return None
-    if not isinstance(received, dict) or not received:
-        return None
-    try:
-        typed = msgspec.json.decode(raw, type=WireUsage)
-    except msgspec.MsgspecError:
-        typed = lenient(received, WireUsage)
-    return typed, cast("dict[str, Any]", received)
+        received = json_object(msgspec.json.decode(raw))
+        typed = msgspec.json.decode(raw, type=WireUsage) if received else None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        try:
+            parsed = parse_object(bytes(raw))
+        except MalformedJSONError:
+            return None
+        typed, received = lenient(parsed, WireUsage), json_object(with_floats(parsed))
+    return (typed, received) if typed is not None else None
 
 
 def lenient(value: object, type_: type[_T]) -> _T:
@@ -168,17 +174,19 @@ def lenient(value: object, type_: type[_T]) -> _T:
 
 
 def _lenient_value(value: object, type_: Any) -> Any:
-    if type_ == msgspec.Raw | None:
-        return msgspec.Raw(msgspec.json.encode(value))
+    if type_ is msgspec.Raw:
+        return msgspec.Raw(_encode_exactly(value))
+    if type_ is Any:
+        return with_floats(value)
     try:
-        return msgspec.convert(value, type_, strict=False)
+        return msgspec.convert(value if type_ == _OPTIONAL_DECIMAL else with_floats(value), type_, strict=False)
     except (msgspec.MsgspecError, RecursionError):
         pass
     for member in getattr(type_, "__args__", ()):
-        items: tuple[Any, ...] = getattr(member, "__args__", ())
         if isinstance(member, type) and issubclass(member, msgspec.Struct) and isinstance(value, dict):
             return lenient(json_object(cast("object", value)), member)
-        if items and isinstance(value, list):
-            fitting = (_lenient_value(item, items[0] | None) for item in json_list(cast("object", value)))
+        if get_origin(member) is list and isinstance(value, list):
+            item_type = get_args(member)[0] | None
+            fitting = (_lenient_value(item, item_type) for item in json_list(cast("object", value)))
             return [item for item in fitting if item is not None]
     return None

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Failure", "classify", "read_failure"]
 
-_MAX_MESSAGE = 500
+_LONGEST_MESSAGE = 500
+_LONGEST_NAME = 100
+_LONGEST_READ = 4000  # of a text before the key and the prompt are taken out of it
+_DEEPEST = 5  # envelopes around an error object
 
 _KIND_OF_TYPE: dict[str, str] = {
     # OpenRouter's error types, the same over all of its API shapes, and its availability codes
@@ -164,7 +167,7 @@ def classify(failure: Failure, *, model: str, redact: Callable[[str], str]) -> A
         model: The model that was asked for.
         redact: Removes the key and the prompt from a text.
     """
-    message = redact(failure.message)
+    message = _cut(redact(failure.message), _LONGEST_MESSAGE)
     fields = _fields(failure, redact)
     status = failure.status
     match _kind(failure):
@@ -172,7 +175,7 @@ def classify(failure: Failure, *, model: str, redact: Callable[[str], str]) -> A
             return errors.RateLimitError(**_with_reason(fields, message))
         case "timeout":
             fields["message"] = "AI request timed out at the gateway"
-            return errors.TimeoutError(phase="gateway", **_retryable(_with_reason(fields, message), default=True))
+            return errors.TimeoutError(phase="gateway", **_with_reason(fields, message))
         case "authentication":
             return errors.AuthenticationError(**_with_reason(fields, message))
         case "permission":
@@ -184,7 +187,7 @@ def classify(failure: Failure, *, model: str, redact: Callable[[str], str]) -> A
             fields = _said(fields, message, "Context length exceeded")
             return errors.ContextLengthError(max_tokens=maximum, requested_tokens=requested, **fields)
         case "policy":
-            reasons = [str(reason) for reason in json_list(failure.metadata.get("reasons"))][:20]
+            reasons = [_name(reason, redact) or "" for reason in json_list(failure.metadata.get("reasons"))[:20]]
             fields["status_code"] = status or 400
             fields = _said(fields, message, "The content was rejected by policy")
             return errors.ContentPolicyError(reasons=reasons, **fields)
@@ -232,15 +235,14 @@ def _forbidden_kind(failure: Failure) -> str:
 
 
 def _fields(failure: Failure, redact: Callable[[str], str]) -> ErrorFields:
-    provider = failure.metadata.get("provider_name")
     fields: ErrorFields = {
-        "error_type": failure.error_type,
+        "error_type": _name(failure.error_type, redact),
         "retry_after": parse_retry_after(failure.headers, failure.body),
         "request_id": _request_id(failure.headers),
-        "provider": provider if isinstance(provider, str) else None,
+        "provider": _name(failure.metadata.get("provider_name"), redact),
     }
     if upstream := _upstream_message(failure.metadata.get("raw")):
-        fields["details"] = {"provider_message": redact(upstream)}
+        fields["details"] = {"provider_message": _cut(redact(upstream), _LONGEST_MESSAGE)}
     if isinstance(retryable := failure.availability.get("retryable"), bool):
         fields["retryable"] = retryable
     return fields
@@ -266,10 +268,12 @@ def _said(fields: ErrorFields, message: str, opening: str = "") -> ErrorFields:
     return fields
 
 
-def _unwrap(payload: object) -> tuple[str, Mapping[str, Any]]:
+def _unwrap(payload: object, depth: int = 0) -> tuple[str, Mapping[str, Any]]:
     """Return the gateway's sentence and the innermost error object."""
+    if depth > _DEEPEST:
+        return "", {}
     if listed := json_list(payload):
-        return _unwrap_list(listed)
+        return _unwrap_list(listed, depth + 1)
     if isinstance(payload, str):
         return payload, {}
     body = json_object(payload)
@@ -278,15 +282,15 @@ def _unwrap(payload: object) -> tuple[str, Mapping[str, Any]]:
         if isinstance(inner, str) and inner:
             return inner, body
         if inner and not isinstance(inner, str):
-            text, nested = _unwrap(inner)
+            text, nested = _unwrap(inner, depth + 1)
             return text, nested or body
     return "", body
 
 
-def _unwrap_list(items: list[object]) -> tuple[str, Mapping[str, Any]]:
+def _unwrap_list(items: list[object], depth: int) -> tuple[str, Mapping[str, Any]]:
     """Read a list: either one envelope in a list, or validation errors of which only place and reason are safe."""
     if "msg" not in json_object(items[0]):
-        return _unwrap(items[0])
+        return _unwrap(items[0], depth)
     problems: list[str] = []
     for item in items[:5]:
         place = ".".join(str(part) for part in json_list(json_object(item).get("loc")))
@@ -298,7 +302,7 @@ def _upstream_message(raw: object) -> str:
     """Return only the sentence of the provider's raw error: the rest may be the provider's internals."""
     if isinstance(raw, str) and raw.lstrip()[:1] in ("{", "["):
         raw = parse_json(raw.encode("utf-8", "replace"))
-    return _clean(_unwrap(raw)[0])[:200]
+    return _clean(_unwrap(raw)[0])
 
 
 def _context_limits(failure: Failure) -> tuple[int | None, int | None]:
@@ -314,7 +318,7 @@ def _context_limits(failure: Failure) -> tuple[int | None, int | None]:
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
     names = ("x-generation-id", "x-request-id", "request-id", "x-litellm-call-id", "cf-ray")
-    return next((_clean(headers[name])[:200] for name in names if headers.get(name)), None)
+    return next((_cut(_clean(headers[name]), _LONGEST_NAME) for name in names if headers.get(name)), None)
 
 
 def _server_status(status: int | None) -> int:
@@ -327,9 +331,17 @@ def _status(value: object) -> int | None:
     return value if isinstance(value, int) and 400 <= value <= 599 else None
 
 
+def _name(value: object, redact: Callable[[str], str]) -> str | None:
+    return _cut(redact(_clean(value)), _LONGEST_NAME) if isinstance(value, str) else None
+
+
 def _clean(text: str) -> str:
     """Return one printable line: no control or direction characters that a terminal or a log would obey."""
+    text = text[:_LONGEST_READ]
     if text.lstrip()[:1] == "<":
         text = "an HTML page: " + _TAGS.sub(" ", text)
-    line = " ".join(_CONTROLS.sub(" ", text[: 4 * _MAX_MESSAGE]).split())
-    return line if len(line) <= _MAX_MESSAGE else line[: _MAX_MESSAGE - 1] + "…"
+    return " ".join(_CONTROLS.sub(" ", text).split())
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

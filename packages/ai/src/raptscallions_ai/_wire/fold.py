@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from raptscallions_ai._wire.blocks import ReasoningBlocks, ToolCalls
+from raptscallions_ai._wire.chunk import NO_USAGE
 from raptscallions_ai._wire.errors import classify, read_failure
 from raptscallions_ai._wire.usage import UsageMeter
 from raptscallions_ai.chunks import AnnotationChunk, ContentChunk, ImageChunk, ReasoningChunk
@@ -51,6 +52,7 @@ class Fold:
         self._id: str | None = None
         self._provider: str | None = None
         self._fed = False
+        self._upstream_failed = False
         self._done = False
         self._whole = False
         self._choice: int | None = None
@@ -76,14 +78,20 @@ class Fold:
         """Whether nothing is missing any more, so that the end mark need not be waited for at length."""
         return self._finish_reason is not None and self._usage.seen
 
-    def feed(self, chunk: WireChunk, *, is_error: bool = False) -> list[StreamChunk]:
+    @property
+    def generation_id(self) -> str | None:
+        """The gateway's id of the generation, once a chunk has told it."""
+        return self._id
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything was received that a partial result could hold."""
+        return self.started or self._usage.seen or self._id is not None
+
+    def feed(self, chunk: WireChunk) -> list[StreamChunk]:
         """Take in one chunk and return what it adds; sets `failure` if it reports one.
 
         Usage is read first, because the chunk that reports a failure may carry it.
-
-        Args:
-            chunk: The decoded chunk.
-            is_error: Whether the chunk came as an event named `error`.
         """
         self._fed = True
         if chunk.id:
@@ -92,17 +100,18 @@ class Fold:
             self._model = chunk.model
         if chunk.provider:
             self._provider = chunk.provider
-        if chunk.usage is not None:
+        if chunk.usage is not NO_USAGE:
             self._usage.feed(chunk.usage)
         out: list[StreamChunk] = []
-        if chunk.choices:
-            for choice in chunk.choices:
-                self._feed_choice(choice, out)
-        error = chunk.error or _bare_error(chunk, is_error=is_error)
-        if error:
-            self.report(error)
+        error = chunk.error
+        for choice in chunk.choices or ():
+            error = self._feed_choice(choice, out) or error
         if out:
             self.started = True
+        if error:
+            self.report(error)
+        elif self._upstream_failed and self.failure is None:
+            self.failure = StreamInterruptedError("the provider failed while it was answering", retryable=True)
         return out
 
     def report(self, error: object) -> None:
@@ -113,6 +122,7 @@ class Fold:
         if self._finish_reason == "length" and (
             failure.error_type in _TOKEN_LIMIT_TYPES or _TOKEN_LIMIT_TEXT.search(failure.message)
         ):
+            self._upstream_failed = False
             return
         self.failure = classify(failure, model=self._asked_model, redact=self._redact)
 
@@ -135,7 +145,7 @@ class Fold:
         error = self.failure or self._problem(cut)
         if error is None:
             return self.partial()
-        if self._fed and error.partial is None:
+        if self.anything and error.partial is None:
             error.partial = self.partial()
             error.request_id = error.request_id or self._id
             error.provider = error.provider or self._provider
@@ -164,11 +174,12 @@ class Fold:
             logprobs=tuple(self._logprobs),
         )
 
-    def _feed_choice(self, choice: WireChoice, out: list[StreamChunk]) -> None:
+    def _feed_choice(self, choice: WireChoice, out: list[StreamChunk]) -> object:
+        """Take in one choice and return the error object that it carries, if any."""
         if self._choice is None:
             self._choice = choice.index or 0
         elif (choice.index or 0) != self._choice:
-            return
+            return None
         if choice.delta is not None:
             self._feed_delta(choice.delta, out, whole=False)
         elif choice.message is not None:
@@ -177,21 +188,17 @@ class Fold:
             self._logprobs += choice.logprobs.content
         if choice.native_finish_reason:
             self._native_finish_reason = choice.native_finish_reason
-        if choice.finish_reason:
-            self._take_finish_reason(choice)
-        if choice.error:
-            self.report(choice.error)
-
-    def _take_finish_reason(self, choice: WireChoice) -> None:
-        if choice.finish_reason != "error" and choice.native_finish_reason not in _FAILED_UPSTREAM:
+        if choice.finish_reason == "error" or (
+            choice.finish_reason and choice.native_finish_reason in _FAILED_UPSTREAM
+        ):
+            self._upstream_failed = True
+        elif choice.finish_reason:
             self._finish_reason = choice.finish_reason
-        elif self.failure is None:
-            # An error object, here or beside the choices, says more and replaces this.
-            self.failure = StreamInterruptedError("the provider failed while it was answering", retryable=True)
+        return choice.error
 
     def _feed_delta(self, delta: WireDelta, out: list[StreamChunk], *, whole: bool) -> None:
         if delta.reasoning_details or delta.reasoning or delta.reasoning_content:
-            visible = self._reasoning_blocks.feed(delta.reasoning_details or [])
+            visible = self._reasoning_blocks.feed(delta.reasoning_details or [], whole=whole)
             if text := delta.reasoning or delta.reasoning_content or visible:
                 self._reasoning.append(text)
                 out.append(ReasoningChunk(text))
@@ -238,11 +245,3 @@ class Fold:
         if self._require_usage and not self._usage.seen:
             return InvalidResponseError("No usage metadata in response")
         return None
-
-
-def _bare_error(chunk: WireChunk, *, is_error: bool) -> object:
-    """Return an error object that came without its envelope, or None if the chunk is none."""
-    told = chunk.message or chunk.detail
-    if is_error or (told and chunk.choices is None and chunk.usage is None and chunk.id is None):
-        return {"message": told or "no reason given", "code": chunk.code, "status": chunk.status}
-    return None

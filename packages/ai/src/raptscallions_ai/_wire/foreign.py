@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 import ssl
 from typing import TYPE_CHECKING
 
 from raptscallions_ai._wire.errors import classify, read_failure
 from raptscallions_ai._wire.json import parse_json
 from raptscallions_ai._wire.sdk import RedirectRefusedError
-from raptscallions_ai._wire.sse import EventTooLargeError
 from raptscallions_ai.errors import (
     AiError,
     ConfigurationError,
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 
 __all__ = ["ai_error", "lost_connection"]
 
+_REASONS = {
+    "gaierror": "host name not found",
+    "ClientConnectorDNSError": "host name not found",
+    "ServerDisconnectedError": "closed by the gateway",
+    "TransferEncodingError": "closed in the middle of the answer",
+    "ContentLengthError": "closed in the middle of the answer",
+    "ClientPayloadError": "closed in the middle of the answer",
+    "RemoteProtocolError": "closed in the middle of the answer",
+}
+
 
 def ai_error(
     exception: Exception, *, model: str, redact: Callable[[str], str], connect_timeout: float | None = None
@@ -39,6 +49,7 @@ def ai_error(
         redact: Removes the key and the prompt from a text.
         connect_timeout: The limit that applied to connecting, in seconds.
     """
+    import aiohttp
     import openai
 
     if isinstance(exception, AiError):
@@ -48,13 +59,13 @@ def ai_error(
     if isinstance(exception, RedirectRefusedError):
         why = f"the gateway redirects to {exception}, where key and prompt do not follow - check AI_GATEWAY_URL"
         return InvalidResponseError(why)
-    if isinstance(exception, EventTooLargeError):
-        return InvalidResponseError("one event is larger than AI_MAX_EVENT_BYTES allows")
     if _is_invalid_url(exception):
         return ConfigurationError("AI_GATEWAY_URL is not an address that can be connected to")
     if _is_connect_timeout(exception):
         limit = None if connect_timeout is None else round(connect_timeout * 1000)
-        return TimeoutError(limit, phase="connect", retryable=True)
+        return TimeoutError(limit, phase="connect")
+    if any(isinstance(link, aiohttp.ClientResponseError) for link in _chain(exception)):
+        return InvalidResponseError("it is not valid HTTP", retryable=True)
     if _is_transport_error(exception):
         return ConnectionError(details={"reason": _why(exception)})
     if isinstance(exception, openai.APIResponseValidationError):
@@ -124,21 +135,14 @@ def _why(exception: Exception) -> str:
     chain = list(_chain(exception))
     for link in reversed(chain):
         if isinstance(link, ssl.SSLCertVerificationError):
-            return f"TLS certificate refused: {link.verify_message}"
+            detail: str = getattr(link, "verify_message", "")  # aiohttp's own subclass lacks it
+            return f"TLS certificate refused: {detail}" if detail else "TLS certificate refused"
         if isinstance(link, ssl.SSLError):
             return "TLS handshake failed"
         if isinstance(link, OSError) and link.errno is not None and link.errno in errno.errorcode:
-            return _os_reason(link)
-    text = " ".join(str(link) for link in chain)
-    if "Name or service not known" in text or "getaddrinfo" in text or "nodename" in text:
-        return "host name not found"
-    return type(chain[-1]).__name__
-
-
-def _os_reason(error: OSError) -> str:
-    import os
-
-    return os.strerror(error.errno).lower() if error.errno is not None else type(error).__name__
+            return os.strerror(link.errno).lower()
+    names = [type(link).__name__ for link in chain]
+    return next((_REASONS[name] for name in names if name in _REASONS), names[-1])
 
 
 def _chain(exception: BaseException) -> Iterator[BaseException]:

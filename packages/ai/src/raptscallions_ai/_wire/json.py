@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any, cast
 
 import msgspec
 
-__all__ = ["MalformedJSONError", "json_list", "json_object", "parse_json", "parse_object"]
+__all__ = ["MalformedJSONError", "json_list", "json_object", "parse_json", "parse_object", "with_floats"]
+
+
+_LARGEST_FLOAT = Decimal("1e308")
 
 
 class MalformedJSONError(Exception):
@@ -33,31 +37,47 @@ def parse_json(data: bytes) -> object:
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
-    """Parse JSON with the standard library, which takes what real servers send: a lone surrogate, bad UTF-8, NaN."""
+    """Parse JSON with the standard library, which takes what real servers send: a lone surrogate, bad UTF-8, NaN.
+
+    Numbers with a fraction come as `Decimal`, so that a cost stays exact; see `with_floats`.
+
+    Raises:
+        MalformedJSONError: The data is not one JSON object.
+    """
     try:
-        parsed = json.loads(data.decode("utf-8", "replace"), parse_constant=_no_value)
+        parsed = json.loads(data.decode("utf-8", "replace"), parse_constant=_no_value, parse_float=Decimal)
+        if isinstance(parsed, dict):
+            return json_object(_well_formed(cast("object", parsed)))
     except RecursionError:
         raise MalformedJSONError("it is nested too deeply") from None
     except ValueError as error:
         # json's own message quotes nothing of the data; another ValueError might.
         why = error.msg if isinstance(error, json.JSONDecodeError) else "it holds a number of absurd length"
         raise MalformedJSONError(why) from None
-    if not isinstance(parsed, dict):
-        raise MalformedJSONError(f"it is a JSON {type(cast('object', parsed)).__name__}, not an object")
-    return _well_formed(cast("dict[str, Any]", parsed))
+    raise MalformedJSONError(f"it is a JSON {type(cast('object', parsed)).__name__}, not an object")
+
+
+def with_floats(value: object) -> object:
+    """Return a value of `parse_object` with plain floats, as other JSON parsers give it."""
+    if isinstance(value, Decimal):
+        return float(value) if abs(value) < _LARGEST_FLOAT else None
+    if isinstance(value, dict):
+        return {key: with_floats(item) for key, item in json_object(cast("object", value)).items()}
+    if isinstance(value, list):
+        return [with_floats(item) for item in json_list(cast("object", value))]
+    return value
 
 
 def _no_value(_constant: str) -> None:
     """Read NaN and Infinity, which are no JSON but what some servers write, as null."""
 
 
-def _well_formed(value: Any) -> Any:
+def _well_formed(value: object) -> object:
     """Replace lone surrogates, which no terminal, database or encoder accepts."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):
-        items = cast("dict[str, Any]", value).items()
-        return {_well_formed(key): _well_formed(item) for key, item in items}
+        return {_well_formed(key): _well_formed(item) for key, item in json_object(cast("object", value)).items()}
     if isinstance(value, list):
-        return [_well_formed(item) for item in cast("list[Any]", value)]
+        return [_well_formed(item) for item in json_list(cast("object", value))]
     return value

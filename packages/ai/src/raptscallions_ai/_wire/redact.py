@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -9,10 +10,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Redactor"]
 
-_WINDOW = 24  # characters of the prompt in a row that count as quoting it
+_WINDOW = 16  # characters of the prompt in a row that count as quoting it
 _SHORTEST = 8  # a message shorter than this is too ordinary to look for
 _LONGEST = 65_536  # characters of one text that are looked for: nobody quotes the middle of a picture
 _HIDDEN = "[hidden]"
+# A word with a digit, an at sign or a joint in it is a name, a number or an address rather than ordinary language.
+_TELLING_WORD = re.compile(r"(?=[\w.@+-]*[\d@_-])[\w.@+-]{6,}")
 
 
 class Redactor:
@@ -37,7 +40,9 @@ class Redactor:
         for said in sorted(quotable, key=len, reverse=True):
             if _SHORTEST <= len(said) <= len(text):
                 text = text.replace(said, _HIDDEN)
-        return _without_windows(text, "\n".join(said for said in quotable if len(said) > _WINDOW))
+        everything = "\n".join(quotable)
+        text = _without_windows(text, everything)
+        return _TELLING_WORD.sub(lambda word: _HIDDEN if word[0] in everything else word[0], text)
 
     def __repr__(self) -> str:
         return "Redactor(...)"

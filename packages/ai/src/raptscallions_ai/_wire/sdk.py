@@ -88,13 +88,15 @@ class Connections:
         limits = httpx2.Limits(
             max_connections=1000, max_keepalive_connections=100, keepalive_expiry=_KEEP_ALIVE_SECONDS
         )
+        # Naming the key among the headers keeps an Authorization of the environment's from replacing it.
+        headers = {**unsent, **self._headers, "Authorization": f"Bearer {self._api_key}"}
         return AsyncOpenAI(
             api_key=self._api_key,
             admin_api_key="",
             webhook_secret="",
             base_url=self._base_url,
             max_retries=0,
-            default_headers=cast("Mapping[str, str]", {**unsent, **self._headers}),
+            default_headers=cast("Mapping[str, str]", headers),
             http_client=DefaultAioHttpClient(follow_redirects=False, limits=limits),
         )
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 __all__ = ["Event", "EventTooLargeError", "SSEDecoder"]
 
 _BOM = b"\xef\xbb\xbf"
+_FIELD = len(b"data: ")  # what a line may be longer than the data in it
 
 
 class Event(NamedTuple):
@@ -22,7 +23,15 @@ class Event(NamedTuple):
 
 
 class EventTooLargeError(Exception):
-    """One event is larger than the decoder's limit."""
+    """One event is larger than the decoder's limit.
+
+    Attributes:
+        events: The events that the same bytes had completed before it.
+    """
+
+    def __init__(self, events: list[bytes | Event]) -> None:
+        super().__init__("one event is larger than the limit")
+        self.events = events
 
 
 class SSEDecoder:
@@ -42,9 +51,10 @@ class SSEDecoder:
         self.last_event_id = ""
         self.retry_ms: int | None = None
         self._max = max_event_bytes
-        self._size = 0  # bytes held back for the event that is being read
         self._partial_line: list[bytes] = []
+        self._partial_size = 0
         self._data: list[bytes] = []
+        self._data_size = 0  # of the event that is being read, its line ends included
         self._name = ""
         self._at_start = True
         self._after_cr = False
@@ -58,20 +68,16 @@ class SSEDecoder:
         if self._after_cr or b"\r" in data:
             data = self._with_lf_only(data)
         head, newline, rest = data.rpartition(b"\n")
-        self._size += len(data)
         if not newline:
-            self._partial_line.append(data)
-            self._check_size()
+            self._hold(data, [])
             return []
         if self._partial_line:
             head = b"".join((*self._partial_line, head))
             self._partial_line.clear()
-        if rest:
-            self._partial_line.append(rest)
+            self._partial_size = 0
         events = self._lines(head.split(b"\n"))
-        if events:
-            self._size = len(rest) + sum(map(len, self._data))
-        self._check_size()
+        if rest:
+            self._hold(rest, events)
         return events
 
     def close(self) -> list[bytes | Event]:
@@ -100,26 +106,33 @@ class SSEDecoder:
         for line in lines:
             if line[:6] == b"data: ":
                 data.append(line[6:])
+                self._data_size += len(line) - 5
             elif line:
-                self._field(line)
+                self._field(line, events)
             elif data:
                 joined = data[0] if len(data) == 1 else b"\n".join(data)
                 if len(joined) > self._max:
-                    raise EventTooLargeError
+                    raise EventTooLargeError(events)
                 events.append(Event(self._name, joined) if self._name else joined)
                 data.clear()
+                self._data_size = 0
                 self._name = ""
             else:
                 self._name = ""
+        if self._data_size - 1 > self._max:
+            raise EventTooLargeError(events)
         return events
 
-    def _field(self, line: bytes) -> None:
+    def _field(self, line: bytes, events: list[bytes | Event]) -> None:
+        if len(line) > self._max + _FIELD:
+            raise EventTooLargeError(events)
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if not name:
             self.comments += 1
         elif name == b"data":
             self._data.append(value)
+            self._data_size += len(value) + 1
         elif name == b"event":
             self._name = value.decode("utf-8", "replace")
         elif name == b"id" and b"\0" not in value:
@@ -128,9 +141,9 @@ class SSEDecoder:
             # Nine digits are eleven days; int() must not meet a number of absurd length.
             self.retry_ms = int(value[:9])
 
-    def _check_size(self) -> None:
-        if self._size > self._max:
-            held = sum(map(len, self._partial_line)) + sum(map(len, self._data))
-            if held > self._max:
-                raise EventTooLargeError
-            self._size = held
+    def _hold(self, part: bytes, events: list[bytes | Event]) -> None:
+        """Keep the beginning of a line until the rest of it comes."""
+        self._partial_line.append(part)
+        self._partial_size += len(part)
+        if self._partial_size > self._max + _FIELD:
+            raise EventTooLargeError(events)

@@ -1,0 +1,47 @@
+"""`chat` with a prompt: one question, one answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from raptscallions_ai.cli.answer import show, usage_line
+from raptscallions_ai.cli.failures import UsageError
+from raptscallions_ai.cli.prompt import read_prompt
+from raptscallions_ai.cli.session import open_session
+
+if TYPE_CHECKING:
+    from raptscallions_ai.cli.asking import Asking
+    from raptscallions_ai.cli.run import Run
+
+__all__ = ["chat"]
+
+
+def chat(run: Run, prompt: str | None, asking: Asking, *, local: bool) -> None:
+    """Answer one prompt, or open an interactive chat where there is none and a person is there.
+
+    Raises:
+        UsageError: The command line is contradictory, or there is no prompt to be had.
+        AiError: The call failed.
+    """
+    if local and asking.model:
+        raise UsageError("--local has one model; leave out --model")
+    text = read_prompt(prompt, run.console)
+    if text is not None:
+        asyncio.run(_ask(run, text, asking, local=local))
+        return
+    if run.json:
+        raise UsageError("--json needs a prompt, as an argument or on stdin")
+    from raptscallions_ai.cli.interactive import converse
+
+    converse(run, asking, local=local)
+
+
+async def _ask(run: Run, text: str, asking: Asking, *, local: bool) -> None:
+    from raptscallions_ai.messages import system, user
+
+    async with open_session(run, local=local) as session:
+        framing = [system(asking.system)] if asking.system else []
+        result = await show(asking.stream(session, [*framing, user(text)]), run)
+        if not run.json:
+            run.console.note(usage_line(result, is_local=session.is_local), dim=True)

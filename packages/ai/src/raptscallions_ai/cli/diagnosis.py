@@ -1,0 +1,77 @@
+"""What `doctor` has found, and how it says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from raptscallions_ai.cli.exit_codes import ExitCode
+from raptscallions_ai.cli.failures import advice, exit_code, failure_lines, summary
+from raptscallions_ai.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from raptscallions_ai.cli.output import Console
+    from raptscallions_ai.errors import AiError
+
+__all__ = ["Checklist", "DiagnosisError"]
+
+_INDENT = " " * 18
+
+
+class DiagnosisError(Exception):
+    """Something is wrong, and there is no point in looking further.
+
+    Args:
+        subject: What was looked at.
+        says: What is wrong with it.
+        advice: What to do about it, if that is known.
+        code: The exit code.
+    """
+
+    def __init__(self, subject: str, says: str, advice: str | None = None, code: ExitCode = ExitCode.FAILURE) -> None:
+        super().__init__(says)
+        self.subject = subject
+        self.says = says
+        self.advice = advice
+        self.code = code
+
+    @classmethod
+    def of(cls, subject: str, error: AiError, *, gateway_url: str | None) -> Self:
+        """Return what a failure of the library means.
+
+        Args:
+            subject: What was looked at.
+            error: The failure.
+            gateway_url: The gateway that was talked to; None for the local model.
+        """
+        if isinstance(error, ConfigurationError):
+            says, *rest = failure_lines(error, gateway_url=gateway_url)
+            return cls(subject, says.removeprefix("error: "), rest[0] if rest else None, exit_code(error))
+        return cls(subject, summary(error), advice(error, gateway_url=gateway_url), exit_code(error))
+
+
+class Checklist:
+    """Writes one line for each thing that was looked at, and below it what to do.
+
+    Args:
+        console: Where to write.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def ok(self, subject: str, says: str) -> None:
+        """Note that something is as it should be."""
+        self._write("ok", subject, says, None)
+
+    def warning(self, subject: str, says: str, advice: str | None) -> None:
+        """Note something that may be meant as it is."""
+        self._write("warn", subject, says, advice)
+
+    def failed(self, problem: DiagnosisError) -> None:
+        """Note what is wrong."""
+        self._write("FAIL", problem.subject, problem.says, problem.advice)
+
+    def _write(self, verdict: str, subject: str, says: str, advice: str | None) -> None:
+        self._console.line(f"{verdict:<4}  {subject:<12}{says}")
+        if advice:
+            self._console.line(_INDENT + advice)

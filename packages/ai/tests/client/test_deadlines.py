@@ -1,0 +1,137 @@
+"""Only content counts: keep-alives and empty deltas never extend a deadline, and each expiry says which it was."""
+
+from __future__ import annotations
+
+import builtins
+import time
+from collections.abc import Callable
+
+import pytest
+
+from raptscallions_ai import OpenRouterClient, RateLimitError, TimeoutError, Timeouts
+from raptscallions_ai.testing import FakeGateway, Gate, Hang, Pause, chunk, sse, usage
+from raptscallions_ai.testing.wire import COMMENT, DONE
+
+ClientFactory = Callable[..., OpenRouterClient]
+HELLO = sse(chunk("Hello"))
+EMPTY = sse(chunk(""))
+
+
+@pytest.fixture
+async def warm(new_client: ClientFactory) -> OpenRouterClient:
+    client = new_client()
+    await client.warm_up()
+    return client
+
+
+@pytest.mark.parametrize("noise", [b"", COMMENT, EMPTY, b": \n\n", b"data:\n\n"], ids=repr)
+@pytest.mark.parametrize("phase", ["first_chunk", "idle"])
+async def test_noise_does_not_extend_a_wait(
+    warm: OpenRouterClient, fake_gateway: FakeGateway, noise: bytes, phase: str
+) -> None:
+    drip = [step for _ in range(100) for step in (noise, Pause(0.05))] if noise else [Hang()]
+    fake_gateway.reply(*([HELLO] if phase == "idle" else [EMPTY]), *drip)
+    limits = Timeouts(first_chunk=0.3, idle=0.3)
+    started = time.monotonic()
+    with pytest.raises(TimeoutError, match="^AI request timed out after 300ms$") as caught:
+        await warm.chat("Hi", timeout=limits)
+    assert time.monotonic() - started < 3
+    error = caught.value
+    assert isinstance(error, builtins.TimeoutError)
+    assert (error.phase, error.timeout_ms, error.status_code) == (phase, 300, 504)
+    assert error.details == {"timeout_ms": 300, "phase": phase}
+    assert error.partial is not None
+    assert error.partial.content == ("Hello" if phase == "idle" else "")
+    assert error.partial.id == error.request_id
+    await fake_gateway.requests[0].closed()
+    assert fake_gateway.requests[0].disconnected
+
+
+async def test_waiting_chunks_do_not_extend_a_wait(warm: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+    fake_gateway.reply(HELLO, *[step for _ in range(100) for step in (COMMENT, Pause(0.02))])
+    seen: list[str] = []
+    with pytest.raises(TimeoutError) as caught:
+        async for piece in warm.stream_chat("Hi", timeout=Timeouts(idle=0.3), include_waiting=True):
+            seen.append(piece.type)
+    assert caught.value.phase == "idle"
+    assert seen.count("waiting") >= 2
+
+
+async def test_steady_content_outlasts_the_idle_limit(warm: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+    steady = [step for _ in range(8) for step in (HELLO, Pause(0.1))]
+    fake_gateway.reply(*steady, sse(chunk("", finish_reason="stop")), sse({"choices": [], "usage": usage()}), DONE)
+    result = await warm.chat("Hi", timeout=Timeouts(first_chunk=0.5, idle=0.5))
+    assert result.content == "Hello" * 8
+    assert result.duration is not None
+    assert result.duration > 0.5
+
+
+async def test_total_spans_the_whole_call(warm: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+    fake_gateway.reply(*[step for _ in range(200) for step in (HELLO, Pause(0.02))])
+    with pytest.raises(TimeoutError, match="after 400ms") as caught:
+        await warm.chat("Hi", timeout=Timeouts(total=0.4))
+    assert caught.value.phase == "total"
+    assert caught.value.partial is not None
+    assert caught.value.partial.content.startswith("HelloHello")
+
+
+async def test_silence_before_the_headers_is_the_first_chunk_limit(
+    warm: OpenRouterClient, fake_gateway: FakeGateway
+) -> None:
+    fake_gateway.reply(Hang(), before_headers=True)
+    with pytest.raises(TimeoutError) as caught:
+        await warm.chat("Hi", timeout=0.3)
+    assert caught.value.phase == "first_chunk"
+    assert [attempt.error for attempt in caught.value.attempts] == ["TimeoutError"]
+
+
+async def test_a_silent_route_is_not_asked_twice(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
+    fake_gateway.reply(Hang(), before_headers=True, times=None)
+    client = new_client(max_retries=5)
+    await client.warm_up()
+    with pytest.raises(TimeoutError):
+        await client.chat("Hi", timeout=0.3)
+    assert len(fake_gateway.requests) == 1
+
+
+async def test_a_slow_reader_is_not_a_slow_gateway(warm: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+    import asyncio
+
+    gate = Gate()
+    fake_gateway.reply(HELLO, gate, sse(chunk("!", finish_reason="stop")), sse({"choices": [], "usage": usage()}), DONE)
+    stream = warm.stream_chat("Hi", timeout=Timeouts(idle=0.3))
+    await anext(stream)
+    slow = asyncio.get_running_loop().time() + 0.5
+    await asyncio.get_running_loop().run_in_executor(None, lambda: time.sleep(max(0.0, slow - time.monotonic())))
+    gate.open()
+    assert (await stream.result()).content == "Hello!"
+
+
+async def test_a_retry_that_does_not_fit_the_deadline_is_not_begun(
+    new_client: ClientFactory, fake_gateway: FakeGateway
+) -> None:
+    fake_gateway.error(429, "slow down", retry_after=30)
+    started = time.monotonic()
+    with pytest.raises(RateLimitError) as caught:
+        await new_client(max_retries=2).chat("Hi", timeout=10.0)
+    assert time.monotonic() - started < 5
+    assert caught.value.retry_after == 30
+    assert len(fake_gateway.requests) == 1
+
+
+async def test_an_answer_complete_but_for_its_end_mark_does_not_wait_for_it_at_length(
+    warm: OpenRouterClient, fake_gateway: FakeGateway
+) -> None:
+    fake_gateway.reply(HELLO, sse(chunk("", finish_reason="stop")), sse({"choices": [], "usage": usage()}), Hang())
+    started = time.monotonic()
+    assert (await warm.chat("Hi", timeout=30.0)).content == "Hello"
+    assert time.monotonic() - started < 10
+
+
+async def test_the_list_of_models_has_a_deadline_too(warm: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+    fake_gateway.route("GET", "/api/v1/models").reply(Hang(), before_headers=True)
+    client = OpenRouterClient(fake_gateway.api_key, fake_gateway.base_url, "m", timeout=0.3)
+    await client.warm_up()
+    with pytest.raises(TimeoutError, match="after 300ms"):
+        await client.models()
+    await client.aclose()

@@ -1,0 +1,156 @@
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raptscallions_ai._wire.chunk import decode_chunk
+from raptscallions_ai._wire.usage import UsageMeter
+from raptscallions_ai.result import Usage
+
+OPENROUTER = {
+    "prompt_tokens": 8174,
+    "completion_tokens": 30,
+    "total_tokens": 8204,
+    "cost": 0.0133176,
+    "is_byok": True,
+    "prompt_tokens_details": {"cached_tokens": 12, "cache_write_tokens": 5, "audio_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 7, "image_tokens": 0},
+    "cost_details": {"upstream_inference_cost": 0.0032696},
+    "server_tool_use_details": {"web_search_requests": 1},
+}
+
+
+def metered(*objects: object) -> UsageMeter:
+    meter = UsageMeter()
+    for usage in objects:
+        text = usage if isinstance(usage, str) else json.dumps(usage)
+        meter.feed(decode_chunk(f'{{"usage":{text}}}'.encode()).usage)
+    return meter
+
+
+def test_everything_that_openrouter_reports() -> None:
+    assert metered(OPENROUTER).result() == Usage(
+        prompt_tokens=8174,
+        completion_tokens=30,
+        total_tokens=8204,
+        reasoning_tokens=7,
+        cached_tokens=12,
+        cache_write_tokens=5,
+        cost=Decimal("0.0133176"),
+        cost_source="reported",
+        upstream_cost=Decimal("0.0032696"),
+        is_byok=True,
+        raw=OPENROUTER,
+    )
+
+
+@pytest.mark.parametrize("wrong", ["", ',"is_byok":"\\ud800"', ',"prompt_tokens_details":[]'], ids=["", "odd", "wrong"])
+@pytest.mark.parametrize(
+    ("cost", "exactly"),
+    [
+        ("0.0133176", "0.0133176"),
+        ("0.1", "0.1"),
+        ("0.12345678901234567890", "0.12345678901234567890"),
+        ("1e-7", "0.0000001"),
+        ("1.0000000000000000000001", "1.0000000000000000000001"),
+        ('"0.0133176"', "0.0133176"),
+        ("3", "3"),
+        ("0", "0"),
+        ("0.00", "0"),
+    ],
+)
+def test_cost_is_exact(cost: str, exactly: str, wrong: str) -> None:
+    usage = metered(
+        f'{{"prompt_tokens":1,"cost":{cost},"cost_details":{{"upstream_inference_cost":{cost}}}{wrong}}}'
+    ).result()
+    assert (usage.cost, usage.upstream_cost) == (Decimal(exactly), Decimal(exactly))
+    assert usage.cost_source == "reported"
+    assert usage.prompt_tokens == 1
+
+
+@pytest.mark.parametrize(
+    "cost",
+    ["null", "true", '"abc"', "{}", "[]", "NaN", "1e999", "1e1000000", "1e99999999999999999999", '"NaN"', '"sNaN"',
+     '"Infinity"', '"-Infinity"'],
+)  # fmt: skip
+def test_a_cost_that_is_no_amount_is_unknown_and_costs_nothing_else(cost: str) -> None:
+    usage = metered(f'{{"prompt_tokens":3,"completion_tokens":4,"cost":{cost}}}').result()
+    assert (usage.cost, usage.cost_source) == (None, "unknown")
+    assert (usage.prompt_tokens, usage.completion_tokens) == (3, 4)
+
+
+@pytest.mark.parametrize("odd", [r'"\ud800"', "NaN", "1e999", "9" * 40, "[[]]", '{"a":null}'])
+def test_an_odd_value_costs_no_count(odd: str) -> None:
+    usage = metered(f'{{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,"odd":{odd}}}').result()
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (3, 4, 7)
+    assert usage.reported
+
+
+def test_bad_utf8_costs_no_count() -> None:
+    meter = UsageMeter()
+    meter.feed(decode_chunk(b'{"usage":{"prompt_tokens":3,"odd":"\xff"}}').usage)
+    assert meter.result().prompt_tokens == 3
+
+
+@pytest.mark.parametrize(
+    ("count", "read"), [('"7"', 7), ("7.0", 7), ("7.5", 0), ("true", 0), ("[]", 0), ("null", 0), ('"x"', 0)]
+)
+def test_counts_of_another_type(count: str, read: int) -> None:
+    assert metered(f'{{"prompt_tokens":{count},"completion_tokens":2}}').result().prompt_tokens == read
+
+
+@pytest.mark.parametrize("nothing", [None, {}, [], "x", 5, True, {"prompt_tokens": None}, {"note": "later"}], ids=str)
+def test_what_reports_nothing(nothing: object) -> None:
+    meter = metered(nothing if not isinstance(nothing, str) else json.dumps(nothing))
+    assert not meter.seen
+    assert meter.result() == Usage()
+    assert not meter.result().reported
+
+
+@pytest.mark.parametrize(
+    "later", [None, {}, [], 5, {"prompt_tokens": None, "cost": None, "cost_details": None}], ids=str
+)
+def test_what_says_nothing_takes_nothing_back(later: object) -> None:
+    usage = metered(OPENROUTER, later).result()
+    assert (usage.prompt_tokens, usage.cost, usage.upstream_cost) == (8174, Decimal("0.0133176"), Decimal("0.0032696"))
+
+
+def test_a_report_of_zero_tokens_is_a_report() -> None:
+    usage = metered({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "cost": 0}).result()
+    assert usage.reported
+    assert (usage.cost, usage.cost_source) == (Decimal(0), "reported")
+
+
+def test_the_last_word_counts_field_by_field() -> None:
+    usage = metered(
+        {"prompt_tokens": 5, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 4}},
+        {"completion_tokens": 2, "prompt_tokens_details": {"cache_write_tokens": 3}, "cost": 0.5},
+        {"completion_tokens": 9, "total_tokens": 14, "prompt_tokens_details": None},
+    ).result()
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (5, 9, 14)
+    assert (usage.cached_tokens, usage.cache_write_tokens, usage.cost) == (4, 3, Decimal("0.5"))
+    assert usage.raw["completion_tokens"] == 9
+
+
+def test_total_is_the_gateways_else_the_sum() -> None:
+    assert metered({"prompt_tokens": 2, "completion_tokens": 3}).result().total_tokens == 5
+    assert metered({"prompt_tokens": 2, "completion_tokens": 3, "total_tokens": 9}).result().total_tokens == 9
+    assert metered({"total_tokens": 9}).result().total_tokens == 9
+
+
+def test_the_result_does_not_change_with_later_reports() -> None:
+    meter = metered({"prompt_tokens": 1})
+    before = meter.result()
+    meter.feed(decode_chunk(b'{"usage":{"prompt_tokens":2}}').usage)
+    assert (before.prompt_tokens, before.raw, meter.result().prompt_tokens) == (1, {"prompt_tokens": 1}, 2)
+
+
+@given(home=st.fixed_dictionaries({name: st.integers(0, 3) for name in OPENROUTER}))
+def test_a_report_in_parts_is_the_report(home: dict[str, int]) -> None:
+    reports: list[dict[str, Any]] = [
+        {name: value for name, value in OPENROUTER.items() if home[name] == part} for part in range(4)
+    ]
+    assert metered(*reports).result() == metered(OPENROUTER).result()

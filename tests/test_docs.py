@@ -1,0 +1,266 @@
+"""Every code block of the README files and the guides does what the text around it says.
+
+A block's language decides how it is tested, and an unknown one fails. HTML comments before a block tell what its
+test needs: `gateway:` a script of the `FakeGateway` behind the environment's settings, `file:` the name under which
+later blocks of the document find it, `needs: local model`, `exit:` the exit code of a command. A `text` block is the
+output of the block before it; three dots in it stand for anything.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from packaging.requirements import Requirement
+
+from raptscallions_ai import AiSettings, reset_settings, testing
+from raptscallions_ai.local import LocalGatewayError
+from raptscallions_ai.local.weights import ensure_weights
+from raptscallions_ai.result import ToolCall
+from raptscallions_ai.testing import FakeGateway
+
+ROOT = Path(__file__).resolve().parents[1]
+GUIDES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/guides/*.md"))
+DOCUMENTS = ["README.md", "packages/ai/README.md", *GUIDES]
+ASYNC_TESTS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
+SCRIPTS = Path(sys.executable).parent
+DIRECTIVE = re.compile(r"<!--\s*(gateway|file|needs|exit):\s*(.*?)\s*-->", re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
+
+
+@dataclass
+class Block:
+    """A fenced code block, what its document says about it, and the output that is shown for it."""
+
+    document: str
+    line: int
+    language: str
+    code: str
+    directives: dict[str, str]
+    files: dict[str, str]
+    output: str | None = None
+
+    def __repr__(self) -> str:
+        return f"{self.document}:{self.line}:{self.language}"
+
+
+def blocks_of(document: str) -> list[Block]:
+    blocks: list[Block] = []
+    files: dict[str, str] = {}
+    directives: dict[str, str] = {}
+    for token in MarkdownIt().parse((ROOT / document).read_text("utf-8")):
+        if token.type == "html_block":
+            directives |= dict(DIRECTIVE.findall(token.content))
+        elif token.type == "fence":
+            assert token.map is not None
+            block = Block(document, token.map[0] + 1, token.info.strip(), token.content, directives, dict(files))
+            if block.language == "text":
+                assert blocks, f"{block} is the output of nothing"
+                assert blocks[-1].output is None, f"{block}: {blocks[-1]} has an output already"
+                blocks[-1].output = block.code
+            else:
+                blocks.append(block)
+            if name := directives.get("file"):
+                files[name] = block.code
+            directives = {}
+    return blocks
+
+
+BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
+
+
+def of(*languages: str) -> list[Block]:
+    return [block for block in BLOCKS if block.language in languages]
+
+
+def is_test(block: Block) -> bool:
+    return re.search(r"^(async )?def test_", block.code, re.MULTILINE) is not None
+
+
+@pytest.fixture
+def surroundings(
+    fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[dict[str, str]]:
+    """An empty working directory, and an environment whose settings lead to the fake gateway."""
+    for name in list(os.environ):
+        if name.startswith(("AI_", "OPENAI_", "OPENROUTER_")) and name != "AI_LOCAL_CACHE_DIR":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AI_GATEWAY_URL", fake_gateway.base_url)
+    monkeypatch.setenv("AI_API_KEY", fake_gateway.api_key)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(SCRIPTS), os.environ["PATH"]]))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.chdir(tmp_path)
+    reset_settings()
+    yield dict(os.environ)
+    reset_settings()
+
+
+@pytest.fixture(scope="session")
+def local_model() -> Path:
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, ensure_weights()).result()
+    except LocalGatewayError as error:
+        if os.environ.get("CI") == "true" or error.details["reason"] not in {"unreachable", "interrupted"}:
+            raise
+        pytest.skip(f"the local model cannot be had here: {error.message}")
+
+
+def prepare(block: Block, gateway: FakeGateway, request: pytest.FixtureRequest) -> None:
+    assert block.directives.get("needs", "local model") == "local model", block.directives
+    if "needs" in block.directives or "--local" in block.code:
+        request.getfixturevalue("local_model")
+    if script := block.directives.get("gateway"):
+        names = {name: getattr(testing, name) for name in testing.__all__}
+        eval(f"gateway.{script}", {**names, "ToolCall": ToolCall, "gateway": gateway})
+    for name, content in block.files.items():
+        Path(name).write_text(content, "utf-8")
+
+
+def assert_printed(block: Block, printed: str) -> None:
+    if block.output is None:
+        return
+    expected, seen = (re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).rstrip() for text in (block.output, printed))
+    pattern = ".*".join(re.escape(part) for part in expected.split("..."))
+    assert re.fullmatch(pattern, seen) is not None, f"{block} shows:\n{expected}\nbut it printed:\n{seen}"
+
+
+def test_every_block_is_of_a_kind_that_is_tested() -> None:
+    assert {block.language for block in BLOCKS} <= {"python", "sh", "env", "toml"}
+    assert len([block for block in of("python") if is_test(block)]) >= 3
+    assert len(of("python")) >= 15
+    assert len(of("sh")) >= 8
+
+
+@pytest.mark.parametrize("block", [block for block in of("python") if not is_test(block)], ids=repr)
+@pytest.mark.usefixtures("surroundings")
+def test_script(
+    block: Block, fake_gateway: FakeGateway, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(block, fake_gateway, request)
+    exec(compile(block.code, repr(block), "exec", dont_inherit=True), {"__name__": "__main__"})
+    gc.collect()  # a client that the example forgot to close warns now, and a warning is a failure
+    assert_printed(block, capsys.readouterr().out)
+    assert ("gateway" in block.directives) <= bool(fake_gateway.requests), f"{block} never asked the scripted gateway"
+
+
+@pytest.mark.parametrize("block", [block for block in of("python") if is_test(block)], ids=repr)
+def test_example_tests(
+    block: Block, surroundings: dict[str, str], fake_gateway: FakeGateway, request: pytest.FixtureRequest
+) -> None:
+    prepare(block, fake_gateway, request)
+    Path("test_example.py").write_text(block.code, "utf-8")
+    if "pyproject.toml" not in block.files:
+        Path("pytest.ini").write_text(ASYNC_TESTS)
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_example.py"]
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(re.findall(r'^(?:async )?def test_', block.code, re.MULTILINE))} passed" in done.stdout
+
+
+@pytest.mark.parametrize("block", of("sh"), ids=repr)
+def test_commands(
+    block: Block, surroundings: dict[str, str], fake_gateway: FakeGateway, request: pytest.FixtureRequest
+) -> None:
+    prepare(block, fake_gateway, request)
+    printed = "".join(run(line, block, surroundings) for line in block.code.splitlines() if line.strip())
+    assert_printed(block, printed)
+
+
+def run(line: str, block: Block, environment: dict[str, str]) -> str:
+    """Execute a command line, or check it where executing it would change this machine; return what it prints."""
+    words = shlex.split(line)
+    if words[:3] == ["python3", "dev.py", "chat"]:  # dev.py sets up and then runs exactly this
+        return execute(shlex.join(["raptscallions-ai", *words[2:]]), block, environment)
+    if words[:2] == ["python3", "dev.py"]:
+        assert line in (ROOT / ".ci" / "run").read_text("utf-8").splitlines(), f"CI does not run {line!r}"
+    elif words[:2] == ["pip", "install"]:
+        check_installable(words[2:])
+    elif words[0] == "export":
+        name, _, value = words[1].partition("=")
+        assert name in variables()
+        assert value
+    elif any(word == "raptscallions-ai" for word in words):
+        return execute(line, block, environment)
+    else:
+        pytest.fail(f"{block}: this test does not know how to check {line!r}")
+    return ""
+
+
+def execute(line: str, block: Block, environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        ["sh", "-c", line],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == int(block.directives.get("exit", "0")), f"{line}\n{done.stdout}"
+    assert done.stdout.strip(), f"{line} printed nothing"
+    return done.stdout
+
+
+def check_installable(requirements: list[str]) -> None:
+    project = tomllib.loads((ROOT / "packages/ai/pyproject.toml").read_text("utf-8"))["project"]
+    for requirement in map(Requirement, requirements):
+        assert requirement.name == project["name"]
+        assert requirement.extras <= project["optional-dependencies"].keys()
+
+
+def variables() -> set[str]:
+    return {"AI_" + name.upper() for name in AiSettings.model_fields} | {"OPENROUTER_API_KEY", "AI_LOCAL_CACHE_DIR"}
+
+
+@pytest.mark.parametrize("block", of("env"), ids=repr)
+def test_environment_files(block: Block, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in variables():
+        monkeypatch.delenv(name, raising=False)
+    given = dict(line.split("=", 1) for line in block.code.splitlines() if line and not line.startswith("#"))
+    assert given.keys() <= variables()
+    (tmp_path / ".env").write_text(block.code, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    settings = AiSettings()
+    assert settings.api_key.get_secret_value() == given["AI_API_KEY"]
+    assert settings.default_model == given["AI_DEFAULT_MODEL"]
+
+
+@pytest.mark.parametrize("block", of("toml"), ids=repr)
+def test_toml_is_a_file_that_the_documents_tests_use(block: Block) -> None:
+    assert tomllib.loads(block.code)["tool"]["pytest"]["ini_options"]
+    assert block.directives["file"] == "pyproject.toml"
+    assert any("pyproject.toml" in other.files for other in BLOCKS if other.document == block.document)
+
+
+def test_links_lead_somewhere() -> None:
+    trees = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("backlog/**/*.md")]
+    documents = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *trees]
+    broken = [
+        f"{path.relative_to(ROOT)}: {target}"
+        for path in documents
+        for target in LINK.findall(path.read_text("utf-8"))
+        if "://" not in target and not (path.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_the_package_page_has_no_relative_links() -> None:
+    assert [
+        link for link in LINK.findall((ROOT / "packages/ai/README.md").read_text("utf-8")) if "://" not in link
+    ] == []
