@@ -158,6 +158,7 @@ def test_script(
     assert ("gateway" in block.directives) <= bool(fake_gateway.requests), f"{block} never asked the scripted gateway"
 
 
+@pytest.mark.requirement("E04-T002.AC9")
 @pytest.mark.parametrize("block", [block for block in of("python") if is_test(block)], ids=repr)
 def test_example_tests(
     block: Block, surroundings: dict[str, str], fake_gateway: FakeGateway, request: pytest.FixtureRequest

@@ -10,15 +10,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs/parity.md").read_text("utf-8")
-ROWS = [
-    line
-    for line in TEXT.splitlines()
-    if line.startswith("|") and not re.match(r"\|(-|\s*(TypeScript|There)\s*\|)", line)
-]
+HEAD_OR_RULE = re.compile(r"\|(-|\s*(TypeScript|There)\s*\|)")
+ROWS = [line for line in TEXT.splitlines() if line.startswith("|") and not HEAD_OR_RULE.match(line)]
 NAMED = re.compile(r"`([\w/.]+\.py)::(test_\w+)`")
 
 
-def tests_in(path: Path) -> set[str]:
+def names_in(path: Path) -> set[str]:
     tree = ast.parse(path.read_text("utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
@@ -28,7 +25,7 @@ def test_the_row_names_tests_that_exist(row: str) -> None:
     *_, cell, _ = row.split("|")
     named = NAMED.findall(cell)
     assert named
-    assert [name for path, name in named if name not in tests_in(ROOT / path)] == []
+    assert [name for path, name in named if name not in names_in(ROOT / path)] == []
 
 
 def test_every_row_of_the_contract_is_there() -> None:
@@ -42,4 +39,4 @@ def test_every_row_of_the_contract_is_there() -> None:
 def test_every_parity_test_is_in_the_table() -> None:
     path = "packages/ai/tests/client/test_parity.py"
     listed = {name for row in ROWS for file, name in NAMED.findall(row) if file == path}
-    assert {name for name in tests_in(ROOT / path) if name.startswith("test_")} == listed
+    assert {name for name in names_in(ROOT / path) if name.startswith("test_")} == listed

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
 
 from raptscallions_ai import OpenRouterClient, reset_settings
+from raptscallions_ai.local import LocalGateway, LocalGatewayError
+from raptscallions_ai.local.weights import ensure_weights, require_extra
 from raptscallions_ai.testing import FakeGateway
 
+T = TypeVar("T")
 ClientFactory = Callable[..., OpenRouterClient]
 
 
@@ -27,7 +33,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
 
 @pytest_asyncio.fixture
 async def new_client(fake_gateway: FakeGateway) -> AsyncIterator[ClientFactory]:
-    """A maker of clients of the fake gateway, without retries unless asked for; it closes them, and checks for leaks."""
+    """A maker of clients of the fake gateway, without retries; it closes them and checks that nothing leaked."""
     clients: list[OpenRouterClient] = []
 
     def make(**options: object) -> OpenRouterClient:
@@ -54,3 +60,29 @@ async def new_client(fake_gateway: FakeGateway) -> AsyncIterator[ClientFactory]:
 async def client(new_client: ClientFactory) -> OpenRouterClient:
     """A client of the fake gateway that does not retry."""
     return new_client()
+
+
+def run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a loop of its own, away from the loops that pytest-asyncio keeps."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+@pytest.fixture(scope="session")
+def local_weights() -> Path:
+    """The real model file; the first run of all downloads 93 MB into the user's cache folder."""
+    try:
+        require_extra()
+        return run_apart(ensure_weights())
+    except LocalGatewayError as error:
+        if os.environ.get("CI") == "true" or error.details["reason"] not in {"extra", "unreachable", "interrupted"}:
+            raise
+        pytest.skip(f"the local model cannot be had here: {error.message}")
+
+
+@pytest.fixture(scope="session")
+def local_gateway(local_weights: Path) -> Iterator[LocalGateway]:
+    """One running gateway with the real model, for all tests of the session."""
+    gateway = run_apart(LocalGateway(model_path=None, progress=False).start())
+    yield gateway
+    run_apart(gateway.aclose())

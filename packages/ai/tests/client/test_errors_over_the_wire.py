@@ -137,7 +137,12 @@ async def test_a_200_with_an_error_body_is_that_error(client: OpenRouterClient, 
 
 
 async def test_usage_on_the_failing_chunk_is_kept(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
-    failing: dict[str, Any] = {"error": {"code": 502, "message": "Upstream"}, "choices": [], "usage": usage(), "id": "gen-9"}
+    failing: dict[str, Any] = {
+        "error": {"code": 502, "message": "Upstream"},
+        "choices": [],
+        "usage": usage(),
+        "id": "gen-9",
+    }
     fake_gateway.reply(HELLO, sse(failing))
     with pytest.raises(ProviderError) as caught:
         await client.chat("Hi")

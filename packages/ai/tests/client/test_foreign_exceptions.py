@@ -61,7 +61,7 @@ ROOTS: list[tuple[type[BaseException], str]] = [
     (aiohttp.ClientResponseError, INVALID),
     (aiohttp.ClientError, CONNECTION),
 ]
-# Raised by servers, cookies, web sockets and multipart parts of aiohttp and httpx2, none of which a client call touches.
+# Raised by servers, cookies, web sockets and multipart parts, none of which a call of ours touches.
 UNTOUCHED = {"CookieConflict", "EofStream", "BadContentDispositionHeader", "BadContentDispositionParam"}
 UNTOUCHED |= {"WebSocketError", "WSMessageTypeError"}
 
@@ -73,7 +73,10 @@ def exception_classes(module: ModuleType) -> dict[str, type[Exception]]:
     return {
         f"{module.__name__}.{name}": value
         for name, value in found.items()
-        if inspect.isclass(value) and issubclass(value, Exception) and not issubclass(value, Warning) and not name.startswith("_")
+        if inspect.isclass(value)
+        and issubclass(value, Exception)
+        and not issubclass(value, Warning)
+        and not name.startswith("_")
     }
 
 

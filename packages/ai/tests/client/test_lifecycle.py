@@ -215,7 +215,7 @@ def test_settings_are_read_once_until_reset(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_models_are_listed(client: OpenRouterClient) -> None:
     models = await client.models()
-    assert [model.id for model in models][0] == "fake/model-1"
+    assert models[0].id == "fake/model-1"
     assert models[0].context_length == 128_000
     assert models[0].prompt_price is not None
     assert models[0].prompt_price > 0

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+
 from raptscallions_ai import (
     AiError,
     AiSettings,

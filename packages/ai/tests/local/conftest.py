@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import os
@@ -11,45 +10,16 @@ import socket
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from raptscallions_ai.local import LocalGateway, LocalGatewayError
+
 from raptscallions_ai.local.pinned import PinnedFile
-from raptscallions_ai.local.weights import Weights, ensure_weights, require_extra
-
-T = TypeVar("T")
-
-
-def run_apart(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in a loop of its own, away from the loops that pytest-asyncio keeps."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
-
-
-@pytest.fixture(scope="session")
-def local_weights() -> Path:
-    """The real model file; the first run of all downloads 93 MB into the user's cache folder."""
-    try:
-        require_extra()
-        return run_apart(ensure_weights())
-    except LocalGatewayError as error:
-        if os.environ.get("CI") == "true" or error.details["reason"] not in {"extra", "unreachable", "interrupted"}:
-            raise
-        pytest.skip(f"the local model cannot be had here: {error.message}")
-
-
-@pytest.fixture(scope="session")
-def local_gateway(local_weights: Path) -> Iterator[LocalGateway]:
-    """One running gateway with the real model, for all tests of the session."""
-    gateway = run_apart(LocalGateway(model_path=None, progress=False).start())
-    yield gateway
-    run_apart(gateway.aclose())
+from raptscallions_ai.local.weights import Weights
 
 
 def _is_running(pid: int) -> bool:

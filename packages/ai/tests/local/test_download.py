@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from raptscallions_ai.local import LocalGatewayError
 from raptscallions_ai.local.download import ClientRefusedError, download
 

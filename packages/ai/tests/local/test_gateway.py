@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx2
 import pytest
+
 from raptscallions_ai.local import LocalGateway, LocalGatewayError
 from raptscallions_ai.local.process import ServerProcess
 

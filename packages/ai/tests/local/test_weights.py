@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from raptscallions_ai.local import LocalGateway, LocalGatewayError
 from raptscallions_ai.local.weights import SMOLLM2, cache_folder, ensure_weights
 

@@ -109,6 +109,11 @@ def test_key_order_is_kept() -> None:
     assert list(block) == ["format", "text", "index", "type", "signature"]
 
 
+def test_text_and_signature_of_one_index_in_one_delta_are_one_block() -> None:
+    pieces = [text("a", index=0), text("b", index=0), {"type": TEXT, "signature": "s", "index": 0}]
+    assert blocks(pieces) == [text("ab", index=0, signature="s")]
+
+
 def test_a_server_tool_call_is_kept_and_not_shown() -> None:
     call = {"type": "reasoning.server_tool_call", "tool_name": "web", "arguments": "{}", "result": "r", "index": 0}
     reasoning = ReasoningBlocks()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["Redactor"]
 
 _WINDOW = 16  # characters of the prompt in a row that count as quoting it
-_SHORTEST = 8  # a message shorter than this is too ordinary to look for
+_SHORTEST = 8  # a message shorter than this, or of one word shorter than a window, is too ordinary to look for
 _LONGEST = 65_536  # characters of one text that are looked for: nobody quotes the middle of a picture
 _HIDDEN = "[hidden]"
 # A word with a digit, an at sign or a joint in it is a name, a number or an address rather than ordinary language.
@@ -38,7 +38,7 @@ class Redactor:
             text = text.replace(secret, _HIDDEN)
         quotable = [" ".join(said[:_LONGEST].split()) for said in _strings(self._conversation)]
         for said in sorted(quotable, key=len, reverse=True):
-            if _SHORTEST <= len(said) <= len(text):
+            if _SHORTEST <= len(said) <= len(text) and not (said.isalpha() and len(said) < _WINDOW):
                 text = text.replace(said, _HIDDEN)
         everything = "\n".join(quotable)
         text = _without_windows(text, everything)

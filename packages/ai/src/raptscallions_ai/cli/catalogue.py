@@ -92,7 +92,7 @@ def _write_table(models: Sequence[ModelInfo]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("model", overflow="fold", no_wrap=False)  # whole, because it is there to be copied
     for title in ("context", "prompt $/M", "answer $/M"):
         table.add_column(title, justify="right", no_wrap=True)

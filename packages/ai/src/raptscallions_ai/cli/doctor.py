@@ -111,12 +111,14 @@ async def _check_request(client: OpenRouterClient, gateway_url: str | None, chec
     from raptscallions_ai.cli.answer import usage_line
 
     problem: AiError | None = None
+    await client.warm_up()
     try:
         result = await client.chat(_PROMPT, max_tokens=_MAX_TOKENS, max_retries=0)
     except AiError as error:
         problem = error
     else:
-        checklist.ok("key", "accepted")
+        if gateway_url is not None:
+            checklist.ok("key", "accepted")
         checklist.ok("request", usage_line(result, is_local=gateway_url is None))
         return
     is_key = isinstance(problem, errors.AuthenticationError)

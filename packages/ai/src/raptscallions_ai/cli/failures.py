@@ -47,6 +47,8 @@ def failure_lines(error: AiError, *, gateway_url: str | None) -> list[str]:
 def summary(error: AiError) -> str:
     """Return what went wrong in one line."""
     message = error.message.partition("\n")[0].rstrip(" .:")
+    if isinstance(error, errors.ModelNotAvailableError) and not error.model:  # it was the list that was asked for
+        message = "The gateway has no list of models at this address"
     reason = error.details.get("reason") or error.details.get("provider_message")
     if isinstance(reason, str) and " " in reason and reason not in message:
         message += f" ({reason.rstrip('.')})"
@@ -118,6 +120,8 @@ def _for_timeout(error: AiError, url: str | None) -> str:
 
 def _for_model(error: AiError, url: str | None) -> str | None:
     model = str(error.details.get("model") or "")
+    if not model:
+        return _for_url(url)
     part = re.match(r"[\w.]*", model.partition("/")[0])
     return url and f"`raptscallions-ai models {(part and part.group()) or 'FILTER'}` lists what the gateway offers."
 
@@ -129,6 +133,10 @@ def _for_connection(error: AiError, url: str | None) -> str | None:
 def _for_invalid_response(error: AiError, url: str | None) -> str | None:
     if "usage" in error.message.lower():
         return "If this gateway never reports usage, set AI_REQUIRE_USAGE=false."
+    return _for_url(url)
+
+
+def _for_url(url: str | None) -> str | None:
     return url and f"Is {url} the base URL of an API, like https://openrouter.ai/api/v1? {_DOCTOR}"
 
 

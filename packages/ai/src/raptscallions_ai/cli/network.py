@@ -38,7 +38,8 @@ async def check_connection(url: str, timeout: float, checklist: Checklist) -> No
         checklist.ok("connection", f"through the proxy {proxy}, which the next checks use")
         return
     addresses = await _look_up(host, port, timeout)
-    checklist.ok("name", f"{host} is {', '.join(addresses)}")
+    if addresses != [host]:
+        checklist.ok("name", f"{host} is {', '.join(addresses)}")
     await _connect(host, port, addresses, timeout, checklist, secure=parts.scheme == "https")
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import select
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from raptscallions_ai.cli.failures import UsageError
 
@@ -46,10 +45,17 @@ def _read_stdin(console: Console) -> str:
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None:
         return ""
-    if os.name == "posix" and not select.select([stream], [], [], _SILENCE_S)[0]:
+    if _is_silent(stream):
         # Someone's open but unused pipe would otherwise look like a hanging model.
         console.note("Waiting for the prompt on stdin; it ends with Ctrl-D. `</dev/null` gives none.", dim=True)
     try:
         return stream.read().decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
         raise UsageError("stdin is not UTF-8 text") from None
+
+
+def _is_silent(stream: BinaryIO) -> bool:
+    try:
+        return not select.select([stream], [], [], _SILENCE_S)[0]
+    except (OSError, ValueError):  # Windows can wait for sockets only
+        return False

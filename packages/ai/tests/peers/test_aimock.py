@@ -1,0 +1,101 @@
+"""The client against aimock, a third party's server that speaks OpenRouter's dialect."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Protocol
+
+import pytest
+import pytest_asyncio
+
+from raptscallions_ai import (
+    AuthenticationError,
+    ContentPolicyError,
+    InsufficientCreditsError,
+    OpenRouterClient,
+    ProviderError,
+    RateLimitError,
+    StreamInterruptedError,
+)
+
+
+class Aimock(Protocol):
+    url: str
+    api_key: str
+
+
+@pytest_asyncio.fixture
+async def client(aimock: Aimock) -> AsyncIterator[OpenRouterClient]:
+    async with OpenRouterClient(aimock.api_key, f"{aimock.url}/api/v1", "openai/gpt-4o", max_retries=0) as client:
+        yield client
+
+
+async def test_an_answer_in_openrouters_dialect(client: OpenRouterClient) -> None:
+    kinds: list[str] = []
+    stream = client.stream_chat("hello")
+    async for piece in stream:
+        kinds.append(piece.type)
+    result = await stream.result()
+    assert result.content == "Hello there, how can I help?"
+    assert kinds[-1] == "done"
+    assert kinds.count("content") > 3
+    assert (result.provider, result.finish_reason, result.native_finish_reason) == ("OpenAI", "stop", "stop")
+    assert (result.usage.total_tokens, result.usage.cached_tokens) == (16, 2)
+    assert result.usage.cost == Decimal("0.000123")
+    assert (result.id or "").startswith("gen-")
+
+
+async def test_the_same_answer_in_one_body(client: OpenRouterClient) -> None:
+    streamed, whole = await client.chat("hello"), await client.chat("hello", stream=False)
+    assert (streamed.content, streamed.usage, streamed.model) == (whole.content, whole.usage, whole.model)
+
+
+async def test_reasoning(client: OpenRouterClient) -> None:
+    result = await client.chat("think", model="deepseek/deepseek-r1")
+    assert (result.reasoning, result.content) == ("2 plus 2 is 4.", "4")
+
+
+async def test_parallel_tool_calls(client: OpenRouterClient) -> None:
+    tool = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
+    result = await client.chat("weather", tools=[tool])
+    assert result.finish_reason == "tool_calls"
+    assert [call.arguments for call in result.tool_calls] == [{"city": "Paris"}, {"city": "Rome"}]
+    assert len({call.id for call in result.tool_calls}) == 2
+
+
+async def test_the_plain_openai_dialect(aimock: Aimock) -> None:
+    async with OpenRouterClient(aimock.api_key, f"{aimock.url}/v1", "gpt-4o") as client:
+        result = await client.chat("hello")
+    assert (result.content, result.provider) == ("Hello there, how can I help?", None)
+
+
+async def test_its_errors(client: OpenRouterClient, aimock: Aimock) -> None:
+    with pytest.raises(RateLimitError) as limited:
+        await client.chat("too many")
+    assert limited.value.retry_after is not None
+    with pytest.raises(InsufficientCreditsError):
+        await client.chat("no money")
+    with pytest.raises(ContentPolicyError) as flagged:
+        await client.chat("violence")
+    assert flagged.value.reasons == ("violence",)
+    with pytest.raises(ProviderError, match="no fixture matched"):
+        await client.chat("something that nobody prepared")
+    async with OpenRouterClient("a wrong key".replace(" ", "-"), f"{aimock.url}/api/v1", "m") as stranger:
+        with pytest.raises(AuthenticationError):
+            await stranger.chat("hello")
+
+
+async def test_a_line_dropped_in_the_middle_keeps_what_came(client: OpenRouterClient) -> None:
+    seen = ""
+    with pytest.raises(StreamInterruptedError) as caught:
+        async for text in client.stream_chat("drop the line").text_stream:
+            seen += text
+    assert seen != ""
+    assert caught.value.partial is not None
+    assert caught.value.partial.content == seen
+    assert "This sentence will never be finished".startswith(seen[:10])
+
+
+async def test_models_are_listed(client: OpenRouterClient) -> None:
+    assert "deepseek/deepseek-r1" in [model.id for model in await client.models()]

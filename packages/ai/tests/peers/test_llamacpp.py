@@ -1,0 +1,102 @@
+"""The client against llama.cpp with a real, if small, model: real tokens, real timing, real cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from raptscallions_ai import (
+    AuthenticationError,
+    BadRequestError,
+    ContextLengthError,
+    OpenRouterClient,
+    assistant,
+    user,
+)
+from raptscallions_ai.local import LocalGateway
+
+pytestmark = pytest.mark.timeout(240)  # the first run of all downloads the model
+
+
+@pytest_asyncio.fixture
+async def client(local_gateway: LocalGateway) -> AsyncIterator[OpenRouterClient]:
+    async with OpenRouterClient(local_gateway.api_key, local_gateway.base_url, local_gateway.model) as client:
+        yield client
+
+
+async def test_a_real_answer_streams_in_pieces(client: OpenRouterClient) -> None:
+    stream = client.stream_chat("Name three fruits.", temperature=0, max_tokens=40)
+    pieces = [piece async for piece in stream.text_stream]
+    result = await stream.result()
+    assert len(pieces) > 5
+    assert "".join(pieces) == result.content
+    assert "Banana" in result.content
+    assert result.usage.completion_tokens >= len(pieces) - 1
+    assert result.usage.prompt_tokens > 0
+    assert result.finish_reason == "stop"
+    assert result.time_to_first_chunk is not None
+    assert result.duration is not None
+    assert 0 < result.time_to_first_chunk < result.duration
+
+
+async def test_streamed_and_whole_answers_are_the_same(client: OpenRouterClient) -> None:
+    streamed = await client.chat("Name three fruits.", temperature=0, max_tokens=20)
+    whole = await client.chat("Name three fruits.", temperature=0, max_tokens=20, stream=False)
+    assert streamed.content == whole.content
+    assert streamed.finish_reason == whole.finish_reason
+
+
+async def test_the_token_limit_is_a_normal_end(client: OpenRouterClient) -> None:
+    result = await client.chat("Tell me a story.", temperature=0, max_tokens=5)
+    assert (result.finish_reason, result.usage.completion_tokens) == ("length", 5)
+
+
+async def test_a_conversation_is_remembered(client: OpenRouterClient) -> None:
+    first = await client.chat("Name three fruits.", temperature=0, max_tokens=40)
+    messages = [user("Name three fruits."), first.to_message(), user("Name three more.")]
+    second = await client.chat(messages, temperature=0, max_tokens=40)
+    assert second.usage.prompt_tokens > first.usage.prompt_tokens
+    prefilled = await client.chat([user("Count."), assistant("One, two,")], temperature=0, max_tokens=8)
+    assert prefilled.content
+
+
+async def test_json_schema_is_obeyed(client: OpenRouterClient) -> None:
+    import json
+
+    schema = {"type": "object", "properties": {"zebra": {"type": "integer"}}, "required": ["zebra"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "animal", "schema": schema}}
+    result = await client.chat("How many zebras?", temperature=0, max_tokens=60, response_format=wanted)
+    assert isinstance(json.loads(result.content)["zebra"], int)
+
+
+async def test_log_probabilities_are_kept(client: OpenRouterClient) -> None:
+    result = await client.chat("Say hello.", temperature=0, max_tokens=4, logprobs=True, top_logprobs=2)
+    assert len(result.logprobs) >= 3
+    assert {"token", "logprob"} <= result.logprobs[0].keys()
+
+
+async def test_leaving_early_frees_the_only_slot_at_once(client: OpenRouterClient) -> None:
+    async for _ in client.stream_chat("Write a very long story about the sea.", max_tokens=2000):
+        break
+    # The server has one slot: this answer can only begin when the long one was stopped.
+    async with asyncio.timeout(20):
+        assert (await client.chat("Name three fruits.", temperature=0, max_tokens=5)).content
+
+
+async def test_its_errors(client: OpenRouterClient, local_gateway: LocalGateway) -> None:
+    with pytest.raises(ContextLengthError) as too_long:
+        await client.chat("word " * 6000)
+    assert too_long.value.max_tokens == 4096
+    assert (too_long.value.requested_tokens or 0) > 6000
+    with pytest.raises(BadRequestError, match="max_tokens"):
+        await client.chat("Hi", max_tokens=-5)
+    async with OpenRouterClient("a-wrong-key", local_gateway.base_url, "m") as stranger:
+        with pytest.raises(AuthenticationError):
+            await stranger.chat("Hi")
+
+
+async def test_its_models_are_listed(client: OpenRouterClient, local_gateway: LocalGateway) -> None:
+    assert [model.id for model in await client.models()] == [local_gateway.model]

@@ -1,0 +1,195 @@
+"""What holds for the whole repository: sizes, hygiene, the public surface, what an import costs, import rules."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import raptscallions_ai
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "packages/ai/src/raptscallions_ai"
+MODULES = sorted(ROOT.glob("packages/*/src/**/*.py"))
+# Written in pieces, so that this file does not hold what it looks for.
+REGISTRIES = ["py" + "pi.org", "python" + "hosted.org", "registry." + "npmjs", "npm" + "js.com"]
+MACHINE_PATHS = re.compile(r"(?<![\w.$}/<-])/(?:ro{2}t|hom[e]|wor[k]|Use[r]s|tm[p])/\w|[A-Z]:\\\\?Users")
+
+
+def tracked() -> list[Path]:
+    """Return the files that belong to the repository, those not yet committed included."""
+    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout, so there is no list of the repository's files")
+    return [ROOT / name for name in listed if (ROOT / name).is_file()]
+
+
+def readable(path: Path) -> str:
+    # Recordings hold what real servers said, byte by byte.
+    return "" if "fixtures" in path.parts else path.read_bytes().decode("utf-8", "replace")
+
+
+def test_no_file_of_a_package_is_too_long() -> None:
+    assert len(MODULES) > 20
+    sizes = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    assert {name: lines for name, lines in sizes.items() if lines > 400} == {}
+
+
+def test_no_registry_and_no_path_of_a_machine_is_written_down() -> None:
+    found: list[str] = []
+    for path in tracked():
+        for number, line in enumerate(readable(path).splitlines(), 1):
+            if any(host in line for host in REGISTRIES) or MACHINE_PATHS.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
+    assert found == []
+
+
+def test_nothing_that_is_made_or_secret_is_in_the_repository() -> None:
+    names = {str(path.relative_to(ROOT)) for path in tracked()}
+    assert {
+        "README.md",
+        ".env.example",
+        "ARCHITECTURE.md",
+        "LICENSE",
+        "packages/ai/src/raptscallions_ai/py.typed",
+    } <= names
+    unwanted = re.compile(r"(^|/)(\.env|uv\.lock|__pycache__|\.venv|dist|node_modules|[^/]+\.gguf|[^/]+\.whl)(/|$)")
+    assert [name for name in names if unwanted.search(name)] == []
+
+
+def test_both_licences_are_the_same() -> None:
+    assert (ROOT / "LICENSE").read_bytes() == (ROOT / "packages/ai/LICENSE").read_bytes()
+
+
+@pytest.mark.requirement("E04-T002.AC1")
+def test_every_public_name_can_be_imported_and_none_is_forgotten() -> None:
+    public = raptscallions_ai.__all__
+    assert len(set(public)) == len(public)
+    assert [name for name in public if getattr(raptscallions_ai, name, None) is None] == []
+    tree = ast.parse((SOURCE / "__init__.py").read_text("utf-8"))
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("raptscallions_ai.")
+        for alias in node.names
+    }
+    assert imported - set(public) == set()
+    assert set(public) - imported == set()
+
+
+def test_what_the_public_modules_offer_is_in_the_package() -> None:
+    offered: set[str] = set()
+    for module in ("chunks", "client", "errors", "messages", "models", "options", "result", "stream", "timeouts"):
+        for node in ast.parse((SOURCE / f"{module}.py").read_text("utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                offered |= set(ast.literal_eval(node.value))
+    internal = {"ChunkSource", "Phase"}
+    assert offered - set(raptscallions_ai.__all__) == internal
+
+
+@pytest.mark.requirement("E04-T002.AC10")
+def test_the_package_ships_its_types_and_has_no_untyped_function() -> None:
+    assert (SOURCE / "py.typed").is_file()
+    untyped = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is None and node.name != "__init__"
+    ]
+    assert untyped == []
+
+
+def test_importing_the_package_is_light() -> None:
+    command = [sys.executable, "-X", "importtime", "-c", "import raptscallions_ai"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "raptscallions_ai.client" in loaded
+    heavy = {"openai", "aiohttp", "httpx2", "pydantic", "pydantic_settings", "typer", "rich", "asyncio"}
+    assert loaded & (heavy - {"asyncio"}) == set()
+
+
+def test_importing_the_package_reads_no_environment() -> None:
+    script = (
+        "import os, asyncio, logging, json\n"  # what these read for themselves is not ours
+        "import msgspec\n"
+        "seen = []\n"
+        "class Watched(type(os.environ)):\n"
+        "    def __getitem__(self, name): seen.append(name); return super().__getitem__(name)\n"
+        "os.environ.__class__ = Watched\n"
+        "import raptscallions_ai\n"
+        "os.environ.get('PATH')\n"
+        "print(seen)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert ast.literal_eval(done.stdout) == ["PATH"]
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield the modules that a file imports at run time, wherever in it."""
+    pending: list[ast.AST] = [ast.parse(path.read_text("utf-8"))]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            pending += node.orelse
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        else:
+            pending += ast.iter_child_nodes(node)
+
+
+def importers_of(*packages: str) -> set[str]:
+    """Return the modules of the library, as paths in it, that import one of these packages at run time."""
+    return {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if any(name == package or name.startswith(package + ".") for name in imports_of(path) for package in packages)
+    }
+
+
+@pytest.mark.requirement("E04-T002.AC2")
+def test_only_the_wire_imports_the_sdk() -> None:
+    assert importers_of("openai") == {"_wire/sdk.py", "_wire/foreign.py"}
+    assert importers_of("aiohttp", "anyio") == {"_wire/foreign.py"}
+    assert importers_of("httpx2") == {"_wire/sdk.py", "_wire/foreign.py", "local/download.py"}
+
+
+def test_the_layers() -> None:
+    upper = importers_of("raptscallions_ai.client", "raptscallions_ai.call", "raptscallions_ai.stream")
+    assert [name for name in upper if name.startswith("_wire/")] == []
+    assert [name for name in importers_of("raptscallions_ai.testing") if not name.startswith("testing/")] == []
+    local = importers_of("raptscallions_ai.local")
+    assert [name for name in local if not name.startswith(("local/", "cli/"))] == []
+    assert [name for name in importers_of("raptscallions_ai.cli") if not name.startswith("cli/")] == []
+    assert [name for name in importers_of("typer") if not name.startswith("cli/")] == []
+    assert [name for name in importers_of("rich") if not name.startswith("cli/")] == ["local/progress.py"]
+
+
+def test_the_modules_that_the_architecture_names_exist() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    named = set(re.findall(r"(?<![\w./])((?:\w+/)*\w+\.py)\b", text)) - {"dev.py"}
+    prefix = ("raptscallions_ai/", "")
+    assert len(named) > 20
+    assert [name for name in named if not (SOURCE / name.removeprefix(prefix[0])).is_file()] == []
+
+
+def test_continuous_integration_runs_the_second_command_of_the_readme() -> None:
+    commands = re.findall(r"^python3 dev\.py (?!chat)\w+$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert commands == ["python3 dev.py test"]
+    lines = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    assert [command for command in commands if command not in lines] == []
+
+
+def test_the_entry_point_knows_the_commands_that_the_readme_shows() -> None:
+    text = (ROOT / "dev.py").read_text("utf-8")
+    shown = re.findall(r"^python3 dev\.py .+$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert len(shown) == 2
+    assert [command for command in shown if command not in text] == []
