@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
-UV_REQUIREMENT = "uv>=0.9,<1"
+UV_REQUIREMENT = "uv==0.13.8"
 
 
 def find_uv() -> str:
@@ -66,6 +66,7 @@ def check() -> int:
         ("ruff", "format", "--check", "."),
         ("pyright",),
         ("lint-imports", "--config", "pyproject.toml"),
+        ("python", "tests/check_wheel.py"),
     ):
         print("$", *command, flush=True)
         if code := run(*command):

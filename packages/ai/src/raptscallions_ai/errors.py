@@ -197,7 +197,8 @@ class TimeoutError(AiError, builtins.TimeoutError):
         self.timeout_ms = timeout_ms
         self.phase = phase
         fields["details"] = {"timeout_ms": timeout_ms, "phase": phase, **(fields.get("details") or {})}
-        fields.setdefault("message", "AI request timed out" + ("" if timeout_ms is None else f" after {timeout_ms}ms"))
+        after = "" if timeout_ms is None else f" after {timeout_ms}ms"
+        fields["message"] = fields.get("message") or f"AI request timed out{after}"
         super().__init__(**fields)
 
 

@@ -14,6 +14,7 @@ import os
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -21,8 +22,6 @@ from raptscallions_ai.errors import ConfigurationError
 from raptscallions_ai.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pydantic_core import ErrorDetails
     from pydantic_settings import PydanticBaseSettingsSource
 
@@ -31,6 +30,7 @@ __all__ = ["AiSettings", "get_settings", "reset_settings"]
 _log = logging.getLogger("raptscallions_ai")
 
 _MIB = 1024 * 1024
+_LONGEST_MS = 2**31 - 1  # 24 days
 _ARGUMENTS = {"AI_GATEWAY_URL": "base_url", "AI_API_KEY": "api_key", "AI_DEFAULT_MODEL": "default_model"}
 
 
@@ -67,11 +67,16 @@ class AiSettings(BaseSettings):
     )
     default_model: str = Field("anthropic/claude-sonnet-4-20250514", description="model of calls that name none")
     request_timeout_ms: int = Field(
-        120_000, gt=0, description="longest wait for the first content, and for each next one, in milliseconds"
+        120_000,
+        gt=0,
+        le=_LONGEST_MS,
+        description="longest wait for the first content, and for each next one, in milliseconds",
     )
-    connect_timeout_ms: int = Field(10_000, gt=0, description="longest wait for a connection, in milliseconds")
+    connect_timeout_ms: int = Field(
+        10_000, gt=0, le=_LONGEST_MS, description="longest wait for a connection, in milliseconds"
+    )
     total_timeout_ms: OptionalMs = Field(
-        None, gt=0, description="longest duration of a whole call, in milliseconds; empty for no limit"
+        None, gt=0, le=_LONGEST_MS, description="longest duration of a whole call, in milliseconds; empty for no limit"
     )
     max_retries: int = Field(2, ge=0, le=5, description="further attempts after a failure that may pass, 0 to 5")
     app_url: str | None = Field(None, description="your app's URL, for the gateway's attribution (HTTP-Referer)")
@@ -166,20 +171,16 @@ def reset_settings() -> None:
     get_settings.cache_clear()
 
 
-def misspelt_variables(names: Iterable[str] | None = None) -> dict[str, str]:
-    """Return environment variables that look like a setting with a typing error, each with the likely setting.
+def misspelt_variables() -> dict[str, str]:
+    """Return variables, of the environment and of `.env`, that look like a setting with a typing error.
 
-    Args:
-        names: The variables that are set; by default those of the process.
+    Each comes with the setting that was probably meant.
     """
+    given = {*os.environ, *dotenv_values(".env", interpolate=False)}
     known = {"AI_" + name.upper() for name in AiSettings.model_fields} | {"OPENROUTER_API_KEY", "AI_LOCAL_CACHE_DIR"}
-    found: dict[str, str] = {}
-    for name in os.environ if names is None else names:
-        if name not in known and name.upper().startswith(("AI_", "OPENROUTER_")):
-            close = difflib.get_close_matches(name.upper(), known - {n.upper() for n in os.environ}, 1, cutoff=0.8)
-            if close:
-                found[name] = close[0]
-    return found
+    suspects = [name for name in given - known if name.upper().startswith(("AI_", "OPENROUTER_"))]
+    close = {name: difflib.get_close_matches(name.upper(), known - given, 1, cutoff=0.8) for name in sorted(suspects)}
+    return {name: matches[0] for name, matches in close.items() if matches}
 
 
 def warn_of_misspelt_variables() -> None:
@@ -242,5 +243,5 @@ def _says(problem: ErrorDetails, variable: str) -> str:
     if variable == "AI_MAX_RETRIES":
         return "must be a whole number from 0 to 5"
     if variable.endswith("_MS"):
-        return "must be a whole number of milliseconds, more than 0"
+        return f"must be a whole number of milliseconds, from 1 to {_LONGEST_MS}"
     return problem["msg"].replace("Input should be", "must be")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,11 +37,11 @@ class Recording:
         text = path.read_text(encoding="utf-8")
         response = text.split("# --- response (raw, headers first)", 1)[1]
         status = re.search(r"^HTTP/1\.1 (\d+)", response, re.MULTILINE)
-        chunks = [json.loads(line[6:]) for line in response.splitlines() if line.startswith("data: {")]
-        choices = [choice for chunk in chunks for choice in chunk.get("choices") or []]
-        deltas = [choice.get("delta") or {} for choice in choices]
-        usages = [chunk["usage"] for chunk in chunks if chunk.get("usage")]
-        calls = [call for delta in deltas for call in delta.get("tool_calls") or []]
+        chunks: list[dict[str, Any]] = [json.loads(line[6:]) for line in response.splitlines() if line.startswith("data: {")]
+        choices: list[dict[str, Any]] = [choice for chunk in chunks for choice in _each(chunk.get("choices"))]
+        deltas: list[dict[str, Any]] = [choice.get("delta") or {} for choice in choices]
+        usages: list[Any] = [chunk["usage"] for chunk in chunks if chunk.get("usage")]
+        calls: list[Any] = [call for delta in deltas for call in _each(delta.get("tool_calls"))]
         return cls(
             path=path,
             status=int(status[1]) if status else 0,
@@ -53,6 +54,10 @@ class Recording:
             cut="# curl exit 0" not in text,
             error_in_stream=any("error" in chunk for chunk in chunks),
         )
+
+
+def _each(items: Any) -> list[Any]:
+    return items or []
 
 
 RECORDINGS = [Recording.read(path) for path in sorted(WIRE.glob("*.txt"))]

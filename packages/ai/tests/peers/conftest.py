@@ -42,18 +42,19 @@ def aimock() -> Iterator[Aimock]:
     assert process.stdout is not None
     watchdog = threading.Timer(30, process.kill)
     watchdog.start()
+    drain = threading.Thread(target=process.stdout.read, daemon=True)
     try:
         address = next((found[1] for line in process.stdout if (found := re.search(r"listening on (\S+)", line))), None)
         assert address is not None, "aimock did not say where it listens"
         watchdog.cancel()
-        drain = threading.Thread(target=process.stdout.read, daemon=True)
         drain.start()
         yield Aimock(address)
     finally:
         watchdog.cancel()
         process.terminate()
         process.wait(timeout=10)
-        drain.join(timeout=10)
+        if drain.is_alive():
+            drain.join(timeout=10)
         process.stdout.close()
 
 

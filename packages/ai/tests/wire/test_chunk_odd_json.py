@@ -138,7 +138,7 @@ def test_every_object_gives_a_chunk(fields: dict[str, str]) -> None:
     chunk = decode_chunk(data.encode())
     assert isinstance(chunk, WireChunk)
     for text in (chunk.id, chunk.model, chunk.provider):
-        assert text is None or text.encode()
+        assert text is None or isinstance(text.encode(), bytes)
     typed = decode_usage(chunk.usage)
     assert typed is None or typed[1]
 

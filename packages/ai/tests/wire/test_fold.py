@@ -234,8 +234,8 @@ class TestNoContent:
     ],
 )
 def test_one_choice_is_followed(choices: Any) -> None:
-    last: Any = {"choices": [{**choices[0], "delta": {}, "finish_reason": "stop"}], "usage": USAGE}
-    assert good({"choices": choices}, last).content == "a"
+    last = {**choices[0], "delta": None, "finish_reason": "stop"}
+    assert good({"choices": choices}, {"choices": [last], "usage": USAGE}).content == "a"
 
 
 def test_a_whole_body_needs_no_finish_reason_but_content() -> None:

@@ -36,6 +36,7 @@ def whole(drive: Drive, **message: Any) -> tuple[list[StreamChunk], ChatResult]:
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}
 CITATION = {"type": "url_citation", "url_citation": {"url": "https://example.com", "start_index": 0}}
+TOLD = {"type": "reasoning.text", "text": "hm"}
 PARTS = [{"type": "text", "text": "Hel"}, {"type": "text", "text": ""}, IMAGE, 5, None, {"type": "text", "text": "lo"}]
 
 
@@ -86,8 +87,8 @@ def test_a_whole_message_gives_what_a_stream_gives(drive: Drive) -> None:
         pytest.param({"reasoning": "hm"}, "hm", id="reasoning"),
         pytest.param({"reasoning_content": "hm"}, "hm", id="reasoning_content"),
         pytest.param({"reasoning": "hm", "reasoning_content": "hm"}, "hm", id="both names are one text"),
-        pytest.param({"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, "hm", id="details only"),
-        pytest.param({"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, "hm", id="both"),
+        pytest.param({"reasoning_details": [TOLD]}, "hm", id="details only"),
+        pytest.param({"reasoning": "hm", "reasoning_details": [TOLD]}, "hm", id="both"),
         pytest.param({"reasoning": None, "reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}, "",
                      id="encrypted"),
         pytest.param({"reasoning": "", "reasoning_content": None}, "", id="nothing"),

@@ -219,7 +219,7 @@ def test_other_errors_stay_errors(drive: Drive, events: list[Any], error: object
 @pytest.mark.parametrize("nothing", [None, {}, "", [], 0, False], ids=str)
 @pytest.mark.parametrize("place", ["top", "choice"])
 def test_an_error_that_is_none_is_none(drive: Drive, nothing: object, place: str) -> None:
-    event = {**HEAD, "choices": [], "error": nothing} if place == "top" else choice(error=nothing)
+    event: Any = {**HEAD, "choices": None, "error": nothing} if place == "top" else choice(error=nothing)
     _, result, failure = drive(stream(TEXT, event, {**STOP, "usage": USAGE}, DONE))
     assert failure is None
     assert result is not None and result.finish_reason == "stop"

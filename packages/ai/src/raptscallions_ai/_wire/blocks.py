@@ -139,7 +139,7 @@ class ReasoningBlocks:
     def _continued(self, detail: dict[str, Any], touched: list[dict[str, Any]]) -> dict[str, Any] | None:
         """Return the block that a piece goes on with; None if it begins one of its own."""
         block = self._by_key.get(_key(detail))
-        if block is None or any(block is other for other in touched):
+        if block is None or (detail.get("index") is None and any(block is other for other in touched)):
             return None
         mine, other = detail.get("id"), block.get("id")
         if mine and other and mine != other:

@@ -178,13 +178,15 @@ def _lenient_value(value: object, type_: Any) -> Any:
         return msgspec.Raw(_encode_exactly(value))
     if type_ is Any:
         return with_floats(value)
-    try:
-        return msgspec.convert(value if type_ == _OPTIONAL_DECIMAL else with_floats(value), type_, strict=False)
-    except (msgspec.MsgspecError, RecursionError):
-        pass
-    for member in getattr(type_, "__args__", ()):
+    members: tuple[Any, ...] = getattr(type_, "__args__", ())
+    for member in members:
         if isinstance(member, type) and issubclass(member, msgspec.Struct) and isinstance(value, dict):
             return lenient(json_object(cast("object", value)), member)
+    try:
+        return msgspec.convert(value if type_ == _OPTIONAL_DECIMAL else with_floats(value), type_, strict=False)
+    except (msgspec.MsgspecError, RecursionError, ArithmeticError):
+        pass
+    for member in members:
         if get_origin(member) is list and isinstance(value, list):
             item_type = get_args(member)[0] | None
             fitting = (_lenient_value(item, item_type) for item in json_list(cast("object", value)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 import msgspec
@@ -45,7 +45,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
         MalformedJSONError: The data is not one JSON object.
     """
     try:
-        parsed = json.loads(data.decode("utf-8", "replace"), parse_constant=_no_value, parse_float=Decimal)
+        parsed = json.loads(data.decode("utf-8", "replace"), parse_constant=_no_value, parse_float=_decimal)
         if isinstance(parsed, dict):
             return json_object(_well_formed(cast("object", parsed)))
     except RecursionError:
@@ -60,7 +60,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
 def with_floats(value: object) -> object:
     """Return a value of `parse_object` with plain floats, as other JSON parsers give it."""
     if isinstance(value, Decimal):
-        return float(value) if abs(value) < _LARGEST_FLOAT else None
+        return float(value) if value.copy_abs() < _LARGEST_FLOAT else None
     if isinstance(value, dict):
         return {key: with_floats(item) for key, item in json_object(cast("object", value)).items()}
     if isinstance(value, list):
@@ -70,6 +70,14 @@ def with_floats(value: object) -> object:
 
 def _no_value(_constant: str) -> None:
     """Read NaN and Infinity, which are no JSON but what some servers write, as null."""
+
+
+def _decimal(digits: str) -> Decimal | None:
+    """Read a number with a fraction exactly; one beyond all decimals is read as null."""
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        return None
 
 
 def _well_formed(value: object) -> object:

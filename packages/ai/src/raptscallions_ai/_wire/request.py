@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatRequest", "build_request"]
 
+# RFC 9110, sections 5.1 and 5.5
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _IN_BODY = tuple(ChatOptions.__annotations__)
 _KNOWN = frozenset(CallOptions.__annotations__)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -68,20 +72,32 @@ def build_request(messages: Messages, *, model: str, stream: bool, options: Call
         if (value := options.get(name)) is not None:
             body[name] = value
     body |= options.get("extra_body") or {}
+    if not body["stream"]:
+        body.pop("stream_options", None)
     return ChatRequest(
         model=str(body["model"]),
         stream=bool(body["stream"]),
-        body=_encode(body),
+        body=_encoded(body),
         conversation=conversation,
         headers=_checked(options.get("extra_headers") or {}),
         query=options.get("extra_query") or {},
     )
 
 
+def _encoded(body: dict[str, object]) -> bytes:
+    try:
+        return _encode(body)
+    except RecursionError:
+        pass
+    raise ValueError("the messages or options are nested too deeply to be written as JSON")
+
+
 def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
-    for name, value in headers.items():
-        if not (name.isascii() and name.isprintable() and value.isprintable()):
-            raise ValueError(
-                f"extra_headers: {name!r} must have a printable name and a value without control characters"
-            )
+    for name, value in cast("Mapping[object, object]", headers).items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError("extra_headers must map str to str")
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"extra_headers: {name!r} is not the name of a header")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"extra_headers: the value of {name!r} holds control characters or ones beyond Latin-1")
     return headers

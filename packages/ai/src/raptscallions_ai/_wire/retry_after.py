@@ -37,7 +37,8 @@ def parse_retry_after(
     for name in ("retry-after", "llm_provider-retry-after"):
         if value := headers.get(name):
             seconds = _number(value)
-            return seconds if seconds is not None else _until_date(value, now)
+            if (seconds := _until_date(value, now) if seconds is None else seconds) is not None:
+                return seconds
     if (seconds := _number(_get(error, "availability", "retry_after"))) is not None:
         return seconds
     if (seconds := _number(_get(error, "metadata", "retry_after"))) is not None:

@@ -10,11 +10,14 @@ from raptscallions_ai._wire.chunk import WireUsage, decode_usage
 from raptscallions_ai.result import Usage
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from typing import TypeVar
 
     _S = TypeVar("_S", bound=msgspec.Struct)
 
 __all__ = ["UsageMeter"]
+
+_LARGEST_EXPONENT = 100
 
 
 class UsageMeter:
@@ -26,10 +29,10 @@ class UsageMeter:
 
     @property
     def seen(self) -> bool:
-        """Whether the gateway reported any count."""
+        """Whether the gateway reported any count or cost."""
         usage = self._usage
-        counts = (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
-        return any(count is not None for count in counts)
+        figures = (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, _amount(usage.cost))
+        return any(figure is not None for figure in figures)
 
     def feed(self, raw: msgspec.Raw) -> None:
         """Take in one usage object; null, and anything that is not an object, says nothing."""
@@ -43,6 +46,7 @@ class UsageMeter:
         if not self.seen:
             return Usage()
         usage = self._usage
+        cost = _amount(usage.cost)
         prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
         inputs, outputs, costs = usage.prompt_tokens_details, usage.completion_tokens_details, usage.cost_details
         return Usage(
@@ -52,12 +56,17 @@ class UsageMeter:
             reasoning_tokens=(outputs and outputs.reasoning_tokens) or 0,
             cached_tokens=(inputs and inputs.cached_tokens) or 0,
             cache_write_tokens=(inputs and inputs.cache_write_tokens) or 0,
-            cost=usage.cost,
-            cost_source="unknown" if usage.cost is None else "reported",
-            upstream_cost=costs and costs.upstream_inference_cost,
+            cost=cost,
+            cost_source="unknown" if cost is None else "reported",
+            upstream_cost=_amount(costs.upstream_inference_cost) if costs else None,
             is_byok=bool(usage.is_byok),
             raw=dict(self._raw),
         )
+
+
+def _amount(cost: Decimal | None) -> Decimal | None:
+    """Return a cost that is an amount of money: finite and of a size that can be added up."""
+    return cost if cost is not None and cost.is_finite() and abs(cost.adjusted()) < _LARGEST_EXPONENT else None
 
 
 def _merged(old: _S, new: _S) -> _S:

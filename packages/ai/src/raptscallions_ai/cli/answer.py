@@ -62,7 +62,7 @@ def usage_line(result: ChatResult, *, is_local: bool) -> str:
         facts.append(f"first token after {result.time_to_first_chunk:.2f} s")
     if (speed := _tokens_per_second(result)) is not None:
         facts.append(f"{speed:.1f} tokens/s")
-    return " | ".join(facts + _remarks(result))
+    return " ".join(" | ".join(facts + _remarks(result)).split())
 
 
 def dollars(amount: Decimal) -> str:
@@ -88,7 +88,7 @@ def _remarks(result: ChatResult) -> list[str]:
     elif result.finish_reason not in ("stop", None):
         remarks.append(f"finish reason: {result.finish_reason}")
     if result.refusal:
-        remarks.append(f"refused: {' '.join(result.refusal.split())}")
+        remarks.append(f"refused: {result.refusal}")
     elif not result.content:
         remarks.append("no text")
     unseen = {"tool call": result.tool_calls, "image": result.images, "citation": result.annotations}

@@ -60,7 +60,7 @@ class Conversation:
         self._turns.clear()
 
     def save(self, name: str) -> Path:
-        """Write all messages to a file as one JSON array and return its path.
+        """Write all messages, as one JSON array, to a file that only its owner can read; return its path.
 
         Raises:
             FileExistsError: The file exists, and this chat has not saved it before.
@@ -70,7 +70,11 @@ class Conversation:
 
         path = Path(os.path.abspath(Path(name).expanduser()))
         text = json_text([message.to_dict() for message in self.messages], indent=2)
-        with path.open("w" if path in self._saved else "x", encoding="utf-8") as file:
+        with open(path, "w" if path in self._saved else "x", encoding="utf-8", opener=_private) as file:
             file.write(text + "\n")
         self._saved.add(path)
         return path
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from raptscallions_ai.cli.exit_codes import ExitCode
-from raptscallions_ai.cli.failures import advice, exit_code, failure_lines, summary
+from raptscallions_ai.cli.failures import SEE_DOCTOR, advice, exit_code, failure_lines, summary
 from raptscallions_ai.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class DiagnosisError(Exception):
         if isinstance(error, ConfigurationError):
             says, *rest = failure_lines(error, gateway_url=gateway_url)
             return cls(subject, says.removeprefix("error: "), rest[0] if rest else None, exit_code(error))
-        return cls(subject, summary(error), advice(error, gateway_url=gateway_url), exit_code(error))
+        hint = (advice(error, gateway_url=gateway_url) or "").removesuffix(SEE_DOCTOR).rstrip()
+        return cls(subject, summary(error), hint or None, exit_code(error))
 
 
 class Checklist:

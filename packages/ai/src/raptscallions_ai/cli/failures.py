@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.errors import AiError
 
-__all__ = ["UsageError", "advice", "exit_code", "failure_lines", "summary"]
+__all__ = ["SEE_DOCTOR", "UsageError", "advice", "exit_code", "failure_lines", "summary"]
 
 _OFFER = "Or try it without a key: `raptscallions-ai chat --local PROMPT` answers with a small model on this machine."
-_DOCTOR = "`raptscallions-ai doctor` looks further."
+SEE_DOCTOR = "`raptscallions-ai doctor` looks further."
+"""The end of advice that may not be all; `doctor` itself leaves it out."""
 
 
 class UsageError(Exception):
@@ -52,7 +53,7 @@ def summary(error: AiError) -> str:
     reason = error.details.get("reason") or error.details.get("provider_message")
     if isinstance(reason, str) and " " in reason and reason not in message:
         message += f" ({reason.rstrip('.')})"
-    return message + (f", after {len(error.attempts)} attempts" if len(error.attempts) > 1 else "")
+    return message + (f" (after {len(error.attempts)} attempts)" if len(error.attempts) > 1 else "")
 
 
 def advice(error: AiError, *, gateway_url: str | None) -> str | None:
@@ -112,7 +113,7 @@ def _for_rate_limit(error: AiError, url: str | None) -> str:
 def _for_timeout(error: AiError, url: str | None) -> str:
     phase = getattr(error, "phase", None)
     if phase == "connect":
-        return f"No connection to {url or 'the gateway'} in that time. {_DOCTOR}"
+        return f"No connection to {url or 'the gateway'} in that time. {SEE_DOCTOR}"
     if phase == "gateway":
         return "The gateway gave up waiting for the model; try again, or choose another model with --model."
     return "The model sent nothing in that time; `--timeout SECONDS` (or AI_REQUEST_TIMEOUT_MS) waits longer."
@@ -127,7 +128,7 @@ def _for_model(error: AiError, url: str | None) -> str | None:
 
 
 def _for_connection(error: AiError, url: str | None) -> str | None:
-    return url and f"Is AI_GATEWAY_URL right, and the server up? It is {url}. {_DOCTOR}"
+    return url and f"Is AI_GATEWAY_URL right, and the server up? It is {url}. {SEE_DOCTOR}"
 
 
 def _for_invalid_response(error: AiError, url: str | None) -> str | None:
@@ -137,7 +138,7 @@ def _for_invalid_response(error: AiError, url: str | None) -> str | None:
 
 
 def _for_url(url: str | None) -> str | None:
-    return url and f"Is {url} the base URL of an API, like https://openrouter.ai/api/v1? {_DOCTOR}"
+    return url and f"Is {url} the base URL of an API, like https://openrouter.ai/api/v1? {SEE_DOCTOR}"
 
 
 _EXIT_CODES: dict[type[AiError], ExitCode] = {

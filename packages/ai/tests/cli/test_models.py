@@ -1,0 +1,90 @@
+"""`models`: which are listed, and in which form."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from raptscallions_ai.testing import FakeGateway
+
+    from .conftest import Invoke, OnTerminal
+
+MODELS = "/api/v1/models"
+
+
+def test_lines_for_other_programs(invoke: Invoke) -> None:
+    result = invoke("models")
+
+    assert [line.split("\t") for line in result.stdout.splitlines()] == [
+        ["fake/large-2", "1000000", "3.00", "15.00", "Fake: Large 2"],
+        ["fake/model-1", "128000", "0.15", "0.60", "Fake: Model 1"],
+        ["fake/small:free", "8192", "0.00", "0.00", "Fake: Small (free)"],
+    ]
+    assert (result.stderr, result.exit_code) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ids"),
+    [
+        (["LARGE"], ["fake/large-2"]),
+        (["(free)"], ["fake/small:free"]),
+        (["--max-price", "0.6"], ["fake/model-1", "fake/small:free"]),
+        (["--max-price", "0"], ["fake/small:free"]),
+        (["--min-context", "128000"], ["fake/large-2", "fake/model-1"]),
+        (["model", "--max-price", "0.5"], []),
+    ],
+)
+def test_filters(arguments: list[str], ids: list[str], invoke: Invoke) -> None:
+    assert [model["id"] for model in json.loads(invoke("models", "--json", *arguments).stdout)] == ids
+
+
+def test_json_has_prices_per_million_as_strings(invoke: Invoke) -> None:
+    (model,) = json.loads(invoke("models", "model-1", "--json").stdout)
+
+    assert model["prompt_price_per_million"] == "0.15"
+    assert model["completion_price_per_million"] == "0.60"
+    assert model["context_length"] == 128_000
+    assert "tools" in model["supported_parameters"]
+
+
+def test_what_a_gateway_does_not_say_is_left_empty(fake_gateway: FakeGateway, invoke: Invoke) -> None:
+    router = {"id": "auto", "name": "Evil\x1b[31m\tname", "pricing": {"prompt": "-1", "completion": "-1"}}
+    fake_gateway.route("GET", MODELS).json({"data": [router, {"id": "bare"}]}, times=3)
+
+    assert invoke("models").stdout == "auto\t\t\t\tEvil␛[31m name\nbare\t\t\t\tbare\n"
+    assert invoke("models", "--max-price", "99").stdout == ""
+    assert invoke("models", "--min-context", "1").stderr == "No model matches.\n"
+
+
+def test_table_keeps_ids_whole_and_brackets_as_they_are(fake_gateway: FakeGateway, on_terminal: OnTerminal) -> None:
+    long_id = "vendor/" + "x" * 30
+    entry = {"id": long_id, "name": "[red]A\x1b[31m name", "context_length": 4096, "pricing": {"prompt": "0"}}
+    fake_gateway.route("GET", MODELS).json({"data": [entry]})
+    terminal = on_terminal("models", COLUMNS="120", TERM="dumb")
+
+    assert terminal.leave() == 0
+    header, _, row = (line for line in terminal.shown.splitlines() if line.strip())
+    assert header.split() == ["model", "context", "prompt", "$/M", "answer", "$/M", "name"]
+    assert row.split() == [long_id, "4,096", "free", "?", "[red]A␛[31m", "name"]
+
+
+def test_wrong_url_is_explained(fake_gateway: FakeGateway, invoke: Invoke) -> None:
+    url = fake_gateway.base_url.removesuffix("/api/v1")
+
+    result = invoke("models", AI_GATEWAY_URL=url)
+
+    assert result.stderr.startswith("error: The gateway has no list of models at this address")
+    assert f"Is {url} the base URL of an API" in result.stderr
+    assert result.exit_code == 1
+
+
+def test_error_as_json(fake_gateway: FakeGateway, invoke: Invoke) -> None:
+    fake_gateway.route("GET", MODELS).error(401, "No")
+
+    result = invoke("models", "--json")
+
+    assert json.loads(result.stdout)["name"] == "AuthenticationError"
+    assert result.exit_code == 4
