@@ -160,7 +160,9 @@ def test_misspelt_variable_in_dotenv_is_named(fake_gateway: FakeGateway, invoke:
     result = invoke("chat", PROMPT)
 
     warning, line = result.stderr.splitlines()
-    assert warning == ("warning: AI_REQUEST_TIMOUT_MS is not a setting and has no effect; did you mean AI_REQUEST_TIMEOUT_MS?")
+    assert warning == (
+        "warning: AI_REQUEST_TIMOUT_MS is not a setting and has no effect; did you mean AI_REQUEST_TIMEOUT_MS?"
+    )
     assert line.startswith(f"{fake_gateway.model} | ")
     assert result.exit_code == 0
 

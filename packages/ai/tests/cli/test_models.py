@@ -60,15 +60,27 @@ def test_what_a_gateway_does_not_say_is_left_empty(fake_gateway: FakeGateway, in
 
 
 def test_table_keeps_ids_whole_and_brackets_as_they_are(fake_gateway: FakeGateway, on_terminal: OnTerminal) -> None:
-    long_id = "vendor/" + "x" * 30
+    long_id = "vendor/" + "x" * 20
     entry = {"id": long_id, "name": "[red]A\x1b[31m name", "context_length": 4096, "pricing": {"prompt": "0"}}
     fake_gateway.route("GET", MODELS).json({"data": [entry]})
-    terminal = on_terminal("models", COLUMNS="120", TERM="dumb")
+    terminal = on_terminal("models", COLUMNS="100", TERM="dumb")
 
     assert terminal.leave() == 0
-    header, _, row = (line for line in terminal.shown.splitlines() if line.strip())
-    assert header.split() == ["model", "context", "prompt", "$/M", "answer", "$/M", "name"]
+    header, row = terminal.shown.splitlines()
+    assert header.split() == ["model", "context", "in", "$/M", "out", "$/M", "name"]
     assert row.split() == [long_id, "4,096", "free", "?", "[red]A␛[31m", "name"]
+
+
+def test_narrow_table_folds_ids_and_drops_names(fake_gateway: FakeGateway, on_terminal: OnTerminal) -> None:
+    long_id = "vendor/" + "x" * 30
+    fake_gateway.route("GET", MODELS).json({"data": [{"id": long_id, "name": "Name", "context_length": 4096}]})
+    terminal = on_terminal("models", COLUMNS="50", NO_COLOR="1")
+
+    assert terminal.leave() == 0
+    rows = [line.split() for line in terminal.shown.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()[1:]]
+    assert "".join(row[0] for row in rows) == long_id
+    assert rows[0][1:] == ["4,096", "?", "?"]
+    assert max(len(line) for line in terminal.shown.splitlines()[1:]) <= 50
 
 
 def test_wrong_url_is_explained(fake_gateway: FakeGateway, invoke: Invoke) -> None:

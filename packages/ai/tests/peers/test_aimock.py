@@ -19,6 +19,8 @@ from raptscallions_ai import (
     StreamInterruptedError,
 )
 
+pytestmark = pytest.mark.timeout(300)  # the first run of all installs aimock
+
 
 class Aimock(Protocol):
     url: str

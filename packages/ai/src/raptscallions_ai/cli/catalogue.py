@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["list_models"]
 
 _MILLION = 1_000_000
+_NUMBERS_WIDTH = 36  # of the columns for context and prices, with the gaps between all columns
+_LEAST_NAME_WIDTH = 16
 
 
 def list_models(run: Run, text: str, *, max_price: float | None, min_context: int | None) -> None:
@@ -87,22 +89,27 @@ def _write_lines(models: Sequence[ModelInfo], console: Console) -> None:
 
 
 def _write_table(models: Sequence[ModelInfo]) -> None:
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console as RichConsole
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("model", overflow="fold", no_wrap=False)  # whole, because it is there to be copied
-    for title in ("context", "prompt $/M", "answer $/M"):
+    screen = RichConsole(highlight=False)
+    longest = max(len(model.id) for model in models)
+    room = screen.width - _NUMBERS_WIDTH
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    # Folded rather than cut where it does not fit, because it is there to be copied.
+    table.add_column("model", overflow="fold", min_width=max(1, min(longest, room)))
+    for title in ("context", "in $/M", "out $/M"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("name", overflow="ellipsis", no_wrap=True, style="dim", ratio=1)
+    has_names = room - longest >= _LEAST_NAME_WIDTH
+    if has_names:
+        table.add_column("name", overflow="ellipsis", no_wrap=True, style="dim")
     for model in models:
         context = "?" if model.context_length is None else f"{model.context_length:,}"
-        prices = [_shown(model.prompt_price), _shown(model.completion_price)]
+        cells = [model.id, context, _shown(model.prompt_price), _shown(model.completion_price)]
         # Text, so that brackets in what the gateway sent are not taken for markup.
-        table.add_row(*(Text(printable(cell)) for cell in (model.id, context, *prices, model.name)))
-    RichConsole(highlight=False).print(table)
+        table.add_row(*(Text(printable(cell)) for cell in [*cells, *([model.name] if has_names else [])]))
+    screen.print(table)
 
 
 def _shown(price: Decimal | None) -> str:

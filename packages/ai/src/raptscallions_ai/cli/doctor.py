@@ -73,10 +73,10 @@ async def _examine_local(checklist: Checklist) -> None:
 
 
 def _check_settings(checklist: Checklist) -> AiSettings:
-    from raptscallions_ai.cli.environment import find_misspelt_variables, key_source
-    from raptscallions_ai.settings import AiSettings
+    from raptscallions_ai.cli.environment import key_source
+    from raptscallions_ai.settings import AiSettings, misspelt_variables
 
-    for written, meant in find_misspelt_variables().items():
+    for written, meant in misspelt_variables().items():
         checklist.warning("settings", f"{written} is not a setting and has no effect", f"Did you mean {meant}?")
     try:
         settings = AiSettings()

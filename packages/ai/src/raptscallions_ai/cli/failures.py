@@ -78,9 +78,9 @@ def _nearest(table: Mapping[type[AiError], Any], error: AiError) -> Any:
 
 
 def _configuration_lines(variables: Mapping[str, str]) -> list[str]:
-    from raptscallions_ai.cli.environment import find_misspelt_variables
+    from raptscallions_ai.settings import misspelt_variables
 
-    misspelt = find_misspelt_variables()
+    misspelt = misspelt_variables()
     says = {name: re.sub(r" \(argument .*\)$", "", text) for name, text in variables.items() if name not in misspelt}
     no_key = says.get("AI_API_KEY", "").startswith("is required")
     problems = ["no API key is configured"] if no_key else []

@@ -56,12 +56,11 @@ async def open_session(run: Run, *, local: bool) -> AsyncGenerator[Session]:
                 yield Session(client, gateway.model, is_local=True)
         return
 
-    from raptscallions_ai.cli.environment import find_misspelt_variables
-    from raptscallions_ai.settings import AiSettings
+    from raptscallions_ai.settings import AiSettings, misspelt_variables
 
     settings = AiSettings()
     run.gateway_url = settings.gateway_url
-    for written, meant in find_misspelt_variables().items():
+    for written, meant in misspelt_variables().items():
         run.console.note(f"warning: {written} is not a setting and has no effect; did you mean {meant}?")
     async with OpenRouterClient(settings=settings) as client:
         await client.warm_up()
