@@ -244,6 +244,23 @@ async def test_an_event_larger_than_the_limit_is_refused(fake_gateway: FakeGatew
     assert caught.value.partial.content == "Hello"
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_an_error_body_without_end_is_cut(
+    client: OpenRouterClient, fake_gateway: FakeGateway, compressed: bool
+) -> None:
+    flood = [b"x" * 65536] * 1000
+    headers = {"content-type": "text/plain"}
+    if compressed:
+        flood = [gzip.compress(b"\0" * 2**26)] * 1000
+        headers["content-encoding"] = "gzip"
+    fake_gateway.reply(*flood, status=500, headers=headers)
+    with pytest.raises(ProviderError) as caught:
+        await client.chat("Hi")
+    assert len(caught.value.message) < 1000
+    await fake_gateway.requests[0].closed()
+    assert fake_gateway.requests[0].disconnected
+
+
 KEY = "sk-or-v1-not-a-real-key-but-long-enough"
 PROMPT = "my PIN is 4711-0815 and nobody must know"
 ANSWER = "the completion nobody must see"

@@ -37,7 +37,9 @@ class Recording:
         text = path.read_text(encoding="utf-8")
         response = text.split("# --- response (raw, headers first)", 1)[1]
         status = re.search(r"^HTTP/1\.1 (\d+)", response, re.MULTILINE)
-        chunks: list[dict[str, Any]] = [json.loads(line[6:]) for line in response.splitlines() if line.startswith("data: {")]
+        chunks: list[dict[str, Any]] = [
+            json.loads(line[6:]) for line in response.splitlines() if line.startswith("data: {")
+        ]
         choices: list[dict[str, Any]] = [choice for chunk in chunks for choice in _each(chunk.get("choices"))]
         deltas: list[dict[str, Any]] = [choice.get("delta") or {} for choice in choices]
         usages: list[Any] = [chunk["usage"] for chunk in chunks if chunk.get("usage")]

@@ -81,6 +81,8 @@ class Connections:
         import httpx2
         from openai import AsyncOpenAI, DefaultAioHttpClient, omit
 
+        from raptscallions_ai._wire.error_body import limit_error_body
+
         # The SDK would send OpenAI's own organization, project and headers from the environment to the gateway.
         ambient = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
         foreign = [line.partition(":")[0].strip() for line in ambient if ":" in line]
@@ -97,7 +99,9 @@ class Connections:
             base_url=self._base_url,
             max_retries=0,
             default_headers=cast("Mapping[str, str]", headers),
-            http_client=DefaultAioHttpClient(follow_redirects=False, limits=limits),
+            http_client=DefaultAioHttpClient(
+                follow_redirects=False, limits=limits, event_hooks={"response": [limit_error_body]}
+            ),
         )
 
     def __repr__(self) -> str:
