@@ -87,14 +87,14 @@ class OpenRouterClient:
             # Its own key and URL are used; these only keep the environment from being asked for them.
             api_key = api_key or openai_client.api_key or "held-by-the-given-client"
             base_url = base_url or str(openai_client.base_url)
-        self._settings = _resolve(
-            settings,
-            trusted=openai_client is not None,
-            api_key=api_key,
-            gateway_url=base_url,
-            default_model=default_model,
-            max_retries=max_retries,
-        )
+        given = {
+            "api_key": api_key,
+            "gateway_url": base_url,
+            "default_model": default_model,
+            "max_retries": max_retries,
+        }
+        del api_key, base_url  # a traceback with local variables must not show them if the next line raises
+        self._settings = _resolve(settings, given, trusted=openai_client is not None)
         self._timeouts = self._settings.timeouts if timeout is None else Timeouts.of(timeout)
 
     def stream_chat(
@@ -243,16 +243,23 @@ openrouter_client: OpenRouterClient = EnvironmentClient()
 """A client for the whole process, of the environment's settings; importing it reads nothing."""
 
 
-def _resolve(settings: AiSettings | None, *, trusted: bool, **arguments: Any) -> AiSettings:
-    """Return the settings of a client: what was given, and from the environment only what is missing."""
+def _resolve(settings: AiSettings | None, arguments: dict[str, Any], *, trusted: bool) -> AiSettings:
+    """Return the settings of a client: what was given, and from the environment only what is missing.
+
+    Empties `arguments`, so that no frame of a failure's traceback shows the key.
+    """
     from raptscallions_ai.settings import AiSettings, get_settings, warn_of_misspelt_variables
 
     given = {name: value for name, value in arguments.items() if value is not None}
-    if trusted:
-        given["allow_insecure"] = True  # where an injected client connects to is its owner's decision
-    if settings is not None:
-        return AiSettings.explicit(**{**settings.model_dump(), **given}) if given else settings
-    if {"api_key", "gateway_url", "default_model"} <= given.keys():
-        return AiSettings.explicit(**given)
-    warn_of_misspelt_variables()
-    return AiSettings(**given) if given else get_settings()
+    arguments.clear()
+    try:
+        if trusted:
+            given["allow_insecure"] = True  # where an injected client connects to is its owner's decision
+        if settings is not None:
+            return AiSettings.explicit(**{**settings.model_dump(), **given}) if given else settings
+        if {"api_key", "gateway_url", "default_model"} <= given.keys():
+            return AiSettings.explicit(**given)
+        warn_of_misspelt_variables()
+        return AiSettings(**given) if given else get_settings()
+    finally:
+        given.clear()

@@ -22,6 +22,8 @@ from raptscallions_ai.errors import ConfigurationError
 from raptscallions_ai.timeouts import Timeouts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pydantic_core import ErrorDetails
     from pydantic_settings import PydanticBaseSettingsSource
 
@@ -76,7 +78,10 @@ class AiSettings(BaseSettings):
         10_000, gt=0, le=_LONGEST_MS, description="longest wait for a connection, in milliseconds"
     )
     total_timeout_ms: OptionalMs = Field(
-        None, gt=0, le=_LONGEST_MS, description="longest duration of a whole call, in milliseconds; empty for no limit"
+        None,
+        gt=0,
+        le=_LONGEST_MS,
+        description="longest duration of a whole call, in milliseconds; empty for no limit",
     )
     max_retries: int = Field(2, ge=0, le=5, description="further attempts after a failure that may pass, 0 to 5")
     app_url: str | None = Field(None, description="your app's URL, for the gateway's attribution (HTTP-Referer)")
@@ -91,7 +96,10 @@ class AiSettings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             problem = _configuration_error(error.errors(include_url=False, include_input=False, include_context=False))
-        if problem is not None:  # raised outside of `except`, so that the invalid values do not travel along
+        except UnicodeDecodeError:
+            problem = ConfigurationError("The file .env is not UTF-8 text", details={"variables": {}})
+        if problem is not None:  # raised outside of `except` and without the values, which may hold the key
+            values.clear()
             raise problem
 
     @field_validator("default_model")
@@ -139,7 +147,13 @@ class AiSettings(BaseSettings):
         Raises:
             ConfigurationError: A value is missing or invalid.
         """
-        return _ExplicitSettings(**values)
+        problem: ConfigurationError | None = None
+        try:
+            return _ExplicitSettings(**values)
+        except ConfigurationError as error:
+            problem = error
+        values.clear()
+        raise problem.bare()
 
 
 class _ExplicitSettings(AiSettings):
@@ -176,11 +190,18 @@ def misspelt_variables() -> dict[str, str]:
 
     Each comes with the setting that was probably meant.
     """
-    given = {*os.environ, *dotenv_values(".env", interpolate=False)}
+    given = {*os.environ, *_names_in_dotenv()}
     known = {"AI_" + name.upper() for name in AiSettings.model_fields} | {"OPENROUTER_API_KEY", "AI_LOCAL_CACHE_DIR"}
     suspects = [name for name in given - known if name.upper().startswith(("AI_", "OPENROUTER_"))]
     close = {name: difflib.get_close_matches(name.upper(), known - given, 1, cutoff=0.8) for name in sorted(suspects)}
     return {name: matches[0] for name, matches in close.items() if matches}
+
+
+def _names_in_dotenv() -> Iterable[str]:
+    try:
+        return dotenv_values(".env", interpolate=False)
+    except (OSError, UnicodeError):  # what is wrong with the file is told by whoever needs what is in it
+        return ()
 
 
 def warn_of_misspelt_variables() -> None:

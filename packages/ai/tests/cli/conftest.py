@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
 import pytest
@@ -130,6 +131,15 @@ class Terminal:
     def type(self, keys: str) -> None:
         """Press keys; `\\x03` is Ctrl-C, `\\x04` is Ctrl-D."""
         os.write(self.master, keys.encode())
+
+    def interrupt_prompt(self) -> None:
+        """Press Ctrl-C once the command waits for a key: readline overlooks a signal in the instant before that."""
+        until = time.monotonic() + DEADLINE_S
+        state = Path(f"/proc/{self.popen.pid}/stat")
+        while state.exists() and state.read_text().rpartition(")")[2].split()[0] != "S":
+            assert time.monotonic() < until, "the command does not come to rest"
+            time.sleep(0.001)
+        self.type("\x03")
 
     def leave(self) -> int:
         """Wait for the end and return the exit code."""

@@ -87,7 +87,7 @@ def test_message_of_several_lines(fake_gateway: FakeGateway, on_terminal: OnTerm
     terminal.wait_for(MORE)
     terminal.type("dropped\n")
     terminal.wait_for(MORE)
-    terminal.type("\x03")
+    terminal.interrupt_prompt()
     terminal.wait_for(PROMPT)
     terminal.type("\x04")
 
@@ -116,7 +116,7 @@ def test_interrupt_stops_one_answer_and_keeps_what_came(fake_gateway: FakeGatewa
     terminal.type("second\n")
     terminal.wait_for("Done.")
     terminal.wait_for(PROMPT)
-    terminal.type("\x03")
+    terminal.interrupt_prompt()
 
     assert terminal.leave() == 0
     assert asked(fake_gateway, 2) == [("user", "first"), ("assistant", "Half an"), ("user", "second")]

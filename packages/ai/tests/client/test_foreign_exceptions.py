@@ -62,8 +62,10 @@ ROOTS: list[tuple[type[BaseException], str]] = [
     (aiohttp.ClientError, CONNECTION),
 ]
 # Raised by servers, cookies, web sockets and multipart parts, none of which a call of ours touches.
-UNTOUCHED = {"CookieConflict", "EofStream", "BadContentDispositionHeader", "BadContentDispositionParam"}
-UNTOUCHED |= {"WebSocketError", "WSMessageTypeError"}
+UNTOUCHED = {"CookieConflict", "EofStream", "BadContentDispositionHeader", "BadContentDispositionParam"} | {
+    "WebSocketError",
+    "WSMessageTypeError",
+}
 
 
 def exception_classes(module: ModuleType) -> dict[str, type[Exception]]:

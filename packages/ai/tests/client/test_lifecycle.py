@@ -121,6 +121,19 @@ def test_given_key_url_and_model_the_environment_is_not_read(monkeypatch: pytest
         OpenRouterClient("k", "https://gateway.example/v1")
 
 
+def test_a_wrong_argument_does_not_show_the_key_in_the_traceback() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        OpenRouterClient("sk-not-a-real-key", "https://user:sk-not-a-real-key@gateway.example", "m", max_retries=9)
+    shown: list[str] = []
+    link = caught.value.__traceback__
+    while link is not None:
+        if link.tb_frame.f_code.co_filename != __file__:
+            shown += [repr(value) for name, value in link.tb_frame.f_locals.items() if name != "self"]
+        link = link.tb_next
+    assert shown
+    assert "sk-not-a-real-key" not in str(shown)
+
+
 @pytest.mark.requirement("E04-T002.AC8")
 async def test_the_environment_configures_a_client(monkeypatch: pytest.MonkeyPatch, fake_gateway: FakeGateway) -> None:
     monkeypatch.setenv("AI_GATEWAY_URL", fake_gateway.base_url)

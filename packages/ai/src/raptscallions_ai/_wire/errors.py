@@ -50,6 +50,8 @@ _KIND_OF_TYPE: dict[str, str] = {
     **dict.fromkeys(("timeout_error",), "timeout"),
 }
 
+_ABOUT_CONTENT = frozenset({"image_not_found", "image_download_failed"})
+
 _STATUS_OF_TYPE: dict[str, int] = {"provider_overloaded": 503, "overloaded_error": 529, "server": 500}
 
 _KIND_OF_STATUS: dict[int, str] = {
@@ -98,7 +100,7 @@ _CONTEXT_LIMITS = (
         r"maximum context length (?:is|of) (?P<maximum>\d{1,9}).{0,80}?requested (?:about )?(?P<requested>\d{1,9})"
     ),
 )
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _TAGS = re.compile(r"<[^>]{0,200}>")
 
 
@@ -195,6 +197,10 @@ def classify(failure: Failure, *, model: str, redact: Callable[[str], str]) -> A
             # A 402 with a waiting time is a budget in flight, not an empty account.
             fields = _retryable(fields, default=fields.get("retry_after") is not None)
             return errors.InsufficientCreditsError(**_said(fields, message, "Not enough credits at the AI gateway"))
+        case "redirect":
+            return errors.InvalidResponseError(
+                f"the gateway answered with status {status} - check AI_GATEWAY_URL", **fields
+            )
         case "not_found":
             fields["status_code"] = 404
             return errors.BadRequestError(**_said(fields, "The AI gateway has no such endpoint - check AI_GATEWAY_URL"))
@@ -217,10 +223,18 @@ def _kind(failure: Failure) -> str:
             # A throttle that mentions its policy is still a throttle; only an empty account is worth telling apart.
             if pattern.search(failure.message) and (status != 429 or kind == "credits"):
                 return kind
-    if status == 404 and failure.message and not _NO_SUCH_PATH.match(failure.message) and failure.body:
+    if (
+        status == 404
+        and failure.error_type not in _ABOUT_CONTENT
+        and failure.message
+        and not _NO_SUCH_PATH.match(failure.message)
+        and failure.body
+    ):
         return "model"
     if status == 413 and failure.error_type == "payload_too_large":
         return "bad_request"
+    if status is not None and status < 400:
+        return "redirect"
     if status is None or status >= 500:
         return _KIND_OF_STATUS.get(status or 0, "provider")
     return _KIND_OF_STATUS.get(status, "bad_request")

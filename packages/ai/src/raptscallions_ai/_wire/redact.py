@@ -15,7 +15,7 @@ _SHORTEST = 8  # a message shorter than this, or of one word shorter than a wind
 _LONGEST = 65_536  # characters of one text that are looked for: nobody quotes the middle of a picture
 _HIDDEN = "[hidden]"
 # A word with a digit, an at sign or a joint in it is a name, a number or an address rather than ordinary language.
-_TELLING_WORD = re.compile(r"(?=[\w.@+-]*[\d@_-])[\w.@+-]{6,}")
+_TELLING_WORD = re.compile(r"(?<![\w.@+-])(?=[\w.@+-]*[\d@_-])[\w.@+-]{6,}")
 
 
 class Redactor:
