@@ -82,7 +82,9 @@ class GatewayCall:
         self._started_at = self._attempt_at = 0.0
         self._first_content_at: float | None = None
         self._ended_at: float | None = None
-        self._waited = 0.0  # seconds since the last content in which the caller was waiting
+        self._begun = 0.0  # when the caller began to wait
+        self._waited = 0.0  # seconds that the caller had waited before that, since the last content
+        self._settled_until: float | None = None
         self._phase: Phase = "first_chunk"
         self._attempts: list[Attempt] = []
         self._generation_id: str | None = None  # as the headers tell it, before there is any chunk
@@ -134,25 +136,32 @@ class GatewayCall:
             return []
         if self._loop is None:
             self._start()
-        begun = self._now()
-        self._watchdog.begin(self._deadline(begun))
-        error: AiError | None = None
+        self._begun = self._now()
+        deadline = self._deadline()
+        # A deadline may have passed while the caller was busy with the last chunk, where no timer could interrupt it.
+        passed = deadline <= self._begun
+        chunks, error = self._expired() if passed else await self._watched(step, deadline)
+        if error is not None:
+            raise await self._failed(error)
+        self._note(chunks)
+        return chunks
+
+    async def _watched(
+        self, step: Callable[[], Awaitable[list[StreamChunk]]], deadline: float
+    ) -> tuple[list[StreamChunk], AiError | None]:
+        self._watchdog.begin(deadline)
         try:
-            chunks = await step()
+            return await step(), None
         except asyncio.CancelledError:
             if not self._watchdog.interrupted():
                 self._released = True
                 await self._close_response()
                 raise
-            chunks, error = ([], None) if self._stopped else self._expired()
-        except AiError as failure:
-            chunks, error = [], failure
+            return ([], None) if self._stopped else self._expired()
+        except AiError as error:
+            return [], error
         finally:
             self._watchdog.end()
-        if error is not None:
-            raise await self._failed(error)
-        self._note(chunks, begun)
-        return chunks
 
     async def _open(self) -> list[StreamChunk]:
         while self._response is None:
@@ -209,7 +218,7 @@ class GatewayCall:
                 self._comments = decoder.comments
                 return [WaitingChunk()]
             if self._fold.settled:
-                self._watchdog.begin(self._deadline(self._now()))
+                self._watchdog.begin(self._deadline())
 
     def _end(self, chunks: list[StreamChunk], cut: str | None = None) -> list[StreamChunk] | AiError:
         rest, result = self._decoder.close(cut)
@@ -230,7 +239,7 @@ class GatewayCall:
         now = self._now()
         delay = None
         if not self._fold.started:
-            failures, remaining = len(self._attempts) + 1, self._deadline(now) - now
+            failures, remaining = len(self._attempts) + 1, self._deadline() - now
             delay = retry_delay(error, failures=failures, max_retries=self._policy.max_retries, remaining=remaining)
         kind, duration = type(error).__name__, now - self._attempt_at
         self._attempts.append(Attempt(self._request.model, kind, error.message, error.status_code, duration, delay))
@@ -271,10 +280,10 @@ class GatewayCall:
         if response is not None:
             await close_response(response, body if self._complete else None)
 
-    def _note(self, chunks: list[StreamChunk], begun: float) -> None:
+    def _note(self, chunks: list[StreamChunk]) -> None:
         """Keep the clocks: content resets the idle wait, keep-alives do not."""
         if not chunks or type(chunks[0]) is WaitingChunk:
-            self._waited += self._now() - begun
+            self._waited += self._now() - self._begun
             return
         self._waited = 0.0
         if self._first_content_at is None:
@@ -284,25 +293,27 @@ class GatewayCall:
         if self._complete and isinstance(last := chunks[-1], DoneChunk):
             self._log_done(last.result)
 
-    def _deadline(self, now: float) -> float:
+    def _deadline(self) -> float:
         """Return the time at which waiting must end, and remember which limit sets it."""
         limits = self._policy.timeouts
+        end = math.inf if limits.total is None else self._started_at + limits.total
         if self._fold.settled:
-            return now + _GRACE
-        if self._first_content_at is None:
-            self._phase, limit, since = "first_chunk", limits.first_chunk, self._started_at
-        else:
-            self._phase, limit, since = "idle", limits.idle, now - self._waited
-        when = math.inf if limit is None else since + limit
-        if limits.total is not None and self._started_at + limits.total < when:
-            self._phase, when = "total", self._started_at + limits.total
-        return when
+            if self._settled_until is None:
+                self._settled_until = self._now() + _GRACE
+            return min(self._settled_until, end)
+        self._phase = "first_chunk" if self._first_content_at is None else "idle"
+        limit = limits.first_chunk if self._first_content_at is None else limits.idle
+        when = math.inf if limit is None else self._begun - self._waited + limit
+        if end < when:
+            self._phase = "total"
+        return min(when, end)
 
     def _renew_decoder(self) -> None:
         policy = self._policy
         self._fold = Fold(model=self._request.model, require_usage=policy.require_usage, redact=self._redact)
         self._decoder = AnswerDecoder(self._fold, max_bytes=policy.max_event_bytes)
         self._comments = 0
+        self._settled_until = None
 
     def _mapped(self, exception: Exception) -> AiError:
         connect = self._policy.timeouts.connect

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from raptscallions_ai._version import __version__
 from raptscallions_ai.errors import AiError
@@ -84,9 +85,7 @@ class OpenRouterClient:
         self._connections: Connections | None = None
         self._openai_client = openai_client
         if openai_client is not None:
-            # Its own key and URL are used; these only keep the environment from being asked for them.
-            api_key = api_key or openai_client.api_key or "held-by-the-given-client"
-            base_url = base_url or str(openai_client.base_url)
+            api_key, base_url = _address_of(openai_client)
         given = {
             "api_key": api_key,
             "gateway_url": base_url,
@@ -133,7 +132,9 @@ class OpenRouterClient:
             ValueError: A message, a header or a limit is invalid.
             AiError: The call failed, with what had arrived in `partial`.
         """
-        return await self._stream(messages, stream=stream, model=model, options=options).result()
+        answer = self._stream(messages, stream=stream, model=model, options=options)
+        del messages, options  # a traceback with local variables must not show the conversation
+        return await answer.result()
 
     async def models(self) -> list[ModelInfo]:
         """Return the gateway's models, with prices and context lengths where it tells them.
@@ -141,10 +142,12 @@ class OpenRouterClient:
         Raises:
             AiError: The list could not be had.
         """
+        from raptscallions_ai._wire.redact import Redactor
         from raptscallions_ai.models import fetch_models
 
         _log.info("listing models")
-        return await fetch_models(self._connect(), self._timeouts, secret=self._settings.api_key.get_secret_value())
+        redact = Redactor([self._settings.api_key.get_secret_value()], [])
+        return await fetch_models(self._connect(), self._timeouts, redact=redact)
 
     async def warm_up(self) -> None:
         """Load the SDK ahead of the first call, off the loop's thread, so that no call waits for its import."""
@@ -170,7 +173,7 @@ class OpenRouterClient:
 
         settings = self._settings
         timeout, retries, usage = options.get("timeout"), options.get("max_retries"), options.get("require_usage")
-        if retries is not None and not 0 <= retries <= 5:
+        if retries is not None and (type(retries) is not int or not 0 <= retries <= 5):
             raise ValueError("max_retries must be a whole number from 0 to 5")
         policy = CallPolicy(
             timeouts=self._timeouts if timeout is None else Timeouts.of(timeout),
@@ -220,17 +223,25 @@ class OpenRouterClient:
 class EnvironmentClient(OpenRouterClient):
     """A client of the environment's settings, which are read when it is first used and not before."""
 
+    _building = threading.Lock()
+
     def __init__(self) -> None:
         pass
 
     def __getattr__(self, name: str) -> Any:
         if name not in ("_closed", "_connections", "_openai_client", "_settings", "_timeouts"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        super().__init__()
+        with self._building:
+            if name not in self.__dict__:
+                try:
+                    super().__init__()
+                except BaseException:
+                    self.__dict__.clear()
+                    raise
         return self.__dict__[name]
 
     async def aclose(self) -> None:
-        """Close all connections; the next use reads the environment again."""
+        """Close all connections; the next use builds the client anew."""
         if self.__dict__:
             await super().aclose()
             self.__dict__.clear()
@@ -241,6 +252,20 @@ class EnvironmentClient(OpenRouterClient):
 
 openrouter_client: OpenRouterClient = EnvironmentClient()
 """A client for the whole process, of the environment's settings; importing it reads nothing."""
+
+
+def _address_of(openai_client: AsyncOpenAI) -> tuple[str, str]:
+    """Return what stands for the key and the URL of a client that keeps and uses its own.
+
+    Raises:
+        TypeError: It is not an `openai.AsyncOpenAI`.
+    """
+    from openai import AsyncOpenAI
+
+    if not isinstance(cast("object", openai_client), AsyncOpenAI):
+        raise TypeError(f"openai_client must be an openai.AsyncOpenAI, not {type(openai_client).__name__}")
+    url = openai_client.base_url
+    return "held-by-the-given-client", f"{url.scheme}://{url.netloc.decode()}{url.path}"
 
 
 def _resolve(settings: AiSettings | None, arguments: dict[str, Any], *, trusted: bool) -> AiSettings:
@@ -256,6 +281,8 @@ def _resolve(settings: AiSettings | None, arguments: dict[str, Any], *, trusted:
         if trusted:
             given["allow_insecure"] = True  # where an injected client connects to is its owner's decision
         if settings is not None:
+            if not isinstance(cast("object", settings), AiSettings):
+                raise TypeError(f"settings must be AiSettings, not {type(settings).__name__}")
             return AiSettings.explicit(**{**settings.model_dump(), **given}) if given else settings
         if {"api_key", "gateway_url", "default_model"} <= given.keys():
             return AiSettings.explicit(**given)

@@ -11,6 +11,8 @@ from raptscallions_ai._wire.json import json_list, json_object, parse_json
 from raptscallions_ai.errors import AiError, InvalidResponseError, TimeoutError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from raptscallions_ai._wire.sdk import Connections
     from raptscallions_ai.timeouts import Timeouts
 
@@ -40,19 +42,20 @@ class ModelInfo:
     raw: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
 
-async def fetch_models(connections: Connections, timeouts: Timeouts, *, secret: str) -> list[ModelInfo]:
+async def fetch_models(
+    connections: Connections, timeouts: Timeouts, *, redact: Callable[[str], str]
+) -> list[ModelInfo]:
     """Return the gateway's models, in the order that it lists them.
 
     Args:
         connections: Where to get the SDK from.
         timeouts: `first_chunk`, or `total` if that is less, limits the request.
-        secret: The key, which must not appear in any message.
+        redact: Removes the key from a text.
 
     Raises:
         AiError: The list could not be had.
     """
     from raptscallions_ai._wire.foreign import ai_error
-    from raptscallions_ai._wire.redact import Redactor
     from raptscallions_ai._wire.sdk import get_json
 
     limits = [limit for limit in (timeouts.first_chunk, timeouts.total) if limit is not None]
@@ -68,7 +71,7 @@ async def fetch_models(connections: Connections, timeouts: Timeouts, *, secret: 
         if deadline.expired():
             error = TimeoutError(round((limit or 0) * 1000), phase="total")
         else:
-            error = ai_error(exception, model="", redact=Redactor([secret], []), connect_timeout=timeouts.connect)
+            error = ai_error(exception, model="", redact=redact, connect_timeout=timeouts.connect)
     if error is not None:
         raise error.bare()
     return _read(parse_json(body))

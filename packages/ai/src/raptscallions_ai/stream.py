@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
 from raptscallions_ai.chunks import ContentChunk, DoneChunk
 from raptscallions_ai.errors import AiError, StreamInterruptedError
@@ -60,11 +60,17 @@ class ChatStream:
         self._error: AiError | None = None
         self._reading = False
         self._ended = False
+        self._stopped = False  # by the caller's own aclose(), so that an end without a result is no surprise
 
     @property
     def partial(self) -> ChatResult:
         """What has arrived so far; the whole answer once the stream is complete."""
         return self._result or self._source.partial()
+
+    @property
+    def being_read(self) -> bool:
+        """Whether a task is waiting for the next chunk right now."""
+        return self._reading
 
     @property
     def text_stream(self) -> AsyncGenerator[str]:
@@ -86,7 +92,7 @@ class ChatStream:
 
     async def aclose(self) -> None:
         """Stop: close the connection; an iteration in another task ends. Safe to call at any time, and again."""
-        self._ended = True
+        self._ended = self._stopped = True
         self._ready.clear()
         await self._source.aclose()
 
@@ -111,6 +117,8 @@ class ChatStream:
     def __aiter__(self) -> ChatStreamIterator:
         if self._error is not None:
             raise self._error
+        if self._reading:
+            raise AiError("This stream is already being read by another task")
         if self._ended and self._result is None:
             raise self._left_early()
         return ChatStreamIterator(self)
@@ -122,21 +130,29 @@ class ChatStream:
             raise AiError("This stream is already being read by another task")
         if self._ended:
             await self._source.aclose()
-            raise StopAsyncIteration
+            self._end()
         self._reading = True
         try:
             self._ready.extend(await self._source.read())
-        except AiError as error:
-            self._error, self._ended = error, True
+        except BaseException as error:
+            self._ended = True
+            if isinstance(error, AiError):
+                self._error = error
             raise
         finally:
             self._reading = False
         if not self._ready:
             self._ended = True
-            raise StopAsyncIteration
+            self._end()
         if type(last := self._ready[-1]) is DoneChunk:
             self._result, self._ended = last.result, True
         return self._ready.popleft()
+
+    def _end(self) -> NoReturn:
+        """End an iteration; one that nobody ended on purpose must not look like an answer's end."""
+        if self._result is None and self._error is None and not self._stopped:
+            raise self._left_early()
+        raise StopAsyncIteration
 
     def _left_early(self) -> StreamInterruptedError:
         return StreamInterruptedError("the stream was closed before it was complete", partial=self.partial)
@@ -169,4 +185,5 @@ class ChatStreamIterator:
         return self._stream.__anext__()
 
     def __del__(self) -> None:
-        self._stream.abandon()
+        if not self._stream.being_read:  # by another iterator, which is still wanted
+            self._stream.abandon()

@@ -176,6 +176,16 @@ def test_everything_wrong_with_the_settings_is_one_line(invoke: Invoke) -> None:
     assert result.exit_code == 3
 
 
+@pytest.mark.parametrize("command", [["chat", PROMPT], ["models"], ["doctor"]])
+def test_dotenv_that_is_no_text_is_named(command: list[str], invoke: Invoke) -> None:
+    Path(".env").write_bytes(b"AI_APP_TITLE=\xff\xfe")
+
+    result = invoke(*command)
+
+    assert ".env is not UTF-8 text" in result.output
+    assert result.exit_code == 3
+
+
 def test_debug_shows_where(fake_gateway: FakeGateway, invoke: Invoke) -> None:
     fake_gateway.add(refusal(401, "User not found."), times=None)
 

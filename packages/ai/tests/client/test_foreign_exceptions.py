@@ -54,6 +54,7 @@ ROOTS: list[tuple[type[BaseException], str]] = [
     (httpx2.InvalidURL, CONFIGURATION),
     (httpx2.TimeoutException, CONNECT_TIMEOUT),
     (httpx2.TransportError, CONNECTION),
+    (httpx2.DecodingError, INVALID),
     (httpx2.StreamError, CONNECTION),
     (httpx2.HTTPError, OTHER),
     (aiohttp.InvalidURL, CONFIGURATION),

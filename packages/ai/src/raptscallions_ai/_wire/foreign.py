@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ai_error", "lost_connection"]
 
+_NOT_DECOMPRESSED = "the body could not be decompressed"
 _REASONS = {
     "gaierror": "host name not found",
     "ClientConnectorDNSError": "host name not found",
@@ -50,6 +51,7 @@ def ai_error(
         connect_timeout: The limit that applied to connecting, in seconds.
     """
     import aiohttp
+    import httpx2
     import openai
 
     if isinstance(exception, AiError):
@@ -64,6 +66,8 @@ def ai_error(
     if _is_connect_timeout(exception):
         limit = None if connect_timeout is None else round(connect_timeout * 1000)
         return TimeoutError(limit, phase="connect")
+    if isinstance(exception, httpx2.DecodingError):
+        return InvalidResponseError(_NOT_DECOMPRESSED, retryable=True)
     if any(isinstance(link, aiohttp.ClientResponseError) for link in _chain(exception)):
         return InvalidResponseError("it is not valid HTTP", retryable=True)
     if _is_transport_error(exception):
@@ -75,14 +79,20 @@ def ai_error(
 
 def lost_connection(exception: Exception) -> str | None:
     """Return what happened to the connection while the answer was read, or None if this was not about it."""
+    import httpx2
+
+    if isinstance(exception, httpx2.DecodingError):
+        return _NOT_DECOMPRESSED
     return f"the connection was lost ({_why(exception)})" if _is_transport_error(exception) else None
 
 
 def _status_error(exception: openai.APIStatusError, *, model: str, redact: Callable[[str], str]) -> AiError:
     response = exception.response
+    sent = exception.request.headers.get("authorization", "").rpartition(" ")[2]
     headers = {name.lower(): value for name, value in response.headers.items()}
     failure = read_failure(parse_json(response.content), status=exception.status_code, headers=headers)
-    return classify(failure, model=model, redact=redact)
+    # The key that was really sent: an injected client or a header of the caller's may use another than ours.
+    return classify(failure, model=model, redact=lambda text: redact(text.replace(sent, "[hidden]") if sent else text))
 
 
 def _is_transport_error(exception: Exception) -> bool:

@@ -80,8 +80,14 @@ def build_request(messages: Messages, *, model: str, stream: bool, options: Call
         body=_encoded(body),
         conversation=conversation,
         headers=_checked(options.get("extra_headers") or {}),
-        query=options.get("extra_query") or {},
+        query=_checked_query(options.get("extra_query") or {}),
     )
+
+
+def _checked_query(query: Mapping[str, object]) -> Mapping[str, object]:
+    if not isinstance(cast("object", query), Mapping):
+        raise TypeError(f"extra_query must be a mapping, not {type(query).__name__}")
+    return query
 
 
 def _encoded(body: dict[str, object]) -> bytes:

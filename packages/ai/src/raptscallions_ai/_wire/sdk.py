@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urljoin, urlsplit
 from weakref import WeakKeyDictionary
 
+from raptscallions_ai.errors import AiError
+
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator, Mapping
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI, RequestOptions
 
     from raptscallions_ai._wire.request import ChatRequest
+
+    _Entry = tuple[AsyncOpenAI, AsyncGenerator[None]]
 
 __all__ = ["Connections", "RedirectRefusedError", "get_json", "post_chat"]
 
@@ -48,7 +52,9 @@ class Connections:
         self._api_key = api_key
         self._headers = headers
         self._injected = injected
-        self._open: WeakKeyDictionary[AbstractEventLoop, tuple[AsyncOpenAI, AsyncGenerator[None]]] = WeakKeyDictionary()
+        self._open: WeakKeyDictionary[AbstractEventLoop, _Entry] = WeakKeyDictionary()
+        self._locks: WeakKeyDictionary[AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+        self._closed = False
         self.used = False
 
     async def get(self) -> AsyncOpenAI:
@@ -56,19 +62,15 @@ class Connections:
         if self._injected is not None:
             return self._injected
         loop = asyncio.get_running_loop()
-        if (entry := self._open.get(loop)) is not None:
-            return entry[0]
-        sdk = await asyncio.to_thread(self._build)
-        if (entry := self._open.get(loop)) is not None:  # another task was faster; this one holds no connection yet
-            return entry[0]
-        owner = _closed_with_its_loop(sdk)
-        self._open[loop] = (sdk, owner)
-        self.used = True
-        await anext(owner)
-        return sdk
+        if (entry := self._open.get(loop)) is None:
+            async with self._locks.setdefault(loop, asyncio.Lock()):
+                if (entry := self._open.get(loop)) is None:
+                    entry = await self._open_on(loop)
+        return entry[0]
 
     async def aclose(self) -> None:
-        """Close the connections of every loop that is still running."""
+        """Close the connections of every loop that is still running; none can be opened any more."""
+        self._closed = True
         here = asyncio.get_running_loop()
         for loop, (_, owner) in list(self._open.items()):
             if loop is here:
@@ -76,6 +78,17 @@ class Connections:
             elif loop.is_running():
                 await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_aclose(owner), loop))
         self._open.clear()
+
+    async def _open_on(self, loop: AbstractEventLoop) -> _Entry:
+        sdk = await asyncio.to_thread(self._build)
+        if self._closed:
+            await sdk.close()
+            raise AiError("This client is closed; build a new one")
+        owner = _closed_with_its_loop(sdk)
+        await anext(owner)
+        entry = self._open[loop] = (sdk, owner)
+        self.used = True
+        return entry
 
     def _build(self) -> AsyncOpenAI:
         import httpx2

@@ -38,8 +38,8 @@ def failure_lines(error: AiError, *, gateway_url: str | None) -> list[str]:
         error: The failure.
         gateway_url: Which gateway it was; None for the local model, or when that is not known yet.
     """
-    if isinstance(error, errors.ConfigurationError) and "variables" in error.details:
-        return _configuration_lines(error.details["variables"])
+    if isinstance(error, errors.ConfigurationError) and (variables := error.details.get("variables")):
+        return _configuration_lines(variables)
     said = f"error: {summary(error)}" + (" - the answer above is incomplete" if _is_cut_off(error) else "")
     hint = advice(error, gateway_url=gateway_url)
     return [said, hint] if hint else [said]
