@@ -163,7 +163,13 @@ def importers_of(*packages: str) -> set[str]:
 def test_only_the_wire_imports_the_sdk() -> None:
     assert importers_of("openai") == {"_wire/sdk.py", "_wire/foreign.py"}
     assert importers_of("aiohttp", "anyio") == {"_wire/foreign.py"}
-    assert importers_of("httpx2") == {"_wire/sdk.py", "_wire/foreign.py", "local/download.py", "cli/network.py"}
+    assert importers_of("httpx2") == {
+        "_wire/sdk.py",
+        "_wire/error_body.py",
+        "_wire/foreign.py",
+        "local/download.py",
+        "cli/network.py",
+    }
 
 
 def test_the_libraries_of_the_extras_stay_in_their_parts() -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, cast
 
 from raptscallions_ai._wire.json import json_list, json_object, parse_json
-from raptscallions_ai.errors import AiError, InvalidResponseError, TimeoutError
+from raptscallions_ai.errors import AiError, InvalidResponseError, ModelNotAvailableError, TimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +72,8 @@ async def fetch_models(
             error = TimeoutError(round((limit or 0) * 1000), phase="total")
         else:
             error = ai_error(exception, model="", redact=redact, connect_timeout=timeouts.connect)
+    if isinstance(error, ModelNotAvailableError):  # a 404, which says this of a chat
+        error = InvalidResponseError("there is no list of models - check AI_GATEWAY_URL", details=error.details)
     if error is not None:
         raise error.bare()
     return _read(parse_json(body))

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from raptscallions_ai import ChatStream, OpenRouterClient, StreamInterruptedError
-from raptscallions_ai.testing import FakeGateway, Hang, chunk, sse
+from raptscallions_ai import AiError, ChatStream, OpenRouterClient, StreamInterruptedError
+from raptscallions_ai.testing import FakeGateway, Gate, Hang, chunk, sse, usage
+from raptscallions_ai.testing.wire import DONE
 
 ClientFactory = Callable[..., OpenRouterClient]
 
@@ -164,3 +165,60 @@ async def test_a_hundred_streams_that_are_left_early_leave_nothing(
     await asyncio.gather(*(leave_early() for _ in range(100)))
     await fake_gateway.until(lambda: fake_gateway.open_connections == 0)
     assert all(request.disconnected for request in fake_gateway.requests)
+
+
+async def test_a_wait_that_was_given_up_never_looks_like_the_end(
+    client: OpenRouterClient, endless: FakeGateway
+) -> None:
+    stream = client.stream_chat("Hi")
+    iterator = aiter(stream)
+    await anext(iterator)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(iterator), 0.2)
+    with pytest.raises(StreamInterruptedError):
+        await anext(iterator)
+    assert await gone(endless)
+
+
+async def test_a_second_reader_is_refused_and_the_first_reads_on(
+    client: OpenRouterClient, fake_gateway: FakeGateway
+) -> None:
+    gate = Gate()
+    end = (sse(chunk("!", finish_reason="stop")), sse({"choices": [], "usage": usage()}), DONE)
+    fake_gateway.reply(sse(chunk("Hello")), gate, *end)
+    stream = client.stream_chat("Hi")
+    seen = asyncio.Event()
+
+    async def read() -> list[str]:
+        kinds: list[str] = []
+        async for piece in stream:
+            kinds.append(piece.type)
+            seen.set()
+        return kinds
+
+    first = asyncio.create_task(read())
+    await seen.wait()
+    for _ in range(3):
+        with pytest.raises(AiError, match="another task"):
+            await stream.result()
+    gate.open()
+    assert await first == ["content", "content", "done"]
+
+
+async def test_closing_the_client_ends_its_calls(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
+    fake_gateway.reply(Hang(), before_headers=True, times=None)
+    client = new_client(max_retries=2)
+    call = asyncio.create_task(client.chat("Hi"))
+    await fake_gateway.until(lambda: len(fake_gateway.requests) == 1)
+    await client.aclose()
+    with pytest.raises(AiError):
+        await call
+    assert len(fake_gateway.requests) == 1
+
+
+async def test_a_stream_of_a_closed_client_opens_nothing(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+    stream = client.stream_chat("Hi")
+    await client.aclose()
+    with pytest.raises(AiError, match="closed"):
+        await stream.result()
+    assert fake_gateway.requests == []

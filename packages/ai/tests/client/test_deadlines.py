@@ -135,3 +135,38 @@ async def test_the_list_of_models_has_a_deadline_too(warm: OpenRouterClient, fak
     with pytest.raises(TimeoutError, match="after 300ms"):
         await client.models()
     await client.aclose()
+
+
+async def test_keep_alives_do_not_extend_the_wait_for_the_end_mark(
+    warm: OpenRouterClient, fake_gateway: FakeGateway
+) -> None:
+    keep_alives = [step for _ in range(200) for step in (COMMENT, Pause(0.1))]
+    usage_chunk = sse({"choices": [], "usage": usage()})
+    fake_gateway.reply(HELLO, sse(chunk("", finish_reason="stop")), usage_chunk, *keep_alives)
+    started = time.monotonic()
+    assert (await warm.chat("Hi")).content == "Hello"
+    assert time.monotonic() - started < 10
+
+
+async def test_total_holds_although_the_next_chunk_is_always_there(
+    warm: OpenRouterClient, fake_gateway: FakeGateway
+) -> None:
+    fake_gateway.reply(*[HELLO] * 400)
+    seen = 0
+    with pytest.raises(TimeoutError) as caught:
+        async for _ in warm.stream_chat("Hi", timeout=Timeouts(total=0.3)):
+            seen += 1
+            time.sleep(0.02)  # noqa: ASYNC251 - a reader that blocks the loop, so that no timer can fire
+    assert caught.value.phase == "total"
+    assert caught.value.partial is not None
+    assert caught.value.partial.content.startswith("Hello" * seen)
+
+
+async def test_a_reader_that_comes_late_finds_its_answer(warm: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+    import asyncio
+
+    fake_gateway.stream("There")
+    async with warm.stream_chat("Hi", timeout=Timeouts(first_chunk=0.3, idle=0.3)) as stream:
+        late = time.monotonic() + 0.5
+        await asyncio.get_running_loop().run_in_executor(None, lambda: time.sleep(max(0.0, late - time.monotonic())))
+        assert (await stream.result()).content == "There"

@@ -8,6 +8,7 @@ import io
 import logging
 import pickle
 import traceback
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,7 @@ from raptscallions_ai import (
     StreamInterruptedError,
     TimeoutError,
 )
-from raptscallions_ai.testing import Cut, FakeGateway, Reset, chunk, sse, usage
+from raptscallions_ai.testing import Cut, FakeGateway, Gate, Reset, chunk, sse, usage
 from raptscallions_ai.testing.wire import DONE
 
 ClientFactory = Callable[..., OpenRouterClient]
@@ -307,3 +308,42 @@ async def test_no_secret_is_shown_anywhere(
 
 def user_message(text: str) -> dict[str, object]:
     return {"role": "user", "content": [{"type": "text", "text": text}]}
+
+
+async def test_a_body_that_cannot_be_decompressed_keeps_what_came(
+    client: OpenRouterClient, fake_gateway: FakeGateway
+) -> None:
+    compressor = zlib.compressobj(wbits=31)
+    flushed = compressor.compress(HELLO) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    headers = {"content-encoding": "gzip", "content-type": "text/event-stream"}
+    gate = Gate()
+    fake_gateway.reply(flushed, gate, b"\xff" * 64, headers=headers)
+    fake_gateway.reply(b"not gzip at all", status=500, headers=headers)
+    stream = client.stream_chat("Hi")
+    assert (await anext(stream)).type == "content"
+    gate.open()
+    with pytest.raises(StreamInterruptedError, match="decompressed") as caught:
+        await stream.result()
+    assert caught.value.partial is not None
+    assert caught.value.partial.content == "Hello"
+    with pytest.raises(InvalidResponseError, match="decompressed"):
+        await client.chat("Hi")
+
+
+async def test_listing_models_shows_no_key(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
+    fake_gateway.route("GET", "/api/v1/models").error(401, f"Bad key {KEY}")
+    with pytest.raises(AuthenticationError) as caught:
+        await new_client(api_key=KEY).models()
+    formatted = traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
+    assert KEY not in "".join(line for line in formatted if "test_errors_over_the_wire.py" not in line)
+    assert KEY not in str(caught.value.to_dict())
+
+
+async def test_the_key_of_an_injected_client_is_not_shown(fake_gateway: FakeGateway) -> None:
+    from openai import AsyncOpenAI
+
+    fake_gateway.error(401, f"Bad key {KEY}")
+    async with AsyncOpenAI(api_key=KEY, base_url=fake_gateway.base_url) as theirs:
+        with pytest.raises(AuthenticationError) as caught:
+            await OpenRouterClient(default_model="m", openai_client=theirs, max_retries=0).chat("Hi")
+    assert KEY not in str(caught.value.to_dict())

@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -284,3 +285,55 @@ async def test_the_first_call_does_not_block_the_loop_for_the_import() -> None:
         subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert int(done.stdout) > 10
+
+
+async def test_first_calls_at_once_build_one_sdk_client(
+    monkeypatch: pytest.MonkeyPatch, client: OpenRouterClient, fake_gateway: FakeGateway
+) -> None:
+    import openai
+
+    built: list[object] = []
+    original = openai.DefaultAioHttpClient
+
+    def counted(**options: Any) -> Any:
+        built.append(options)
+        return original(**options)
+
+    monkeypatch.setattr(openai, "DefaultAioHttpClient", counted)
+    await asyncio.gather(*(client.chat("Hi") for _ in range(20)))
+    assert len(built) == 1
+    assert len(fake_gateway.requests) == 20
+
+
+async def test_an_injected_client_may_have_any_key(fake_gateway: FakeGateway) -> None:
+    from openai import AsyncOpenAI
+
+    async with AsyncOpenAI(api_key="no key needed", base_url=fake_gateway.base_url) as theirs:
+        assert (await OpenRouterClient(default_model="m", openai_client=theirs).chat("Hi")).content
+
+
+def test_arguments_of_a_wrong_type() -> None:
+    from openai import OpenAI
+
+    wrong: dict[str, Any] = {"openai_client": OpenAI(api_key="k")}
+    with pytest.raises(TypeError, match=r"openai\.AsyncOpenAI"):
+        OpenRouterClient(**wrong)
+    wrong = {"settings": {}}
+    with pytest.raises(TypeError, match="AiSettings"):
+        OpenRouterClient(**wrong)
+    wrong = {"extra_query": 5}
+    client = OpenRouterClient("k", "https://gateway.example/v1", "m")
+    with pytest.raises(TypeError, match="extra_query"):
+        client.stream_chat("Hi", **wrong)
+    wrong = {"max_retries": 1.5}
+    with pytest.raises(ValueError, match="max_retries"):
+        client.stream_chat("Hi", **wrong)
+
+
+async def test_the_shared_client_recovers_from_a_failed_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError):
+        openrouter_client.stream_chat("Hi")
+    assert "not read yet" in repr(openrouter_client)
+    monkeypatch.setenv("AI_API_KEY", "k")
+    assert openrouter_client.stream_chat("Hi").partial.content == ""
+    await openrouter_client.aclose()

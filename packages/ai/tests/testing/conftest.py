@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
 from raptscallions_ai.testing import FakeGateway
 
 CHAT = "/api/v1/chat/completions"

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 import raptscallions_ai.testing as kit
 from raptscallions_ai.testing import FakeGateway, ScriptedClient
 

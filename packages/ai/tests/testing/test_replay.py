@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from raptscallions_ai.testing import FakeGateway, recorded_reply
 
 WIRE = Path(__file__).parents[1] / "fixtures" / "wire"

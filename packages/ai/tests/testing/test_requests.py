@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from raptscallions_ai.testing import Cut, FakeGateway, Gate, Hang, Pause
 
 

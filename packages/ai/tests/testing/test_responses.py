@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import pytest
+
 from raptscallions_ai.testing import Cut, FakeGateway, Gate, Pause, Reset
 
 

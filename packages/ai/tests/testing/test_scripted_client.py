@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
+
 from raptscallions_ai.chunks import ContentChunk, DoneChunk, ReasoningChunk, StreamChunk, ToolCallChunk
 from raptscallions_ai.client import ChatClient
 from raptscallions_ai.errors import AiError, ProviderError, RateLimitError, StreamInterruptedError
@@ -93,7 +94,7 @@ async def test_an_error_after_content_carries_it() -> None:
         received: list[StreamChunk] = []
         with pytest.raises(ProviderError) as caught:
             async for chunk in stream:
-                received.append(chunk)  # noqa: PERF401 - what came before the error is the point
+                received.append(chunk)
         assert received == [ContentChunk("Hel"), ContentChunk("lo")]
         assert caught.value.partial is not None
         assert (caught.value.partial.content, caught.value.partial.usage.reported) == ("Hello", False)
@@ -142,7 +143,7 @@ async def test_other_tasks_run_between_chunks() -> None:
 
     async def read(name: str) -> None:
         async for chunk in ScriptedClient(["1", "2"]).stream_chat("Hello"):
-            seen.append(name + chunk.type[0])  # noqa: PERF401 - the order over both tasks is the point
+            seen.append(name + chunk.type[0])
 
     await asyncio.gather(read("a"), read("b"))
     assert seen == ["ac", "bc", "ac", "bc", "ad", "bd"]
