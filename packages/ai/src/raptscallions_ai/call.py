@@ -117,6 +117,9 @@ class GatewayCall:
         """Release the connection; a complete answer leaves it fit for the next call."""
         if self._released:
             return
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            self.abandon()  # another loop's connection, which only that loop may touch
+            return
         self._released = self._stopped = True
         self._watchdog.stop()
         self._watchdog.close()

@@ -6,6 +6,7 @@ import logging
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from weakref import WeakSet
 
 from raptscallions_ai._version import __version__
 from raptscallions_ai.errors import AiError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from raptscallions_ai._wire.sdk import Connections
+    from raptscallions_ai.call import GatewayCall
     from raptscallions_ai.messages import Messages
     from raptscallions_ai.models import ModelInfo
     from raptscallions_ai.options import CallOptions
@@ -83,9 +85,12 @@ class OpenRouterClient:
     ) -> None:
         self._closed = False
         self._connections: Connections | None = None
+        self._calls: WeakSet[GatewayCall] = WeakSet()
         self._openai_client = openai_client
         if openai_client is not None:
-            api_key, base_url = _address_of(openai_client)
+            from raptscallions_ai._wire.sdk import address_of
+
+            api_key, base_url = "held-by-the-given-client", address_of(openai_client)
         given = {
             "api_key": api_key,
             "gateway_url": base_url,
@@ -154,8 +159,10 @@ class OpenRouterClient:
         await self._connect().get()
 
     async def aclose(self) -> None:
-        """Close all connections; the client cannot be used afterwards. Safe to call again."""
+        """End all calls and close all connections; the client cannot be used afterwards. Safe to call again."""
         self._closed = True
+        for call in list(self._calls):
+            await call.aclose()
         if self._connections is not None:
             await self._connections.aclose()
 
@@ -185,7 +192,9 @@ class OpenRouterClient:
             secret=settings.api_key.get_secret_value(),
         )
         request = build_request(messages, model=model or settings.default_model, stream=stream, options=options)
-        return ChatStream(GatewayCall(self._connect(), request, policy))
+        call = GatewayCall(self._connect(), request, policy)
+        self._calls.add(call)
+        return ChatStream(call)
 
     def _connect(self) -> Connections:
         if self._closed:
@@ -210,7 +219,7 @@ class OpenRouterClient:
 
     def __del__(self) -> None:
         connections: Connections | None = self.__dict__.get("_connections")
-        if connections is not None and connections.used and not self._closed:
+        if connections is not None and connections.is_open:
             message = "An OpenRouterClient was not closed; use `async with` or `await client.aclose()`"
             warnings.warn(message, ResourceWarning, source=self, stacklevel=2)
 
@@ -229,7 +238,7 @@ class EnvironmentClient(OpenRouterClient):
         pass
 
     def __getattr__(self, name: str) -> Any:
-        if name not in ("_closed", "_connections", "_openai_client", "_settings", "_timeouts"):
+        if name not in ("_calls", "_closed", "_connections", "_openai_client", "_settings", "_timeouts"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         with self._building:
             if name not in self.__dict__:
@@ -252,20 +261,6 @@ class EnvironmentClient(OpenRouterClient):
 
 openrouter_client: OpenRouterClient = EnvironmentClient()
 """A client for the whole process, of the environment's settings; importing it reads nothing."""
-
-
-def _address_of(openai_client: AsyncOpenAI) -> tuple[str, str]:
-    """Return what stands for the key and the URL of a client that keeps and uses its own.
-
-    Raises:
-        TypeError: It is not an `openai.AsyncOpenAI`.
-    """
-    from openai import AsyncOpenAI
-
-    if not isinstance(cast("object", openai_client), AsyncOpenAI):
-        raise TypeError(f"openai_client must be an openai.AsyncOpenAI, not {type(openai_client).__name__}")
-    url = openai_client.base_url
-    return "held-by-the-given-client", f"{url.scheme}://{url.netloc.decode()}{url.path}"
 
 
 def _resolve(settings: AiSettings | None, arguments: dict[str, Any], *, trusted: bool) -> AiSettings:

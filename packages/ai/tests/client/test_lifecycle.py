@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ from raptscallions_ai import (
     openrouter_client,
     reset_settings,
 )
-from raptscallions_ai.testing import FakeGateway, Gate, ScriptedClient, chunk, sse, usage
+from raptscallions_ai.testing import FakeGateway, Gate, Hang, ScriptedClient, chunk, sse, usage
 from raptscallions_ai.testing.wire import DONE
 
 ClientFactory = Callable[..., OpenRouterClient]
@@ -337,3 +338,45 @@ async def test_the_shared_client_recovers_from_a_failed_first_use(monkeypatch: p
     monkeypatch.setenv("AI_API_KEY", "k")
     assert openrouter_client.stream_chat("Hi").partial.content == ""
     await openrouter_client.aclose()
+
+
+async def test_a_conversation_of_megabytes_is_sent(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+    picture = "data:image/png;base64," + "A" * 3_000_000
+    part = {"type": "image_url", "image_url": {"url": picture}}
+    assert (await client.chat([{"role": "user", "content": [part]}])).content
+    request = fake_gateway.requests[0]
+    assert request.json["messages"][0]["content"][0]["image_url"]["url"] == picture
+    assert request.headers["content-length"] == str(len(request.body))
+    assert "transfer-encoding" not in request.headers
+
+
+def test_a_loop_that_is_over_is_let_go_of(fake_gateway: FakeGateway) -> None:
+    clients = [build(fake_gateway)]
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def ask() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        await clients[0].chat("Hi")
+
+    for _ in range(3):
+        asyncio.run(ask())
+    gc.collect()
+    assert [loop() for loop in loops] == [None, None, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # its connections went with their loops: nothing is left to warn of
+        clients.clear()
+        gc.collect()
+
+
+async def test_closing_the_client_ends_open_streams_of_an_injected_client(fake_gateway: FakeGateway) -> None:
+    from openai import AsyncOpenAI
+
+    fake_gateway.reply(sse(chunk("Hello")), Hang())
+    async with AsyncOpenAI(api_key="k", base_url=fake_gateway.base_url) as theirs:
+        async with OpenRouterClient(default_model="m", openai_client=theirs) as client:
+            stream = client.stream_chat("Hi")
+            await anext(stream)
+        assert await fake_gateway.requests[0].closed()
+        assert fake_gateway.requests[0].disconnected
+        with pytest.raises(AiError):
+            await stream.result()

@@ -10,13 +10,12 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urljoin, urlsplit
-from weakref import WeakKeyDictionary
 
 from raptscallions_ai.errors import AiError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     import httpx2
     from openai import AsyncOpenAI, RequestOptions
@@ -25,10 +24,12 @@ if TYPE_CHECKING:
 
     _Entry = tuple[AsyncOpenAI, AsyncGenerator[None]]
 
-__all__ = ["Connections", "RedirectRefusedError", "get_json", "post_chat"]
+__all__ = ["Connections", "RedirectRefusedError", "address_of", "get_json", "post_chat"]
 
 _KEEP_ALIVE_SECONDS = 30.0  # a person's pause between two turns should not cost a new TLS handshake
 _MOST_REDIRECTS = 3
+_LARGE_BODY = 1024 * 1024
+_SLICE = 64 * 1024
 
 
 class RedirectRefusedError(Exception):
@@ -52,10 +53,14 @@ class Connections:
         self._api_key = api_key
         self._headers = headers
         self._injected = injected
-        self._open: WeakKeyDictionary[AbstractEventLoop, _Entry] = WeakKeyDictionary()
-        self._locks: WeakKeyDictionary[AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+        self._open: dict[AbstractEventLoop, _Entry] = {}
+        self._locks: dict[AbstractEventLoop, asyncio.Lock] = {}
         self._closed = False
-        self.used = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anything to close."""
+        return bool(self._open)
 
     async def get(self) -> AsyncOpenAI:
         """Return the running loop's SDK client, building it on first use."""
@@ -78,17 +83,33 @@ class Connections:
             elif loop.is_running():
                 await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_aclose(owner), loop))
         self._open.clear()
+        self._locks.clear()
 
     async def _open_on(self, loop: AbstractEventLoop) -> _Entry:
         sdk = await asyncio.to_thread(self._build)
         if self._closed:
             await sdk.close()
             raise AiError("This client is closed; build a new one")
-        owner = _closed_with_its_loop(sdk)
+        self._forget_closed_loops()
+        owner = self._closed_with_its_loop(loop, sdk)
         await anext(owner)
         entry = self._open[loop] = (sdk, owner)
-        self.used = True
         return entry
+
+    async def _closed_with_its_loop(self, loop: AbstractEventLoop, sdk: AsyncOpenAI) -> AsyncGenerator[None]:
+        """Close the SDK client when the loop shuts down its asynchronous generators, as `asyncio.run` always does."""
+        try:
+            yield
+        finally:
+            self._open.pop(loop, None)
+            self._locks.pop(loop, None)
+            await sdk.close()
+
+    def _forget_closed_loops(self) -> None:
+        """Let go of loops that were closed without shutting down their generators."""
+        for loop in [loop for loop in self._open if loop.is_closed()]:
+            self._open.pop(loop)
+            self._locks.pop(loop, None)
 
     def _build(self) -> AsyncOpenAI:
         import httpx2
@@ -121,16 +142,22 @@ class Connections:
         return f"Connections(base_url={self._base_url!r})"
 
 
-async def _closed_with_its_loop(sdk: AsyncOpenAI) -> AsyncGenerator[None]:
-    """Close the SDK client when the loop shuts down its asynchronous generators, which `asyncio.run` always does."""
-    try:
-        yield
-    finally:
-        await sdk.close()
-
-
 async def _aclose(owner: AsyncGenerator[None]) -> None:
     await owner.aclose()
+
+
+def address_of(openai_client: AsyncOpenAI) -> str:
+    """Return the base URL of a client of the user's own, without what could be a secret in it.
+
+    Raises:
+        TypeError: It is not an `openai.AsyncOpenAI`.
+    """
+    from openai import AsyncOpenAI
+
+    if not isinstance(cast("object", openai_client), AsyncOpenAI):
+        raise TypeError(f"openai_client must be an openai.AsyncOpenAI, not {type(openai_client).__name__}")
+    url = openai_client.base_url
+    return f"{url.scheme}://{url.netloc.decode()}{url.path}"
 
 
 async def post_chat(sdk: AsyncOpenAI, request: ChatRequest, *, connect_timeout: float | None) -> httpx2.Response:
@@ -170,18 +197,28 @@ async def _post(sdk: AsyncOpenAI, path: str, request: ChatRequest, *, connect_ti
     from openai import AsyncStream
 
     options = _options(connect_timeout=connect_timeout)
-    options["headers"] = {"Accept": "text/event-stream" if request.stream else "application/json", **request.headers}
+    headers = {"Accept": "text/event-stream" if request.stream else "application/json", **request.headers}
+    content: bytes | AsyncIterator[bytes] = request.body
+    if len(request.body) > _LARGE_BODY:
+        # aiohttp warns of large bytes, because writing them in one go would hold up the loop.
+        content, headers["Content-Length"] = _slices(request), str(len(request.body))
+    options["headers"] = headers
     options["params"] = request.query
     response = await sdk.post(
         path,
         cast_to=httpx2.Response,
-        content=request.body,
+        content=content,
         stream=True,
         # The SDK hands this class on without using it when a raw response is asked for.
         stream_cls=AsyncStream[object],
         options=options,
     )
     return cast("httpx2.Response", response)
+
+
+async def _slices(request: ChatRequest) -> AsyncIterator[bytes]:
+    for start in range(0, len(request.body), _SLICE):
+        yield request.body[start : start + _SLICE]
 
 
 def _options(*, connect_timeout: float | None) -> RequestOptions:
