@@ -84,9 +84,7 @@ class OpenRouterClient:
         openai_client: AsyncOpenAI | None = None,
     ) -> None:
         self._closed = False
-        self._connections: Connections | None = None
         self._calls: WeakSet[GatewayCall] = WeakSet()
-        self._openai_client = openai_client
         if openai_client is not None:
             from raptscallions_ai._wire.sdk import address_of
 
@@ -100,6 +98,7 @@ class OpenRouterClient:
         del api_key, base_url  # a traceback with local variables must not show them if the next line raises
         self._settings = _resolve(settings, given, trusted=openai_client is not None)
         self._timeouts = self._settings.timeouts if timeout is None else Timeouts.of(timeout)
+        self._connections = _connections(self._settings, openai_client)
 
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
@@ -163,8 +162,7 @@ class OpenRouterClient:
         self._closed = True
         for call in list(self._calls):
             await call.aclose()
-        if self._connections is not None:
-            await self._connections.aclose()
+        await self._connections.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -199,22 +197,6 @@ class OpenRouterClient:
     def _connect(self) -> Connections:
         if self._closed:
             raise AiError("This client is closed; build a new one")
-        if self._connections is None:
-            from raptscallions_ai._wire.sdk import Connections
-
-            headers = {
-                "User-Agent": f"raptscallions-ai/{__version__}",
-                # Compression saves nothing on small events and would hold them back.
-                "Accept-Encoding": "identity",
-                "HTTP-Referer": self._settings.app_url,
-                "X-OpenRouter-Title": self._settings.app_title,
-            }
-            self._connections = Connections(
-                base_url=self._settings.gateway_url,
-                api_key=self._settings.api_key.get_secret_value(),
-                headers={name: value for name, value in headers.items() if value},
-                injected=self._openai_client,
-            )
         return self._connections
 
     def __del__(self) -> None:
@@ -238,7 +220,7 @@ class EnvironmentClient(OpenRouterClient):
         pass
 
     def __getattr__(self, name: str) -> Any:
-        if name not in ("_calls", "_closed", "_connections", "_openai_client", "_settings", "_timeouts"):
+        if name not in ("_calls", "_closed", "_connections", "_settings", "_timeouts"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         with self._building:
             if name not in self.__dict__:
@@ -261,6 +243,24 @@ class EnvironmentClient(OpenRouterClient):
 
 openrouter_client: OpenRouterClient = EnvironmentClient()
 """A client for the whole process, of the environment's settings; importing it reads nothing."""
+
+
+def _connections(settings: AiSettings, openai_client: AsyncOpenAI | None) -> Connections:
+    from raptscallions_ai._wire.sdk import Connections
+
+    headers = {
+        "User-Agent": f"raptscallions-ai/{__version__}",
+        # Compression saves nothing on small events and would hold them back.
+        "Accept-Encoding": "identity",
+        "HTTP-Referer": settings.app_url,
+        "X-OpenRouter-Title": settings.app_title,
+    }
+    return Connections(
+        base_url=settings.gateway_url,
+        api_key=settings.api_key.get_secret_value(),
+        headers={name: value for name, value in headers.items() if value},
+        injected=openai_client,
+    )
 
 
 def _resolve(settings: AiSettings | None, arguments: dict[str, Any], *, trusted: bool) -> AiSettings:

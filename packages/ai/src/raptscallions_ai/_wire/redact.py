@@ -13,6 +13,7 @@ __all__ = ["Redactor"]
 _WINDOW = 16  # characters of the prompt in a row that count as quoting it
 _SHORTEST = 8  # a message shorter than this, or of one word shorter than a window, is too ordinary to look for
 _LONGEST = 65_536  # characters of one text that are looked for: nobody quotes the middle of a picture
+_MOST_SEARCHED = 4 * _LONGEST
 _HIDDEN = "[hidden]"
 # A word with a digit, an at sign or a joint in it is a name, a number or an address rather than ordinary language.
 _TELLING_WORD = re.compile(r"(?<![\w.@+-])(?=[\w.@+-]*[\d@_-])[\w.@+-]{6,}")
@@ -36,32 +37,45 @@ class Redactor:
         """Return `text` without the secrets and without quotations of the conversation."""
         for secret in self._secrets:
             text = text.replace(secret, _HIDDEN)
-        quotable = [" ".join(said[:_LONGEST].split()) for said in _strings(self._conversation)]
+        quotable = self._quotable()
         for said in sorted(quotable, key=len, reverse=True):
             if _SHORTEST <= len(said) <= len(text) and not (said.isalpha() and len(said) < _WINDOW):
                 text = text.replace(said, _HIDDEN)
         everything = "\n".join(quotable)
-        text = _without_windows(text, everything)
+        text = _without_quotations(text, everything)
         return _TELLING_WORD.sub(lambda word: _HIDDEN if word[0] in everything else word[0], text)
+
+    def _quotable(self) -> list[str]:
+        """Return the texts of the conversation, the last first, as many as can be searched in no time to speak of."""
+        texts: list[str] = []
+        left = _MOST_SEARCHED
+        for message in reversed(self._conversation):
+            for said in _strings(message):
+                if left <= 0:
+                    return texts
+                texts.append(" ".join(said[: min(left, _LONGEST)].split()))
+                left -= len(texts[-1])
+        return texts
 
     def __repr__(self) -> str:
         return "Redactor(...)"
 
 
-def _without_windows(text: str, said: str) -> str:
+def _without_quotations(text: str, said: str) -> str:
     """Hide each run of `text` that is also a run of `said` and at least a window long."""
+    windows = [text[start : start + _WINDOW] for start in range(len(text) - _WINDOW + 1)]
+    looked_for = frozenset(windows)
+    starts = range(len(said) - _WINDOW + 1)
+    quoted = {window for start in starts if (window := said[start : start + _WINDOW]) in looked_for}
     kept: list[str] = []
-    start = position = 0
-    while position + _WINDOW <= len(text):
-        if text[position : position + _WINDOW] not in said:
-            position += 1
-            continue
-        end = position + _WINDOW
-        while end < len(text) and text[position : end + 1] in said:
-            end += 1
-        kept += [text[start:position], _HIDDEN]
-        start = position = end
-    kept.append(text[start:])
+    hidden_until = 0
+    for start, letter in enumerate(text):
+        if start < len(windows) and windows[start] in quoted:
+            if start >= hidden_until:
+                kept.append(_HIDDEN)
+            hidden_until = start + _WINDOW
+        if start >= hidden_until:
+            kept.append(letter)
     return "".join(kept)
 
 
