@@ -88,7 +88,7 @@ def test_wrong_url_is_explained(fake_gateway: FakeGateway, invoke: Invoke) -> No
 
     result = invoke("models", AI_GATEWAY_URL=url)
 
-    assert result.stderr.startswith("error: The gateway has no list of models at this address")
+    assert result.stderr.startswith("error: Invalid AI API response: there is no list of models")
     assert f"Is {url} the base URL of an API" in result.stderr
     assert result.exit_code == 1
 

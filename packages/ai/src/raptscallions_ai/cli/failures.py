@@ -48,8 +48,6 @@ def failure_lines(error: AiError, *, gateway_url: str | None) -> list[str]:
 def summary(error: AiError) -> str:
     """Return what went wrong in one line."""
     message = error.message.partition("\n")[0].rstrip(" .:")
-    if isinstance(error, errors.ModelNotAvailableError) and not error.model:  # it was the list that was asked for
-        message = "The gateway has no list of models at this address"
     reason = error.details.get("reason") or error.details.get("provider_message")
     if isinstance(reason, str) and " " in reason and reason not in message:
         message += f" ({reason.rstrip('.')})"
