@@ -81,7 +81,9 @@ class Connections:
             if loop is here:
                 await owner.aclose()
             elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_aclose(owner), loop))
+                closing = asyncio.run_coroutine_threadsafe(_aclose(owner), loop)
+                # That loop may be ending and cancel this, which is no cancellation of ours: it closes the owner itself.
+                await asyncio.gather(asyncio.wrap_future(closing), return_exceptions=True)
         self._open.clear()
         self._locks.clear()
 
@@ -107,7 +109,7 @@ class Connections:
 
     def _forget_closed_loops(self) -> None:
         """Let go of loops that were closed without shutting down their generators."""
-        for loop in [loop for loop in self._open if loop.is_closed()]:
+        for loop in [loop for loop in list(self._open) if loop.is_closed()]:
             self._open.pop(loop)
             self._locks.pop(loop, None)
 
