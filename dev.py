@@ -34,7 +34,9 @@ def find_uv() -> str:
         print("Setting up: installing uv into .cache/uv (once) ...", file=sys.stderr, flush=True)
         venv.create(home, with_pip=True, clear=True)
         python = home / SCRIPTS / "python"
-        subprocess.run([python, "-m", "pip", "install", "--quiet", UV_REQUIREMENT], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV_REQUIREMENT], check=True
+        )
     return str(uv)
 
 
