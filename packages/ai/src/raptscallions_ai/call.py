@@ -158,6 +158,7 @@ class GatewayCall:
         except asyncio.CancelledError:
             if not self._watchdog.interrupted():
                 self._released = True
+                self._watchdog.close()
                 await self._close_response()
                 raise
             return ([], None) if self._stopped else self._expired()

@@ -154,11 +154,12 @@ class AiError(AppError):
         self.provider = provider
         self.request_id = request_id
         self.partial = partial
-        self.attempts = tuple(attempts)
+        self.attempts: tuple[Attempt, ...] = tuple(attempts)
 
     def bare(self) -> Self:
         """Return this error without traceback and context, so that no frame or cause can leak a request."""
-        self.__cause__ = self.__context__ = None
+        BaseException.__setattr__(self, "__cause__", None)
+        BaseException.__setattr__(self, "__context__", None)
         return self.with_traceback(None)
 
 
@@ -282,7 +283,7 @@ class ContentPolicyError(AiError):
     default_message = "The content was rejected by policy"
 
     def __init__(self, *, reasons: Sequence[str] = (), **fields: Unpack[ErrorFields]) -> None:
-        self.reasons = tuple(reasons)
+        self.reasons: tuple[str, ...] = tuple(reasons)
         fields["details"] = {"reasons": list(reasons) or None, **(fields.get("details") or {})}
         super().__init__(**fields)
 

@@ -11,7 +11,7 @@ import functools
 import ipaddress
 import logging
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -50,7 +50,7 @@ class AiSettings(BaseSettings):
         ConfigurationError: Something is missing or invalid; the message lists everything that is.
     """
 
-    model_config = SettingsConfigDict(
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix="AI_",
         env_file=".env",
         env_file_encoding="utf-8",

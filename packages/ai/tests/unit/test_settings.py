@@ -50,6 +50,7 @@ BAD: list[tuple[str, str, str]] = [
     ("AI_GATEWAY_URL", "https://gateway.example:port", "is not a valid URL"),
     ("AI_GATEWAY_URL", "https://gateway.example:99999", "is not a valid URL"),
     ("AI_GATEWAY_URL", "https://user:hidden@gateway.example", "must not contain a user name or password"),
+    ("AI_GATEWAY_URL", "https://hidden@gateway.example", "must not contain a user name or password"),
     ("AI_GATEWAY_URL", "https://gateway.example?key=hidden", "must not contain a query"),
     ("AI_GATEWAY_URL", "https://gateway.example#hidden", "must not contain a query or a fragment"),
     ("AI_GATEWAY_URL", "http://gateway.example/v1", "must be https"),

@@ -184,6 +184,20 @@ def test_an_event_above_the_limit_keeps_what_came(drive: Drive, end: bytes, size
     assert failure.partial is not None and failure.partial.content == "Hello"
 
 
+def test_a_malformed_event_before_one_above_the_limit_is_told(drive: Drive) -> None:
+    _, _, failure = drive(TEXT + b"data: nonsense\n\ndata: " + b"y" * 300, max_bytes=200)
+    assert type(failure) is InvalidResponseError
+    assert "is not valid JSON" in str(failure)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_end_mark_counts_only_with_usage(drive: Drive, size: int | None) -> None:
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n'
+    assert drive(TEXT + usage + DONE, size)[1] is not None
+    for missing in (TEXT + usage, TEXT + DONE, TEXT + DONE + usage):
+        assert type(drive(missing, size)[2]) is StreamInterruptedError
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_a_document_above_the_limit(drive: Drive, size: int | None) -> None:
     _, result, failure = drive(DOCUMENT, size, max_bytes=len(DOCUMENT) - 1)

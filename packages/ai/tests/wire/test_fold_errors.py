@@ -125,6 +125,16 @@ def test_what_the_error_carries(drive: Drive) -> None:
     assert failure.partial.usage.cost == Decimal("0.0123")
 
 
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("overloaded_error", 529), ("provider_overloaded", 503), ("server", 500), ("server_error", 502)],
+)
+def test_the_status_of_an_error_that_has_only_a_name(drive: Drive, name: str, status: int) -> None:
+    _, _, failure = drive(stream(TEXT, {"error": {"type": name, "message": "x"}}))
+    assert isinstance(failure, ProviderError)
+    assert failure.status_code == status
+
+
 def test_the_provider_of_the_stream_is_named_when_the_error_names_none(drive: Drive) -> None:
     _, _, failure = drive(stream(TEXT, {"error": {"code": 502}}))
     assert failure is not None
@@ -195,7 +205,8 @@ def test_a_token_limit_after_length_is_no_error(drive: Drive, error: dict[str, A
         "same chunk": {**LENGTH, "error": error},
     }
     before = [TEXT] if shape == "same chunk" else [TEXT, LENGTH]
-    chunks, result, failure = drive(stream(*before, {**shapes[shape], "usage": USAGE}, DONE))
+    chunks, result, failure = drive(stream(*before, shapes[shape], {"choices": [], "usage": USAGE}, DONE))
+    assert (chunks, result, failure) == drive(stream(*before, {**shapes[shape], "usage": USAGE}, DONE))
     assert failure is None
     assert chunks == [ContentChunk("Hello")]
     assert result is not None
@@ -236,6 +247,11 @@ def test_an_error_that_is_none_is_none(drive: Drive, nothing: object, place: str
         pytest.param(b"data: \ndata:\n\n", id="blank data"),
         pytest.param(b'data: {"choices":[],"debug":{"echo_upstream_body":{"model":"m"}}}\n\n', id="debug"),
         pytest.param(b'data: {"object":"chat.completion.chunk","choices":[]}\n\n', id="no choices"),
+        pytest.param(
+            b'data: {"choices":[{"delta":{}}],"message":"a note","detail":"x"}\n\n', id="a message beside choices"
+        ),
+        pytest.param(b'data: {"id":"gen-1","message":"a note"}\n\n', id="a message beside an id"),
+        pytest.param(b'data: {"usage":{"prompt_tokens":1},"message":"a note"}\n\n', id="a message beside usage"),
         pytest.param(b"event: error\n\n", id="name without data"),
         pytest.param(b"id: 1\nretry: 5\n\n", id="id and retry"),
     ],

@@ -75,6 +75,15 @@ def test_ordinary_words_stay(text: str, prompt: str) -> None:
     assert redact(text, prompt + "?") == text
 
 
+@pytest.mark.parametrize(
+    ("prompt", "hidden"),
+    [("top secret", True), ("overloaded", False), ("overloadedoverloaded", True), ("id", False)],
+    ids=["two words", "one word", "one long word", "short word"],
+)
+def test_a_short_prompt_is_hidden_unless_it_is_one_word(prompt: str, hidden: bool) -> None:
+    assert (prompt not in redact(f"The model said: {prompt}", prompt)) == hidden
+
+
 def test_without_a_conversation_nothing_but_secrets_is_hidden() -> None:
     assert redact("user_77123 said something at length") == "user_77123 said something at length"
 

@@ -11,7 +11,7 @@ from raptscallions_ai.cli.exit_codes import EXIT_CODES_HELP
 
 __all__ = ["app"]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     epilog=EXIT_CODES_HELP,
     no_args_is_help=True,
     add_completion=False,

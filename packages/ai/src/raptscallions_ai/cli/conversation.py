@@ -27,7 +27,7 @@ class Conversation:
     """
 
     def __init__(self, model: str, system_text: str | None = None) -> None:
-        self.model = model
+        self.model: str = model
         self.system_text = system_text
         self._turns: list[ChatMessage] = []
         self._saved: set[Path] = set()

@@ -35,7 +35,7 @@ class Run:
     """
 
     def __init__(self, *, debug: bool, json: bool = False) -> None:
-        self.console = Console()
+        self.console: Console = Console()
         self.debug = debug
         self.json = json
         self.gateway_url: str | None = None

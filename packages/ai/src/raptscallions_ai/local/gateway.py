@@ -66,7 +66,7 @@ class LocalGateway:
         ):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be positive, not {value}")
-        self.model = model_path.stem if model_path else _DEFAULT_MODEL
+        self.model: str = model_path.stem if model_path else _DEFAULT_MODEL
         self._model_path = model_path
         self._progress = progress
         self._options = {

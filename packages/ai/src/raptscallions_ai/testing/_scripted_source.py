@@ -43,7 +43,7 @@ class ScriptedSource:
         self._position = 0
         self._prompt_tokens = prompt_tokens
         self._partial = ChatResult(model=model)
-        self.closed = False
+        self.closed: bool = False
 
     async def open(self) -> None:
         """Raise the script's error if it begins with one."""

@@ -61,15 +61,15 @@ class RecordedRequest:
     def __init__(self, method: str, target: str, headers: Headers, body: bytes, connection: int, watch: Watch) -> None:
         url = urlsplit(target)
         self.method = method
-        self.path = url.path
+        self.path: str = url.path
         self.query: dict[str, str] = dict(parse_qsl(url.query, keep_blank_values=True))
         self.headers = headers
         self.body = body
-        self.received_at = time.monotonic()
+        self.received_at: float = time.monotonic()
         self.connection = connection
         self.bytes_sent = 0
-        self.ended = False
-        self.disconnected = False
+        self.ended: bool = False
+        self.disconnected: bool = False
         self._watch = watch
 
     @property

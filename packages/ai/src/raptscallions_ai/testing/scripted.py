@@ -78,7 +78,7 @@ class ScriptedClient:
         self._model = model
         self._repeat = repeat
         self.calls: list[ScriptedCall] = []
-        self.closed = False
+        self.closed: bool = False
 
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
