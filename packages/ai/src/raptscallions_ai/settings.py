@@ -95,7 +95,9 @@ class AiSettings(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            problem = _configuration_error(error.errors(include_url=False, include_input=False, include_context=False))
+            problems = error.errors(include_url=False, include_input=False, include_context=False)
+            misspelt = {} if isinstance(self, _ExplicitSettings) else misspelt_variables()
+            problem = _configuration_error(problems, misspelt)
         except UnicodeDecodeError:
             problem = ConfigurationError("The file .env is not UTF-8 text", details={"variables": {}})
         if problem is not None:  # raised outside of `except` and without the values, which may hold the key
@@ -236,14 +238,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _configuration_error(problems: list[ErrorDetails]) -> ConfigurationError:
+def _configuration_error(problems: list[ErrorDetails], misspelt: dict[str, str]) -> ConfigurationError:
     lines: dict[str, str] = {}
     for problem in problems:
         variable = _variable(str(problem["loc"][0]))
         says = _says(problem, variable)
         argument = _ARGUMENTS.get(variable)
         lines[variable] = f"{says} (argument {argument}=)" if argument and problem["type"] == "missing" else says
-    for written, meant in misspelt_variables().items():
+    for written, meant in misspelt.items():
         hint = f"is set, but it is not a setting - did you mean {meant}?"
         lines[written] = hint
     listing = "\n".join(f"  {variable}: {says}" for variable, says in lines.items())

@@ -347,3 +347,31 @@ async def test_the_key_of_an_injected_client_is_not_shown(fake_gateway: FakeGate
         with pytest.raises(AuthenticationError) as caught:
             await OpenRouterClient(default_model="m", openai_client=theirs, max_retries=0).chat("Hi")
     assert KEY not in str(caught.value.to_dict())
+
+
+async def test_messages_given_as_extra_body_are_not_shown_either(
+    client: OpenRouterClient, fake_gateway: FakeGateway
+) -> None:
+    fake_gateway.error(400, f"Cannot read '{PROMPT}'")
+    with pytest.raises(AiError) as caught:
+        await client.chat("Hi", extra_body={"messages": [user_message(PROMPT)]})
+    assert fake_gateway.requests[0].json["messages"] == [user_message(PROMPT)]
+    assert "4711" not in str(caught.value.to_dict())
+
+
+async def test_a_provider_that_failed_quietly_is_no_answer(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+    choice = {"index": 0, "delta": {"content": ""}, "finish_reason": None, "native_finish_reason": "network_error"}
+    fake_gateway.reply(HELLO, sse({"choices": [choice], "usage": usage()}), DONE)
+    with pytest.raises(StreamInterruptedError, match="provider failed") as caught:
+        await client.chat("Hi")
+    assert caught.value.partial is not None
+    assert caught.value.partial.content == "Hello"
+
+
+async def test_a_context_length_alone_is_kept(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+    fake_gateway.json(
+        {"error": {"type": "exceed_context_size_error", "message": "too long", "n_ctx": 2048}}, status=400
+    )
+    with pytest.raises(ContextLengthError) as caught:
+        await client.chat("Hi")
+    assert (caught.value.max_tokens, caught.value.requested_tokens) == (2048, None)

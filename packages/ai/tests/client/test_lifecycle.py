@@ -380,3 +380,10 @@ async def test_closing_the_client_ends_open_streams_of_an_injected_client(fake_g
         assert fake_gateway.requests[0].disconnected
         with pytest.raises(AiError):
             await stream.result()
+
+
+def test_explicit_settings_look_at_no_environment_even_when_they_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AI_API_KY", "k")
+    with pytest.raises(ConfigurationError) as caught:
+        OpenRouterClient("k", "https://gateway.example/v1", "m", max_retries=9)
+    assert caught.value.details["variables"] == {"AI_MAX_RETRIES": "must be a whole number from 0 to 5"}

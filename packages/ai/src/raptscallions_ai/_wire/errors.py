@@ -112,7 +112,6 @@ class Failure:
         status: The HTTP status, or the status that an error inside a stream names; None if neither says.
         message: The gateway's sentence, cleaned of control characters; empty if there is none.
         error_type: The gateway's own name for the failure.
-        code: Its `code`, where that is a word.
         body: The innermost error object.
         headers: The response's headers, with lower-case names; empty inside a stream.
     """
@@ -120,7 +119,6 @@ class Failure:
     status: int | None = None
     message: str = ""
     error_type: str | None = None
-    code: str | None = None
     body: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
@@ -155,7 +153,6 @@ def read_failure(payload: object, *, status: int | None = None, headers: Mapping
         status=status or (_STATUS_OF_TYPE.get(error_type or "")),
         message=_clean(text),
         error_type=error_type,
-        code=code if isinstance(code, str) and not code.isdigit() else None,
         body=body,
         headers=headers or {},
     )
@@ -322,8 +319,8 @@ def _upstream_message(raw: object) -> str:
 def _context_limits(failure: Failure) -> tuple[int | None, int | None]:
     """Return the model's context length and the tokens asked for, where the body or the sentence tells them."""
     maximum, requested = failure.body.get("n_ctx"), failure.body.get("n_prompt_tokens")
-    if isinstance(maximum, int) and isinstance(requested, int):
-        return maximum, requested
+    if isinstance(maximum, int) or isinstance(requested, int):
+        return maximum if isinstance(maximum, int) else None, requested if isinstance(requested, int) else None
     for pattern in _CONTEXT_LIMITS:
         if found := pattern.search(failure.message):
             return int(found["maximum"]), int(found["requested"])

@@ -188,9 +188,7 @@ class Fold:
             self._logprobs += choice.logprobs.content
         if choice.native_finish_reason:
             self._native_finish_reason = choice.native_finish_reason
-        if choice.finish_reason == "error" or (
-            choice.finish_reason and choice.native_finish_reason in _FAILED_UPSTREAM
-        ):
+        if choice.finish_reason == "error" or choice.native_finish_reason in _FAILED_UPSTREAM:
             self._upstream_failed = True
         elif choice.finish_reason:
             self._finish_reason = choice.finish_reason

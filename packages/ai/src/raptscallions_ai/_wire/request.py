@@ -63,8 +63,7 @@ def build_request(messages: Messages, *, model: str, stream: bool, options: Call
         raise TypeError(f"unknown option {unknown[0]!r}; pass fields that have no name here in extra_body={{...}}")
     if not model.strip():
         raise ValueError("model must not be empty")
-    conversation = to_wire(messages)
-    body: dict[str, object] = {"model": model, "messages": conversation, "stream": stream}
+    body: dict[str, object] = {"model": model, "messages": to_wire(messages), "stream": stream}
     if stream:
         # OpenRouter always sends usage; every other gateway has to be asked.
         body["stream_options"] = {"include_usage": True}
@@ -72,13 +71,16 @@ def build_request(messages: Messages, *, model: str, stream: bool, options: Call
         if (value := options.get(name)) is not None:
             body[name] = value
     body |= options.get("extra_body") or {}
+    if not isinstance(body["messages"], list):
+        raise TypeError("extra_body: messages must be a list")
     if not body["stream"]:
         body.pop("stream_options", None)
     return ChatRequest(
         model=str(body["model"]),
         stream=bool(body["stream"]),
         body=_encoded(body),
-        conversation=conversation,
+        # What is really sent, for it is this that a gateway may quote back.
+        conversation=cast("list[Mapping[str, object]]", body["messages"]),
         headers=_checked(options.get("extra_headers") or {}),
         query=_checked_query(options.get("extra_query") or {}),
     )
