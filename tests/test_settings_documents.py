@@ -29,7 +29,7 @@ def table_under(heading: str, document: str) -> list[list[str]]:
 def default_of(name: str) -> str:
     """Return the default as a person writes it into the environment."""
     default = FIELDS[name].default
-    if default is None or default is PydanticUndefined:
+    if default is None or default is PydanticUndefined or default == ():
         return ""
     return str(default).lower() if isinstance(default, bool) else str(default)
 

@@ -24,6 +24,7 @@ from raptscallions_ai.chunks import (
     DoneChunk,
     ImageChunk,
     ReasoningChunk,
+    RestartedChunk,
     StreamChunk,
     ToolCallChunk,
     WaitingChunk,
@@ -47,9 +48,10 @@ from raptscallions_ai.errors import (
     StreamInterruptedError,
     TimeoutError,
 )
+from raptscallions_ai.generation import GenerationInfo
 from raptscallions_ai.messages import ChatMessage, ContentPart, Messages, Role, assistant, system, tool_result, user
 from raptscallions_ai.models import ModelInfo
-from raptscallions_ai.options import CallOptions, ChatOptions
+from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
 from raptscallions_ai.result import Attempt, ChatResult, CostSource, FinishReason, ToolCall, Usage
 from raptscallions_ai.stream import ChatStream
 from raptscallions_ai.timeouts import Timeouts
@@ -65,6 +67,7 @@ __all__ = [
     "openrouter_client",
     "CallOptions",
     "ChatOptions",
+    "OnInterrupt",
     "Timeouts",
     # settings
     "AiSettings",
@@ -87,6 +90,7 @@ __all__ = [
     "DoneChunk",
     "ImageChunk",
     "ReasoningChunk",
+    "RestartedChunk",
     "ToolCallChunk",
     "WaitingChunk",
     # results
@@ -94,6 +98,7 @@ __all__ = [
     "ChatResult",
     "CostSource",
     "FinishReason",
+    "GenerationInfo",
     "ModelInfo",
     "ToolCall",
     "Usage",

@@ -1,11 +1,11 @@
-"""One call to the gateway: attempts, deadlines, and the bytes of the answer turned into chunks."""
+"""One call: attempts, deadlines, and the bytes of the answer turned into chunks."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from raptscallions_ai._wire.body import AnswerDecoder
@@ -17,8 +17,9 @@ from raptscallions_ai._wire.sdk import post_chat
 from raptscallions_ai._wire.watchdog import Watchdog
 from raptscallions_ai.chunks import DoneChunk, WaitingChunk
 from raptscallions_ai.errors import AiError, TimeoutError
+from raptscallions_ai.generation import settled_usage
+from raptscallions_ai.history import CallHistory, Spending
 from raptscallions_ai.result import Attempt
-from raptscallions_ai.retry import retry_delay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     import httpx2
 
     from raptscallions_ai._wire.request import ChatRequest
-    from raptscallions_ai._wire.sdk import Connections
     from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.result import ChatResult
-    from raptscallions_ai.timeouts import Phase, Timeouts
+    from raptscallions_ai.recovery import Recovery, Route
+    from raptscallions_ai.result import ChatResult, Usage
+    from raptscallions_ai.timeouts import Phase
 
 __all__ = ["CallPolicy", "GatewayCall"]
 
@@ -39,54 +40,49 @@ _GRACE = 2.0  # seconds that an answer which is complete in all but its end mark
 
 @dataclass(frozen=True, slots=True)
 class CallPolicy:
-    """How one call is made.
+    """How one call is made, whomever it asks.
 
     Attributes:
-        timeouts: Its deadlines.
-        max_retries: Most further attempts before the first content.
+        total: Seconds for the whole call: all attempts, waits and routes; None for no limit.
         require_usage: Whether an answer without usage is an error.
         include_waiting: Whether keep-alives are yielded as `waiting` chunks.
         max_event_bytes: The largest event or body.
         log_content: Whether prompts and answers may be written to the debug log.
-        secret: The key, which must not appear in any message.
     """
 
-    timeouts: Timeouts
-    max_retries: int
+    total: float | None
     require_usage: bool
     include_waiting: bool
     max_event_bytes: int
     log_content: bool
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"CallPolicy({self.timeouts!r}, max_retries={self.max_retries})"
 
 
 class GatewayCall:
     """The source of a `ChatStream` that talks to a gateway; it owns the connection.
 
     Args:
-        connections: Where to get the SDK from.
         request: What to send.
+        recovery: Whom to ask, and what to do when that fails.
         policy: How.
+        secrets: The keys of all routes, which must not appear in any message.
     """
 
-    def __init__(self, connections: Connections, request: ChatRequest, policy: CallPolicy) -> None:
-        self._connections = connections
+    def __init__(self, request: ChatRequest, recovery: Recovery, policy: CallPolicy, secrets: Sequence[str]) -> None:
         self._request = request
+        self._recovery = recovery
         self._policy = policy
-        self._redact = Redactor([policy.secret], request.conversation)
+        self._redact = Redactor(secrets, request.conversation)
         self._watchdog = Watchdog()
+        self._history = CallHistory()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._started_at = self._attempt_at = 0.0
-        self._first_content_at: float | None = None
-        self._ended_at: float | None = None
+        self._attempt_at = self._route_at = 0.0
+        self._delay = 0.0  # seconds to wait before the next attempt
+        self._answering = False  # whether the caller has got content of the current attempt
         self._begun = 0.0  # when the caller began to wait
         self._waited = 0.0  # seconds that the caller had waited before that, since the last content
         self._settled_until: float | None = None
         self._phase: Phase = "first_chunk"
-        self._attempts: list[Attempt] = []
+        self._limit: float | None = None  # seconds that the phase may take
         self._generation_id: str | None = None  # as the headers tell it, before there is any chunk
         self._response: httpx2.Response | None = None
         self._body: AsyncIterator[bytes] | None = None
@@ -111,7 +107,11 @@ class GatewayCall:
 
     def partial(self) -> ChatResult:
         """Return what has arrived so far, with the attempts and timings so far."""
-        return self._timed(self._fold.partial())
+        return self._history.stamp(self._fold.partial(), begun=self._fold.started)
+
+    async def settle(self) -> Usage:
+        """Return what the call used, asking the gateway for the cost of each attempt that did not tell it."""
+        return await settled_usage([*self._history.spent, self._spending()])
 
     async def aclose(self) -> None:
         """Release the connection; a complete answer leaves it fit for the next call."""
@@ -140,14 +140,25 @@ class GatewayCall:
         if self._loop is None:
             self._start()
         self._begun = self._now()
-        deadline = self._deadline()
-        # A deadline may have passed while the caller was busy with the last chunk, where no timer could interrupt it.
-        passed = deadline <= self._begun
-        chunks, error = self._expired() if passed else await self._watched(step, deadline)
-        if error is not None:
-            raise await self._failed(error)
-        self._note(chunks)
-        return chunks
+        try:
+            while not self._stopped:
+                deadline = self._deadline()
+                # It may have passed while the caller was busy with the last chunk, where no timer could interrupt it.
+                passed = deadline <= self._now()
+                chunks, error = self._expired() if passed else await self._watched(step, deadline)
+                if error is None:
+                    if (noted := self._noted(chunks)) or not chunks:
+                        return noted
+                    continue  # all of it had been said before the answer broke off
+                await self._close_response()
+                if not self._tries_again(error):
+                    raise self._failed(error) from self._history.cause
+        except asyncio.CancelledError:
+            self._released = True
+            self._watchdog.close()
+            await self._close_response()
+            raise
+        return []
 
     async def _watched(
         self, step: Callable[[], Awaitable[list[StreamChunk]]], deadline: float
@@ -157,52 +168,41 @@ class GatewayCall:
             return await step(), None
         except asyncio.CancelledError:
             if not self._watchdog.interrupted():
-                self._released = True
-                self._watchdog.close()
-                await self._close_response()
                 raise
             return ([], None) if self._stopped else self._expired()
-        except AiError as error:
-            return [], error
+        except Exception as exception:
+            return [], self._mapped(exception)
         finally:
             self._watchdog.end()
 
     async def _open(self) -> list[StreamChunk]:
-        while self._response is None:
-            try:
-                await self._send()
-            except Exception as exception:
-                error = self._mapped(exception)
-            else:
-                break
-            await self._retry_or_raise(error)
+        if self._response is None:
+            await self._send()
         return []
 
     async def _next(self) -> list[StreamChunk]:
-        while True:
-            try:
-                if self._response is None:
-                    await self._send()
-                outcome = await self._receive()
-            except Exception as exception:
-                outcome = self._mapped(exception)
-            if not isinstance(outcome, AiError):
-                return outcome
-            await self._retry_or_raise(outcome)
+        if self._response is None:
+            await self._send()
+        return await self._receive()
 
     async def _send(self) -> None:
+        if self._delay:
+            await asyncio.sleep(self._delay)
+            self._delay = 0.0
         self._attempt_at = self._now()
-        self._renew_decoder()
-        sdk = await self._connections.get()
-        self._response = await post_chat(sdk, self._request, connect_timeout=self._policy.timeouts.connect)
+        route = self._recovery.route
+        request, continues = self._recovery.request(self._request, self._history.shown)
+        self._history.resumed(continues=continues)
+        sdk = await route.connections.get()
+        self._response = await post_chat(sdk, request, connect_timeout=route.timeouts.connect)
         self._generation_id = self._response.headers.get("x-generation-id")
         encoded = self._response.headers.get("content-encoding", "identity") != "identity"
         self._body = self._response.aiter_bytes() if encoded else self._response.aiter_raw()
         _log.debug("answered with status %s after %.3f s", self._response.status_code, self._now() - self._attempt_at)
 
-    async def _receive(self) -> list[StreamChunk] | AiError:
+    async def _receive(self) -> list[StreamChunk]:
         if self._pending is not None:
-            return self._pending
+            raise self._pending
         decoder, body = self._decoder, self._body
         assert body is not None
         while True:
@@ -224,59 +224,95 @@ class GatewayCall:
             if self._fold.settled:
                 self._watchdog.begin(self._deadline())
 
-    def _end(self, chunks: list[StreamChunk], cut: str | None = None) -> list[StreamChunk] | AiError:
+    def _end(self, chunks: list[StreamChunk], cut: str | None = None) -> list[StreamChunk]:
+        """Return the last chunks, `done` among them; raises the failure if it is all there is."""
         rest, result = self._decoder.close(cut)
         chunks += rest
         if result is not None:
             self._complete = True
-            self._ended_at = self._now()
-            self._attempts.append(Attempt(self._request.model, duration=self._ended_at - self._attempt_at))
-            chunks.append(DoneChunk(self._timed(result)))
+            now = self._history.ended_at = self._now()
+            if self._history.first_content_at is None:
+                self._history.first_content_at = now
+            self._recovery.succeeded()
+            self._history.attempts.append(self._attempt(None, None))
+            chunks.append(DoneChunk(self._history.stamp(result, begun=True)))
             return chunks
         failure = self._decoder.failure or AiError()
         if not chunks:
-            return failure
+            raise failure
         self._pending = failure
         return chunks
 
-    async def _retry_or_raise(self, error: AiError) -> None:
-        now = self._now()
-        delay = None
-        if not self._fold.started:
-            failures, remaining = len(self._attempts) + 1, self._deadline() - now
-            delay = retry_delay(error, failures=failures, max_retries=self._policy.max_retries, remaining=remaining)
-        kind, duration = type(error).__name__, now - self._attempt_at
-        self._attempts.append(Attempt(self._request.model, kind, error.message, error.status_code, duration, delay))
-        await self._close_response()
-        if delay is None:
-            raise error
-        told = (len(self._attempts), kind, error.status_code, delay)
-        _log.warning("attempt %d failed with %s (%d), trying again in %.2f s", *told)
-        await asyncio.sleep(delay)
-
     def _expired(self) -> tuple[list[StreamChunk], AiError | None]:
         """Return what a passed deadline means: a complete answer whose end mark never came, or a timeout."""
-        if self._fold.settled:
-            outcome = self._end([])
-            return (outcome, None) if not isinstance(outcome, AiError) else ([], outcome)
-        limit: float | None = getattr(self._policy.timeouts, self._phase)
-        error = TimeoutError(None if limit is None else round(limit * 1000), phase=self._phase)
-        error.partial = self._fold.partial() if self._fold.anything else None
-        attempt = Attempt(self._request.model, "TimeoutError", error.message, 504, self._now() - self._attempt_at)
-        self._attempts.append(attempt)
-        return [], error
+        if not self._fold.settled:
+            limit = self._limit
+            return [], TimeoutError(None if limit is None else round(limit * 1000), phase=self._phase)
+        try:
+            return self._end([]), None
+        except AiError as error:
+            return [], error
 
-    async def _failed(self, error: AiError) -> AiError:
-        self._ended_at = self._now()
+    def _tries_again(self, error: AiError) -> bool:
+        """Prepare the next attempt, if there is to be one, after `error` ended the last."""
+        now, fold, route, history = self._now(), self._fold, self._recovery.route, self._history
+        delay = None
+        if not (fold.started and fold.complete):
+            left, ends = self._deadline() - now, self._ends_at() - now
+            delay = self._recovery.after(error, interrupted=fold.started, remaining=left, time_left=ends)
+        history.attempts.append(self._attempt(error, delay, route=route))
+        if delay is None:
+            return False
+        told = (len(history.attempts), type(error).__name__, error.status_code)
+        if moved := self._recovery.route is not route:
+            _log.warning("attempt %d failed with %s (%d), asking %s instead", *told, self._recovery.route.model)
+            self._route_at = now
+        else:
+            _log.warning("attempt %d failed with %s (%d), trying again in %.2f s", *told, delay)
+        if moved or fold.started:
+            self._answering, self._begun, self._waited = False, now, 0.0
+            history.cause = history.cause or self._completed(error)
+        if fold.started:
+            history.interrupted(self.partial(), self._completed(error))
+        if fold.started or fold.usage.reported:
+            history.spent.append(self._spending(route))
+        self._delay, self._pending, self._generation_id = delay, None, None
+        self._renew_decoder()
+        return True
+
+    def _failed(self, error: AiError) -> AiError:
+        self._history.ended_at = self._now()
         self._released = True
         self._watchdog.close()
-        await self._close_response()
-        error.attempts = tuple(self._attempts)
-        if error.partial is not None:
-            error.partial = self._timed(error.partial)
+        model = self._recovery.route.model
+        _log.error("chat failed: %s (%d) model=%s", type(error).__name__, error.status_code, model)
+        return self._completed(error)
+
+    def _completed(self, error: AiError) -> AiError:
+        """Return an error with everything that belongs on it, and nothing else."""
+        error.attempts = tuple(self._history.attempts)
+        if self._fold.anything or self._history.shown is not None:
+            error.partial = self.partial()
         error.request_id = error.request_id or self._fold.generation_id or self._generation_id
-        _log.error("chat failed: %s (%d) model=%s", type(error).__name__, error.status_code, self._request.model)
         return error.bare()
+
+    def _attempt(self, error: AiError | None, delay: float | None, route: Route | None = None) -> Attempt:
+        route, fold = route or self._recovery.route, self._fold
+        return Attempt(
+            model=route.model,
+            error=None if error is None else type(error).__name__,
+            message=None if error is None else error.message,
+            status_code=None if error is None else error.status_code,
+            duration=self._now() - self._attempt_at,
+            delay=delay,
+            gateway=route.gateway,
+            generation_id=fold.generation_id or self._generation_id,
+            usage=fold.usage if fold.started or fold.usage.reported else None,
+        )
+
+    def _spending(self, route: Route | None = None) -> Spending:
+        generation_id = self._fold.generation_id or self._generation_id
+        return Spending(route or self._recovery.route, generation_id, self._fold.usage)
 
     async def _close_response(self) -> None:
         response, body = self._response, self._body
@@ -284,62 +320,62 @@ class GatewayCall:
         if response is not None:
             await close_response(response, body if self._complete else None)
 
-    def _note(self, chunks: list[StreamChunk]) -> None:
+    def _noted(self, chunks: list[StreamChunk]) -> list[StreamChunk]:
         """Keep the clocks: content resets the idle wait, keep-alives do not."""
         if not chunks or type(chunks[0]) is WaitingChunk:
             self._waited += self._now() - self._begun
-            return
+            return chunks
         self._waited = 0.0
-        if self._first_content_at is None:
-            self._first_content_at = self._now()
-            if self._complete and isinstance(last := chunks[-1], DoneChunk):
-                chunks[-1] = DoneChunk(self._timed(last.result))
+        if not self._answering:
+            self._answering = True
+            if self._history.first_content_at is None:
+                self._history.first_content_at = self._now()
+            chunks = self._history.announce(chunks)
         if self._complete and isinstance(last := chunks[-1], DoneChunk):
             self._log_done(last.result)
+        return chunks
+
+    def _ends_at(self) -> float:
+        total = self._policy.total
+        return math.inf if total is None else self._history.started_at + total
 
     def _deadline(self) -> float:
         """Return the time at which waiting must end, and remember which limit sets it."""
-        limits = self._policy.timeouts
-        end = math.inf if limits.total is None else self._started_at + limits.total
+        limits, end = self._recovery.route.timeouts, self._ends_at()
         if self._fold.settled:
             if self._settled_until is None:
                 self._settled_until = self._now() + _GRACE
             return min(self._settled_until, end)
-        self._phase = "first_chunk" if self._first_content_at is None else "idle"
-        limit = limits.first_chunk if self._first_content_at is None else limits.idle
-        when = math.inf if limit is None else self._begun - self._waited + limit
+        self._phase, self._limit = ("idle", limits.idle) if self._answering else ("first_chunk", limits.first_chunk)
+        when = math.inf if self._limit is None else self._begun - self._waited + self._limit
+        if not self._answering and (others := self._recovery.routes_left) and end < math.inf:
+            # Without a share for each, a silent route would leave nothing for those that may answer.
+            share = (end - self._route_at) / (1 + others)
+            if self._route_at + share < when:
+                when, self._limit = self._route_at + share, share
         if end < when:
-            self._phase = "total"
+            self._phase, self._limit = "total", self._policy.total
         return min(when, end)
 
     def _renew_decoder(self) -> None:
-        policy = self._policy
-        self._fold = Fold(model=self._request.model, require_usage=policy.require_usage, redact=self._redact)
+        policy, model = self._policy, self._recovery.route.model
+        self._fold = Fold(model=model, require_usage=policy.require_usage, redact=self._redact)
         self._decoder = AnswerDecoder(self._fold, max_bytes=policy.max_event_bytes)
         self._comments = 0
         self._settled_until = None
 
     def _mapped(self, exception: Exception) -> AiError:
-        connect = self._policy.timeouts.connect
-        return ai_error(exception, model=self._request.model, redact=self._redact, connect_timeout=connect)
-
-    def _timed(self, result: ChatResult) -> ChatResult:
-        started, first, ended = self._started_at, self._first_content_at, self._ended_at
-        return replace(
-            result,
-            attempts=tuple(self._attempts),
-            time_to_first_chunk=None if first is None else first - started,
-            duration=None if ended is None else ended - started,
-        )
+        route = self._recovery.route
+        return ai_error(exception, model=route.model, redact=self._redact, connect_timeout=route.timeouts.connect)
 
     def _now(self) -> float:
         return self._loop.time() if self._loop is not None else 0.0
 
     def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._started_at = self._attempt_at = self._now()
-        request = self._request
-        _log.info("chat started: model=%s messages=%d", request.model, len(request.conversation))
+        self._history.started_at = self._attempt_at = self._route_at = self._now()
+        request, model = self._request, self._recovery.route.model
+        _log.info("chat started: model=%s messages=%d", model, len(request.conversation))
         _log.debug("request of %d bytes, stream=%s", len(request.body), request.stream)
         if self._policy.log_content:
             _log.debug("request body: %s", request.body.decode())
@@ -352,4 +388,4 @@ class GatewayCall:
             _log.debug("answer: %s", result.content)
 
     def __repr__(self) -> str:
-        return f"GatewayCall(model={self._request.model!r})"
+        return f"GatewayCall(model={self._recovery.route.model!r})"

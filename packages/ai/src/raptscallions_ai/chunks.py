@@ -1,7 +1,7 @@
 """What a stream yields: small frozen objects, told apart by their literal `type`.
 
-A stream is any number of content, reasoning, tool-call, annotation and image chunks (and `waiting` ones if
-asked for), then exactly one `done` chunk; after an error there is none. No `repr` shows what the model said,
+A stream is any number of content, reasoning, tool-call, annotation and image chunks (and `waiting` and `restarted`
+ones if asked for), then exactly one `done` chunk; after an error there is none. No `repr` shows what the model said,
 so that chunks can be logged.
 """
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 import msgspec
 
 if TYPE_CHECKING:
+    from raptscallions_ai.errors import AiError
     from raptscallions_ai.result import ChatResult, Usage
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "DoneChunk",
     "ImageChunk",
     "ReasoningChunk",
+    "RestartedChunk",
     "StreamChunk",
     "ToolCallChunk",
     "WaitingChunk",
@@ -108,6 +110,25 @@ class WaitingChunk(msgspec.Struct, frozen=True, gc=False):
     type: ClassVar[Literal["waiting"]] = "waiting"
 
 
+class RestartedChunk(msgspec.Struct, frozen=True):
+    """The answer was interrupted and begins anew: everything that this stream has yielded so far is void.
+
+    Only with `on_interrupt`. It comes directly before the first chunk of the new answer, so that what a user reads
+    is taken away only when there is something to put in its place.
+
+    Attributes:
+        discarded: What had arrived and is void now.
+        error: What the interrupted attempt failed with.
+    """
+
+    discarded: ChatResult
+    error: AiError
+    type: ClassVar[Literal["restarted"]] = "restarted"
+
+    def __repr__(self) -> str:
+        return f"RestartedChunk(discarded={len(self.discarded.content)} characters, error={type(self.error).__name__})"
+
+
 class DoneChunk(msgspec.Struct, frozen=True):
     """The end of a complete answer.
 
@@ -125,6 +146,13 @@ class DoneChunk(msgspec.Struct, frozen=True):
 
 
 StreamChunk: TypeAlias = (
-    ContentChunk | ReasoningChunk | ToolCallChunk | AnnotationChunk | ImageChunk | WaitingChunk | DoneChunk
+    ContentChunk
+    | ReasoningChunk
+    | ToolCallChunk
+    | AnnotationChunk
+    | ImageChunk
+    | WaitingChunk
+    | RestartedChunk
+    | DoneChunk
 )
 """Whatever a stream may yield."""

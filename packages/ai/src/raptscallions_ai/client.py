@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 from weakref import WeakSet
 
 from raptscallions_ai._version import __version__
+from raptscallions_ai.breaker import CircuitBreaker
 from raptscallions_ai.errors import AiError
+from raptscallions_ai.recovery import Recovery, Route, checked_models, checked_on_interrupt
 from raptscallions_ai.stream import ChatStream
 from raptscallions_ai.timeouts import Timeouts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Unpack
 
@@ -21,15 +25,30 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._wire.sdk import Connections
     from raptscallions_ai.call import GatewayCall
+    from raptscallions_ai.generation import GenerationInfo
     from raptscallions_ai.messages import Messages
     from raptscallions_ai.models import ModelInfo
-    from raptscallions_ai.options import CallOptions
+    from raptscallions_ai.options import CallOptions, OnInterrupt
     from raptscallions_ai.result import ChatResult
     from raptscallions_ai.settings import AiSettings
 
 __all__ = ["ChatClient", "OpenRouterClient", "openrouter_client"]
 
 _log = logging.getLogger("raptscallions_ai")
+_STATE = frozenset(
+    {
+        "_breakers",
+        "_calls",
+        "_closed",
+        "_connections",
+        "_context_lengths",
+        "_fallback_clients",
+        "_fallback_models",
+        "_on_interrupt",
+        "_settings",
+        "_timeouts",
+    }
+)
 
 
 class ChatClient(Protocol):
@@ -64,12 +83,19 @@ class OpenRouterClient:
         default_model: The model of calls that name none; else `AI_DEFAULT_MODEL`.
         timeout: Seconds until the first content and between each next, or `Timeouts`.
         max_retries: Further attempts before the first content, 0 to 5.
+        on_interrupt: What to do when an answer breaks off: `fail` raises the error, `restart` asks anew and yields a
+            `restarted` chunk, `continue` lets the model go on where it is known to; else `AI_ON_INTERRUPT`.
+        fallback_models: Models to ask in order when the first one fails or is silent; else `AI_FALLBACK_MODELS`.
+        fallback_clients: Clients to ask after those: of another gateway, or with another key. One of the same gateway
+            is asked for the call's model, one of another gateway for its own default model; then for its own
+            `fallback_models`. They are not closed with this client.
         settings: Settings to use instead of the environment's; the arguments above win over them.
         openai_client: An `openai.AsyncOpenAI` of your own, used with its own URL and key and never closed here.
 
     Raises:
         ConfigurationError: Something is missing or invalid; the message names all of it.
-        ValueError: `timeout` is not positive.
+        TypeError: `fallback_models` or `fallback_clients` is not a sequence of such.
+        ValueError: `timeout` is not positive, or `on_interrupt` is unknown.
     """
 
     def __init__(
@@ -80,6 +106,9 @@ class OpenRouterClient:
         timeout: float | Timeouts | None = None,
         max_retries: int | None = None,
         *,
+        on_interrupt: OnInterrupt | None = None,
+        fallback_models: Sequence[str] | None = None,
+        fallback_clients: Sequence[OpenRouterClient] = (),
         settings: AiSettings | None = None,
         openai_client: AsyncOpenAI | None = None,
     ) -> None:
@@ -98,6 +127,13 @@ class OpenRouterClient:
         del api_key, base_url  # a traceback with local variables must not show them if the next line raises
         self._settings = _resolve(settings, given, trusted=openai_client is not None)
         self._timeouts = self._settings.timeouts if timeout is None else Timeouts.of(timeout)
+        self._on_interrupt: OnInterrupt = checked_on_interrupt(on_interrupt or self._settings.on_interrupt)
+        self._fallback_models = checked_models(
+            self._settings.fallback_models if fallback_models is None else fallback_models
+        )
+        self._fallback_clients = _checked_clients(fallback_clients)
+        self._breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
+        self._context_lengths: dict[str, int] = {}
         self._connections = _connections(self._settings, openai_client)
 
     def stream_chat(
@@ -151,7 +187,26 @@ class OpenRouterClient:
 
         _log.info("listing models")
         redact = Redactor([self._settings.api_key.get_secret_value()], [])
-        return await fetch_models(self._connect(), self._timeouts, redact=redact)
+        models = await fetch_models(self._connect(), self._timeouts, redact=redact)
+        # Remembered, so that a conversation that is too long for one model is not tried on a smaller one.
+        self._context_lengths.update({model.id: model.context_length for model in models if model.context_length})
+        return models
+
+    async def generation(self, generation_id: str, *, patience: float = 15.0) -> GenerationInfo:
+        """Return what the gateway's books say of a generation: its real cost, also if its stream was cut or left.
+
+        Args:
+            generation_id: `ChatResult.id`, `AiError.request_id` or `Attempt.generation_id`.
+            patience: Seconds to keep asking while the gateway does not know the id; its books need a moment.
+
+        Raises:
+            BadRequestError: The gateway does not know the id; `status_code` is 404.
+            AiError: The books could not be had.
+        """
+        from raptscallions_ai.generation import fetch_generation
+
+        secret = self._settings.api_key.get_secret_value()
+        return await fetch_generation(self._connect(), generation_id, self._timeouts, secret=secret, patience=patience)
 
     async def warm_up(self) -> None:
         """Load the SDK ahead of the first call, off the loop's thread, so that no call waits for its import."""
@@ -177,22 +232,51 @@ class OpenRouterClient:
         from raptscallions_ai.call import CallPolicy, GatewayCall
 
         settings = self._settings
-        timeout, retries, usage = options.get("timeout"), options.get("max_retries"), options.get("require_usage")
-        if retries is not None and (type(retries) is not int or not 0 <= retries <= 5):
-            raise ValueError("max_retries must be a whole number from 0 to 5")
+        usage, on_interrupt = options.get("require_usage"), options.get("on_interrupt")
+        request = build_request(messages, model=model or settings.default_model, stream=stream, options=options)
+        routes = self._routes(request.model, options)
+        recovery = Recovery(
+            routes,
+            on_interrupt=self._on_interrupt if on_interrupt is None else checked_on_interrupt(on_interrupt),
+            prefill=options.get("prefill"),
+            after_content_policy=bool(options.get("fallback_on_content_policy")),
+        )
         policy = CallPolicy(
-            timeouts=self._timeouts if timeout is None else Timeouts.of(timeout),
-            max_retries=settings.max_retries if retries is None else retries,
+            total=routes[0].timeouts.total,
             require_usage=settings.require_usage if usage is None else usage,
             include_waiting=bool(options.get("include_waiting")),
             max_event_bytes=settings.max_event_bytes,
             log_content=settings.log_content,
-            secret=settings.api_key.get_secret_value(),
         )
-        request = build_request(messages, model=model or settings.default_model, stream=stream, options=options)
-        call = GatewayCall(self._connect(), request, policy)
+        call = GatewayCall(request, recovery, policy, secrets=list({route.secret for route in routes}))
         self._calls.add(call)
         return ChatStream(call)
+
+    def _routes(self, model: str, options: CallOptions) -> list[Route]:
+        """Return the ways to an answer from this client and its fallbacks, the first choice first."""
+        given = options.get("fallback_models")
+        models = [model, *(self._fallback_models if given is None else checked_models(given))]
+        routes = [self._route(name, options) for name in dict.fromkeys(models)]
+        for client in self._fallback_clients:
+            same_gateway = client._settings.gateway_url == self._settings.gateway_url
+            models = [model if same_gateway else client._settings.default_model, *client._fallback_models]
+            routes += [client._route(name, options) for name in dict.fromkeys(models)]
+        return routes
+
+    def _route(self, model: str, options: CallOptions) -> Route:
+        timeout, retries = options.get("timeout"), options.get("max_retries")
+        if retries is not None and (type(retries) is not int or not 0 <= retries <= 5):
+            raise ValueError("max_retries must be a whole number from 0 to 5")
+        return Route(
+            connections=self._connect(),
+            gateway=self._settings.gateway_url,
+            model=model,
+            secret=self._settings.api_key.get_secret_value(),
+            timeouts=self._timeouts if timeout is None else Timeouts.of(timeout),
+            max_retries=self._settings.max_retries if retries is None else retries,
+            breaker=self._breakers[model],
+            context_length=self._context_lengths.get(model),
+        )
 
     def _connect(self) -> Connections:
         if self._closed:
@@ -220,7 +304,7 @@ class EnvironmentClient(OpenRouterClient):
         pass
 
     def __getattr__(self, name: str) -> Any:
-        if name not in ("_calls", "_closed", "_connections", "_settings", "_timeouts"):
+        if name not in _STATE:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         with self._building:
             if name not in self.__dict__:
@@ -243,6 +327,13 @@ class EnvironmentClient(OpenRouterClient):
 
 openrouter_client: OpenRouterClient = EnvironmentClient()
 """A client for the whole process, of the environment's settings; importing it reads nothing."""
+
+
+def _checked_clients(clients: Sequence[OpenRouterClient]) -> tuple[OpenRouterClient, ...]:
+    for client in cast("Sequence[object]", clients):
+        if not isinstance(client, OpenRouterClient):
+            raise TypeError(f"fallback_clients must be OpenRouterClients, not {type(client).__name__}")
+    return tuple(clients)
 
 
 def _connections(settings: AiSettings, openai_client: AsyncOpenAI | None) -> Connections:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, cast
 
-from raptscallions_ai._wire.json import json_list, json_object, parse_json
-from raptscallions_ai.errors import AiError, InvalidResponseError, ModelNotAvailableError, TimeoutError
+from raptscallions_ai._wire.json import json_list, json_object
+from raptscallions_ai.errors import InvalidResponseError
+from raptscallions_ai.fetch import fetch_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,28 +55,10 @@ async def fetch_models(
     Raises:
         AiError: The list could not be had.
     """
-    from raptscallions_ai._wire.foreign import ai_error
-    from raptscallions_ai._wire.sdk import get_json
-
-    limits = [limit for limit in (timeouts.first_chunk, timeouts.total) if limit is not None]
-    limit = min(limits, default=None)
-    error: AiError | None = None
-    body = b""
-    deadline = asyncio.timeout(limit)
-    try:
-        async with deadline:
-            sdk = await connections.get()
-            body = await get_json(sdk, "/models", connect_timeout=timeouts.connect)
-    except Exception as exception:
-        if deadline.expired():
-            error = TimeoutError(round((limit or 0) * 1000), phase="total")
-        else:
-            error = ai_error(exception, model="", redact=redact, connect_timeout=timeouts.connect)
-    if isinstance(error, ModelNotAvailableError):  # a 404, which says this of a chat
-        error = InvalidResponseError("there is no list of models - check AI_GATEWAY_URL", details=error.details)
-    if error is not None:
-        raise error.bare()
-    return _read(parse_json(body))
+    document = await fetch_json(connections, "/models", timeouts, redact=redact)
+    if document is None:
+        raise InvalidResponseError("there is no list of models - check AI_GATEWAY_URL")
+    return _read(document)
 
 
 def _read(document: object) -> list[ModelInfo]:

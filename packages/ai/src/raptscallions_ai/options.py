@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from raptscallions_ai.timeouts import Timeouts
 
-__all__ = ["CallOptions", "ChatOptions"]
+__all__ = ["CallOptions", "ChatOptions", "OnInterrupt"]
+
+OnInterrupt: TypeAlias = Literal["fail", "restart", "continue"]
+"""What to do when an answer breaks off: raise the error, ask anew, or let the model go on from where it was."""
 
 
 class ChatOptions(TypedDict, total=False):
@@ -58,7 +61,7 @@ class ChatOptions(TypedDict, total=False):
     verbosity: Literal["low", "medium", "high", "xhigh", "max"] | None
     """How wordy the answer is to be."""
     models: Sequence[str] | None
-    """OpenRouter: models that the gateway tries in order when the first fails."""
+    """OpenRouter: models that the gateway itself tries in order when the first fails; see also `fallback_models`."""
     provider: Mapping[str, Any] | None
     """OpenRouter: provider routing, such as `{"order": [...], "require_parameters": True}`."""
     plugins: Sequence[Mapping[str, Any]] | None
@@ -84,6 +87,14 @@ class CallOptions(ChatOptions, total=False):
     """Whether an answer without usage is an error; else what the settings say, which is yes."""
     include_waiting: bool | None
     """Whether the gateway's keep-alives are yielded as `waiting` chunks; no by default."""
+    on_interrupt: OnInterrupt | None
+    """What to do when the answer breaks off: `fail`, `restart` or `continue`; else the client's, which is `fail`."""
+    prefill: bool | None
+    """Whether the model goes on from an assistant message at the end, for `continue`; else what is known of it."""
+    fallback_models: Sequence[str] | None
+    """Models to ask in order when the first one fails or is silent; else the client's. An empty list for none."""
+    fallback_on_content_policy: bool | None
+    """Whether a content-policy rejection, too, is a reason to ask the next model; no by default."""
     extra_headers: Mapping[str, str] | None
     """Further headers of the request."""
     extra_query: Mapping[str, object] | None

@@ -34,7 +34,8 @@ class Usage:
         reasoning_tokens: The part of the answer's tokens that was reasoning.
         cached_tokens: The part of the request's tokens that was read from a prompt cache.
         cache_write_tokens: The part of the request's tokens that was written to a prompt cache.
-        cost: What the call cost in USD; None if the gateway did not say.
+        cost: What the call cost in USD; None if the gateway did not say. With a `cost_source` of `unknown` a figure
+            is only the part that is known, because an attempt that was cut off left its own cost open.
         cost_source: Where `cost` is from.
         upstream_cost: What the provider behind the gateway charges, in USD; with a key of one's own
             (`is_byok`) this is the real spend and `cost` only the gateway's fee.
@@ -58,6 +59,35 @@ class Usage:
     def reported(self) -> bool:
         """Whether the gateway reported usage at all; if not, all counts are 0 because they are unknown."""
         return bool(self.raw)
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return the sum of two usages; it is as uncertain as the more uncertain of the two.
+
+        `raw` is that of the last one that reported any.
+        """
+        sources = {self.cost_source, other.cost_source}
+        return Usage(
+            **{name: getattr(self, name) + getattr(other, name) for name in _COUNTS},
+            cost=_sum(self.cost, other.cost),
+            cost_source="unknown" if "unknown" in sources else "priced" if "priced" in sources else "reported",
+            upstream_cost=_sum(self.upstream_cost, other.upstream_cost),
+            is_byok=self.is_byok or other.is_byok,
+            raw=other.raw or self.raw,
+        )
+
+
+_COUNTS = (
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "reasoning_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+)
+
+
+def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return one if other is None else other if one is None else one + other
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +145,9 @@ class Attempt:
         status_code: That error's status.
         duration: Seconds from sending the request to its end, or to its first content if it answered.
         delay: Seconds that were waited before the next attempt; None if there was none.
+        gateway: The base URL that was asked.
+        generation_id: The gateway's id of the generation, where it told one; what `client.generation` takes.
+        usage: What the attempt used, as far as the gateway told; None if it failed before anything was billed.
     """
 
     model: str
@@ -123,6 +156,9 @@ class Attempt:
     status_code: int | None = None
     duration: float = 0.0
     delay: float | None = None
+    gateway: str = ""
+    generation_id: str | None = None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +167,7 @@ class ChatResult:
 
     Attributes:
         content: The answer's text; empty for an answer of tool calls only.
-        usage: Tokens and cost; `usage.reported` tells whether the gateway reported any.
+        usage: Tokens and cost of all attempts; `usage.reported` tells whether the gateway reported any.
         model: The model that answered, in the gateway's words; it may differ from the one asked for.
         finish_reason: Why the answer ended; a `FinishReason`, another word of the gateway's, or None.
         tool_calls: The tool calls that the model asks for, in order.

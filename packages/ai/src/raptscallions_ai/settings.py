@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from raptscallions_ai.errors import ConfigurationError
+from raptscallions_ai.options import OnInterrupt
 from raptscallions_ai.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ _ARGUMENTS = {"AI_GATEWAY_URL": "base_url", "AI_API_KEY": "api_key", "AI_DEFAULT
 
 def _absent_if_empty(value: object) -> object:
     return None if value == "" else value
+
+
+def _listed(value: object) -> object:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
 OptionalMs = Annotated[int | None, BeforeValidator(_absent_if_empty)]
@@ -84,6 +89,12 @@ class AiSettings(BaseSettings):
         description="longest duration of a whole call, in milliseconds; empty for no limit",
     )
     max_retries: int = Field(2, ge=0, le=5, description="further attempts after a failure that may pass, 0 to 5")
+    on_interrupt: OnInterrupt = Field(
+        "fail", description="what to do when an answer breaks off: fail, restart or continue"
+    )
+    fallback_models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        (), description="models to ask in order when the first one fails or is silent, separated by commas"
+    )
     app_url: str | None = Field(None, description="your app's URL, for the gateway's attribution (HTTP-Referer)")
     app_title: str | None = Field(None, description="your app's name, for the gateway's attribution")
     require_usage: bool = Field(True, description="whether an answer without usage is an error")
@@ -265,6 +276,8 @@ def _says(problem: ErrorDetails, variable: str) -> str:
         return "must be true or false"
     if variable == "AI_MAX_RETRIES":
         return "must be a whole number from 0 to 5"
+    if variable == "AI_ON_INTERRUPT":
+        return "must be fail, restart or continue"
     if variable.endswith("_MS"):
         return f"must be a whole number of milliseconds, from 1 to {_LONGEST_MS}"
     return problem["msg"].replace("Input should be", "must be")

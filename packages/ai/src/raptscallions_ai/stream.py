@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
-from raptscallions_ai.chunks import ContentChunk, DoneChunk
+from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.errors import AiError, StreamInterruptedError
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.result import ChatResult
+    from raptscallions_ai.result import ChatResult, Usage
 
 __all__ = ["ChatStream", "ChunkSource"]
 
@@ -31,6 +31,10 @@ class ChunkSource(Protocol):
 
     def partial(self) -> ChatResult:
         """Return what has arrived so far."""
+        ...
+
+    async def settle(self) -> Usage:
+        """Return what was used, looked up where the answer did not tell."""
         ...
 
     async def aclose(self) -> None:
@@ -74,7 +78,11 @@ class ChatStream:
 
     @property
     def text_stream(self) -> AsyncGenerator[str]:
-        """The answer's text only, as an async iterator of `str`; other chunks are passed over."""
+        """The answer's text only, as an async iterator of `str`; other chunks are passed over.
+
+        Text that was yielded cannot be taken back: if the answer restarts (`on_interrupt="restart"`) after there was
+        some, the error that interrupted it is raised.
+        """
         return self._text()
 
     async def result(self) -> ChatResult:
@@ -89,6 +97,20 @@ class ChatStream:
         if self._result is None:
             raise self._left_early()
         return self._result
+
+    async def settle(self) -> Usage:
+        """Stop the stream if it is not at its end, and return what the call used, with its real cost.
+
+        What the gateway told is returned at once. For an answer that was left, cut off or asked for more than once,
+        it is asked by generation id, for at most 15 seconds an attempt; OpenRouter's books need a moment. Where it
+        cannot tell, `cost_source` is `unknown` and `cost` is what is known of it, if anything.
+
+        Raises:
+            AiError: The gateway could not be asked.
+        """
+        if not self._ended:
+            await self.aclose()
+        return await self._source.settle()
 
     async def aclose(self) -> None:
         """Stop: close the connection; an iteration in another task ends. Safe to call at any time, and again."""
@@ -158,9 +180,14 @@ class ChatStream:
         return StreamInterruptedError("the stream was closed before it was complete", partial=self.partial)
 
     async def _text(self) -> AsyncGenerator[str]:
+        given = False
         async for chunk in self:
             if type(chunk) is ContentChunk:
+                given = True
                 yield chunk.content
+            elif given and type(chunk) is RestartedChunk:
+                await self.aclose()
+                raise chunk.error
 
     def __del__(self) -> None:
         self.abandon()

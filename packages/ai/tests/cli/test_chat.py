@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raptscallions_ai import ToolCall
-from raptscallions_ai.testing import chunk, sse, usage
+from raptscallions_ai.testing import Cut, chunk, sse, usage
 from raptscallions_ai.testing.wire import DONE
 
 if TYPE_CHECKING:
@@ -176,3 +176,37 @@ def test_unknown_cost_and_usage_are_called_unknown(fake_gateway: FakeGateway, in
     line = invoke("chat", "hi", AI_REQUIRE_USAGE="false").stderr
 
     assert line.startswith("fake/model-1 | tokens not reported | cost not reported | first token after")
+
+
+def interrupted_once(gateway: FakeGateway) -> None:
+    gateway.reply(sse(chunk("Once")), Cut())
+    gateway.stream("There")
+
+
+def test_a_person_is_told_that_the_answer_starts_again(fake_gateway: FakeGateway, on_terminal: OnTerminal) -> None:
+    interrupted_once(fake_gateway)
+
+    terminal = on_terminal("chat", "hi", AI_ON_INTERRUPT="restart")
+
+    assert terminal.leave() == 0
+    assert re.search(r"Once\s+.*closed in the middle.*; the answer starts again:\s+There", terminal.shown, re.DOTALL)
+
+
+def test_a_pipe_does_not_get_two_answers(fake_gateway: FakeGateway, invoke: Invoke) -> None:
+    interrupted_once(fake_gateway)
+
+    result = invoke("chat", "hi", AI_ON_INTERRUPT="restart")
+
+    assert result.stdout == "Once\n"
+    assert result.exit_code == 1
+    assert "closed in the middle" in result.stderr
+
+
+def test_json_lines_say_what_is_void(fake_gateway: FakeGateway, invoke: Invoke) -> None:
+    interrupted_once(fake_gateway)
+
+    result = invoke("chat", "hi", "--json", AI_ON_INTERRUPT="restart")
+
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["type"] for line in lines] == ["content", "restarted", "content", "done"]
+    assert (lines[1]["discarded"], lines[1]["error"]["name"]) == ("Once", "StreamInterruptedError")

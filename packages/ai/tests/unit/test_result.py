@@ -192,3 +192,15 @@ def test_the_last_chunk_has_the_usage_of_its_result() -> None:
 )  # fmt: skip
 def test_the_url_of_an_image(image: dict[str, Any], url: str | None) -> None:
     assert ImageChunk(image).url == url
+
+
+def test_usages_add_up_and_an_unknown_cost_makes_the_sum_unknown() -> None:
+    one = Usage(1, 2, 3, 1, 1, 1, Decimal("0.1"), "reported", Decimal("0.2"), raw={"a": 1})
+    other = Usage(10, 20, 30, cost=Decimal("0.5"), cost_source="reported", is_byok=True, raw={"b": 1})
+    added = one + other
+    assert added == Usage(11, 22, 33, 1, 1, 1, Decimal("0.6"), "reported", Decimal("0.2"), is_byok=True, raw={"b": 1})
+    priced = Usage(cost=Decimal(1), cost_source="priced")
+    assert (one + priced).cost_source == "priced"
+    assert ((one + Usage()).cost, (one + Usage()).cost_source) == (Decimal("0.1"), "unknown")
+    assert (Usage() + Usage()).cost is None
+    assert (Usage() + one).raw == {"a": 1}

@@ -102,6 +102,8 @@ def test_defaults(key: str) -> None:
         "connect_timeout_ms": 10_000,
         "total_timeout_ms": None,
         "max_retries": 2,
+        "on_interrupt": "fail",
+        "fallback_models": (),
         "app_url": None,
         "app_title": None,
         "require_usage": True,

@@ -161,3 +161,34 @@ def test_the_repr_shows_neither_prompt_nor_headers() -> None:
     request = build("my secret", extra_headers={"X-A": "another secret"}, extra_query={"q": "third secret"})
     assert "secret" not in repr(request)
     assert "'m'" in repr(request)
+
+
+def test_the_same_request_to_another_model_keeps_every_byte_but_the_name() -> None:
+    request = build("Hi, é😀", temperature=0.1, extra_body={"own": [1, 2.5, None]}, model="first/one")
+    other = request.for_model("second")
+    assert other.body == request.body.replace(b"first/one", b"second")
+    assert (other.model, request.model) == ("second", "first/one")
+
+
+def test_a_request_is_continued_from_a_copy() -> None:
+    conversation: list[Any] = [{"role": "user", "content": "Tell"}]
+    request = build(conversation)
+    conversation.append({"role": "user", "content": "later"})
+    continued = json.loads(request.continuing("Once").body)
+    assert continued["messages"] == [{"role": "user", "content": "Tell"}, {"role": "assistant", "content": "Once"}]
+    assert len(json.loads(request.body)["messages"]) == 1
+
+
+def test_a_beginning_that_is_there_already_is_lengthened() -> None:
+    text = build([user("Tell"), {"role": "assistant", "content": "Once"}]).continuing(" upon")
+    assert json.loads(text.body)["messages"][-1] == {"role": "assistant", "content": "Once upon"}
+    parts = build([user("Tell"), {"role": "assistant", "content": [{"type": "text", "text": "Once"}]}])
+    assert len(json.loads(parts.continuing(" upon").body)["messages"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "plain"),
+    [({}, True), ({"tools": []}, True), ({"response_format": {"type": "text"}}, False), ({"reasoning": {}}, False)],
+)
+def test_plain_text_is_what_can_be_continued(options: dict[str, Any], plain: bool) -> None:
+    assert build(**options).is_plain_text is plain

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._wire.chunk import WireChoice, WireChunk, WireDelta
     from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.result import Usage
 
 __all__ = ["Fold"]
 
@@ -82,6 +83,11 @@ class Fold:
     def generation_id(self) -> str | None:
         """The gateway's id of the generation, once a chunk has told it."""
         return self._id
+
+    @property
+    def usage(self) -> Usage:
+        """What the gateway has told of the usage so far."""
+        return self._usage.result()
 
     @property
     def anything(self) -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import openai
 
-__all__ = ["ai_error", "lost_connection"]
+__all__ = ["ai_error", "is_not_found", "lost_connection"]
 
 _NOT_DECOMPRESSED = "the body could not be decompressed"
 _REASONS = {
@@ -75,6 +75,13 @@ def ai_error(
     if isinstance(exception, openai.APIResponseValidationError):
         return InvalidResponseError("the SDK could not read it")
     return AiError(f"Unexpected error: {type(exception).__name__}", details={"reason": type(exception).__name__})
+
+
+def is_not_found(exception: Exception) -> bool:
+    """Whether the gateway answered with status 404."""
+    import openai
+
+    return isinstance(exception, openai.APIStatusError) and exception.status_code == 404
 
 
 def lost_connection(exception: Exception) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -44,6 +44,32 @@ class ChatRequest:
     conversation: list[Mapping[str, object]] = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, object] = field(repr=False)
+
+    def for_model(self, model: str) -> ChatRequest:
+        """Return the same request to another model."""
+        fields = self._fields()
+        fields["model"] = model
+        return replace(self, model=model, body=_encode(fields))
+
+    def continuing(self, text: str) -> ChatRequest:
+        """Return the same request, with `text` as the beginning of the answer that the model is to go on with."""
+        fields = self._fields()
+        conversation: list[dict[str, Any]] = fields["messages"]
+        last = conversation[-1] if conversation else {}
+        if last.get("role") == "assistant" and isinstance(last.get("content"), str):
+            last["content"] += text
+        else:
+            conversation.append({"role": "assistant", "content": text})
+        return replace(self, body=_encode(fields))
+
+    @property
+    def is_plain_text(self) -> bool:
+        """Whether it asks for nothing but text: no given format and no visible reasoning."""
+        return not self._fields().keys() & {"response_format", "reasoning", "reasoning_effort"}
+
+    def _fields(self) -> dict[str, Any]:
+        # Read back from the bytes, so that a conversation that the caller has gone on with meanwhile changes nothing.
+        return msgspec.json.decode(self.body, type=dict[str, Any])
 
 
 def build_request(messages: Messages, *, model: str, stream: bool, options: CallOptions) -> ChatRequest:

@@ -182,7 +182,7 @@ async def post_chat(sdk: AsyncOpenAI, request: ChatRequest, *, connect_timeout: 
     raise RedirectRefusedError("itself, again and again")
 
 
-async def get_json(sdk: AsyncOpenAI, path: str, *, connect_timeout: float | None) -> bytes:
+async def get_json(sdk: AsyncOpenAI, path: str, query: Mapping[str, object], *, connect_timeout: float | None) -> bytes:
     """Return the body of a GET request.
 
     Raises:
@@ -190,7 +190,9 @@ async def get_json(sdk: AsyncOpenAI, path: str, *, connect_timeout: float | None
     """
     import httpx2
 
-    response = await sdk.get(path, cast_to=httpx2.Response, options=_options(connect_timeout=connect_timeout))
+    options = _options(connect_timeout=connect_timeout)
+    options["params"] = query
+    response = await sdk.get(path, cast_to=httpx2.Response, options=options)
     return response.content
 
 

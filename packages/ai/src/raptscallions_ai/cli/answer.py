@@ -33,6 +33,10 @@ async def _show_text(stream: ChatStream, console: Console) -> ChatResult:
             console.text(chunk.content)
         elif chunk.type == "reasoning":
             console.reasoning(chunk.content)
+        elif chunk.type == "restarted":
+            if not console.is_read_by_a_person:
+                raise chunk.error  # what reads a pipe cannot be told that the text so far is void
+            console.note(f"{chunk.error.message}; the answer starts again:")
     console.end_line()
     return await stream.result()
 

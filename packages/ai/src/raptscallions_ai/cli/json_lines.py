@@ -28,6 +28,8 @@ def chunk_object(chunk: StreamChunk) -> dict[str, Any]:
     """Return a chunk as it is written: its type and its fields; costs are strings, so that no digit is lost."""
     if chunk.type == "done":
         return _done(chunk)
+    if chunk.type == "restarted":
+        return {"type": chunk.type, "discarded": chunk.discarded.content, "error": error_object(chunk.error)}
     return {"type": chunk.type, **{name: getattr(chunk, name) for name in chunk.__struct_fields__}}
 
 
@@ -74,5 +76,5 @@ def _usage(usage: Usage) -> dict[str, Any]:
 
 
 def _attempts(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
-    names = ("model", "error", "message", "status_code", "duration", "delay")
+    names = ("model", "error", "message", "status_code", "duration", "delay", "gateway", "generation_id")
     return [{name: getattr(attempt, name) for name in names} for attempt in attempts]

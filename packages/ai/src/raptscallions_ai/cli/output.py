@@ -59,6 +59,11 @@ class Console:
         """Whether stderr is a terminal, so that a person may be reading along."""
         return self._err.isatty()
 
+    @property
+    def is_read_by_a_person(self) -> bool:
+        """Whether stdout is a terminal."""
+        return self._out.isatty()
+
     def text(self, text: str) -> None:
         """Write a piece of the answer to stdout at once.
 

@@ -14,6 +14,7 @@ from raptscallions_ai.chunks import (
     DoneChunk,
     ImageChunk,
     ReasoningChunk,
+    RestartedChunk,
     StreamChunk,
     ToolCallChunk,
 )
@@ -68,6 +69,10 @@ class ScriptedSource:
     def partial(self) -> ChatResult:
         """Return what has arrived so far."""
         return self._partial
+
+    async def settle(self) -> Usage:
+        """Return the usage that the script tells."""
+        return self._partial.usage
 
     async def aclose(self) -> None:
         """Stop; what has arrived stays in `partial()`."""
@@ -145,6 +150,8 @@ def _folded(so_far: ChatResult, chunk: StreamChunk) -> ChatResult:
             return replace(so_far, annotations=(*so_far.annotations, annotation))
         case ImageChunk(image=image):
             return replace(so_far, images=(*so_far.images, image))
+        case RestartedChunk():
+            return ChatResult(model=so_far.model)
         case _:
             return so_far
 

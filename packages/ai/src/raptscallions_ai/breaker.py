@@ -1,0 +1,65 @@
+"""`CircuitBreaker`: remembers that a route is down, so that not every call has to find it out anew."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CircuitBreaker"]
+
+_FAILURES = 3
+_FIRST_REST = 5.0
+_LONGEST_REST = 60.0
+
+
+class CircuitBreaker:
+    """Tell whether a route should be asked, from how it answered before.
+
+    After three calls in a row that failed on the route it is left alone, for five seconds at first. Then one call
+    may try it: if that is answered the route is back, else it rests twice as long, up to a minute. A call that never
+    reports back, because its caller left, counts for nothing; the next may try after another rest.
+
+    See Michael Nygard, "Release It!", chapter "Stability patterns".
+
+    Args:
+        clock: Seconds that never go back; for tests.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._rest = _FIRST_REST
+        self._rests_until: float | None = None
+        self._tried = False  # by the one call that may, since the last rest was over
+
+    def allows(self) -> bool:
+        """Whether the route may be asked now; where it is resting, at most one call a rest is let through."""
+        if self._rests_until is None:
+            return True
+        now = self._clock()
+        if now < self._rests_until:
+            return False
+        self._rests_until = now + self._rest
+        self._tried = True
+        return True
+
+    def succeeded(self) -> None:
+        """Note that the route gave a whole answer."""
+        self._failures, self._rest, self._rests_until, self._tried = 0, _FIRST_REST, None, False
+
+    def failed(self) -> None:
+        """Note that a call gave up on the route; one that was under way before the rest began changes nothing."""
+        self._failures += 1
+        if self._rests_until is None:
+            if self._failures >= _FAILURES:
+                self._rests_until = self._clock() + self._rest
+        elif self._tried:
+            self._tried = False
+            self._rest = min(2 * self._rest, _LONGEST_REST)
+            self._rests_until = self._clock() + self._rest
+
+    def __repr__(self) -> str:
+        return f"CircuitBreaker({'resting' if self._rests_until is not None else 'closed'})"
