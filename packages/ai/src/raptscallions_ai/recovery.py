@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, get_args
 
 from raptscallions_ai.errors import (
-    AuthenticationError,
     BadRequestError,
     ConfigurationError,
     ContentPolicyError,
@@ -178,7 +177,7 @@ class Recovery:
             case ContextLengthError():
                 needed = error.requested_tokens or (error.max_tokens or self.route.context_length or 0) + 1
                 return route.context_length is None or route.context_length >= needed
-            case AuthenticationError() | ConfigurationError():
+            case ConfigurationError():
                 return elsewhere
             case BadRequestError():
                 return elsewhere and error.status_code == 404  # an address that is wrong there need not be so here
