@@ -152,7 +152,7 @@ _WITHOUT_JSON = (
         "The error's body is labelled as an event stream.",
         Reply((b'data: {"error":{"message":"Too busy"}}\n\n',), 503),
         Fails(error="ProviderError", status_code=503),
-        sources.OPENROUTER_TRAFFIC,
+        sources.PRECAUTION,
     ),
 )
 

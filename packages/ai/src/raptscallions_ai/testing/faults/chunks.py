@@ -26,7 +26,7 @@ def _shape(
     title: str,
     *parts: bytes,
     expected: Expected = COMPLETE,
-    source: str = sources.OPENROUTER_TRAFFIC,
+    source: str = sources.PRECAUTION,
     require_usage: bool = True,
 ) -> Fault:
     return Fault(
@@ -56,6 +56,7 @@ _END = (
         "end-with-text",
         "The last text shares a chunk with the finish reason.",
         BEGUN + sse(chunk(_LAST, finish_reason="stop")) + USAGE + DONE,
+        source=sources.OPENROUTER_TRAFFIC,
     ),
     _shape(
         "end-finish-absent",
@@ -91,6 +92,7 @@ _END = (
         + sse(chunk(choices=[], usage=usage(), error={"code": 400, "message": "Token limit reached"}))
         + DONE,
         expected=Complete(finish_reason="length"),
+        source=sources.OPENROUTER_TRAFFIC,
     ),
     _shape(
         "end-length-then-typed-error",
@@ -160,7 +162,12 @@ _ODD = (
         sse(chunk(choices=[], debug={"echo_upstream_body": {}})) + WHOLE,
         source=sources.STREAMING,
     ),
-    _shape("chunk-choices-null", "A chunk has null for choices.", sse(chunk(choices=None)) + WHOLE),
+    _shape(
+        "chunk-choices-null",
+        "A chunk has null for choices.",
+        sse(chunk(choices=None)) + WHOLE,
+        source=sources.OPENROUTER_TRAFFIC,
+    ),
     _shape(
         "chunk-delta-null", "A choice has null for a delta.", sse(chunk(choices=[{"index": 0, "delta": None}])) + WHOLE
     ),
@@ -189,7 +196,7 @@ _ODD = (
     ),
     _shape(
         "chunk-parts",
-        "The content is a list of parts.",
+        "A delta's content is a list of parts.",
         sse(chunk(delta={"content": [{"type": "text", "text": TEXT}]})) + END,
     ),
     _shape(

@@ -93,14 +93,14 @@ _ENDS = (
         "The stream ends after a chunk without text.",
         stream(sse(chunk(""))),
         Fails(error="StreamInterruptedError", status_code=502, partial="", retryable=True),
-        sources.OPENROUTER_TRAFFIC,
+        sources.PRECAUTION,
     ),
     _cut(
         "cut-after-comments",
         "The stream ends after keep-alives alone.",
         stream(b": OPENROUTER PROCESSING\n\n" * 2),
         Fails(error="InvalidResponseError", status_code=502, says="empty", retryable=True),
-        sources.OPENROUTER_TRAFFIC,
+        sources.PRECAUTION,
     ),
 )
 

@@ -52,7 +52,7 @@ class Complete:
     waiting: bool = False
 
     def __str__(self) -> str:
-        parts = [f"complete, `{self.finish_reason}`"]
+        parts = ["complete, " + (f"`{self.finish_reason}`" if self.finish_reason else "no finish reason")]
         if self.tool_calls:
             parts.append(f"{len(self.tool_calls)} tool call{'s'[: len(self.tool_calls) > 1]}")
         if self.requests > 1:
@@ -96,7 +96,7 @@ class Fails:
         parts = [f"`{self.error}` ({self.status_code})"]
         if phase := self.details.get("phase"):
             parts.append(f"phase `{phase}`")
-        if self.retry_after is not None:
+        if self.retry_after is not None and self.retry_after >= 1:
             parts.append(f"retry after {self.retry_after:g} s")
         if self.partial:
             parts.append("keeps the text so far")

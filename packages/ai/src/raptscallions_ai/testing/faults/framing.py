@@ -165,18 +165,25 @@ _ENDS = (
         "sse-done-without-blank-line",
         "The end mark lacks its blank line.",
         WHOLE.removesuffix(b"\n\n"),
-        source=sources.OPENROUTER_TRAFFIC,
+        source=sources.PRECAUTION,
     ),
-    _legal("sse-done-with-blanks", "Blanks stand around the end mark.", WHOLE.replace(b"[DONE]", b"  [DONE] ")),
-    _legal("sse-data-after-done", "Another answer follows the end mark.", WHOLE + BEGUN),
-    _legal("sse-garbage-after-done", "Garbage follows the end mark.", WHOLE + b"data: {oops\n\n"),
-    _legal("sse-leading-blank-lines", "Blank lines precede the first event.", b"\n\n \n\n".replace(b" ", b""), WHOLE),
+    _legal(
+        "sse-done-with-blanks",
+        "Blanks stand around the end mark.",
+        WHOLE.replace(b"[DONE]", b"  [DONE] "),
+        source=sources.PRECAUTION,
+    ),
+    _legal("sse-data-after-done", "Another answer follows the end mark.", WHOLE + BEGUN, source=sources.PRECAUTION),
+    _legal(
+        "sse-garbage-after-done", "Garbage follows the end mark.", WHOLE + b"data: {oops\n\n", source=sources.PRECAUTION
+    ),
+    _legal("sse-leading-blank-lines", "Blank lines precede the first event.", b"\n\n\n\n", WHOLE),
     _fault(
         "sse-content-type-json",
         "The stream is labelled as JSON.",
         stream(WHOLE, content_type="application/json"),
         COMPLETE,
-        sources.OPENROUTER_TRAFFIC,
+        sources.PRECAUTION,
     ),
     _fault(
         "sse-content-type-charset",
@@ -190,7 +197,7 @@ _ENDS = (
         "The stream is labelled as plain text in another character set.",
         stream(sse(json.dumps(chunk(_ACCENTS), ensure_ascii=False)), END, content_type="text/plain; charset=latin-1"),
         Complete(content=_ACCENTS),
-        sources.SSE,
+        sources.PRECAUTION,
     ),
 )
 

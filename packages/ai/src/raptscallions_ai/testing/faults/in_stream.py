@@ -92,7 +92,9 @@ _SHAPES = (
         sse({"error": _FAILED}),
         source=sources.LITELLM,
     ),
-    _error("in-stream-text", "The error is a string.", sse({"error": "Upstream failed"}), source=sources.OLLAMA),
+    _error(
+        "in-stream-text", "The event's error is a string.", sse({"error": "Upstream failed"}), source=sources.OLLAMA
+    ),
     _error(
         "in-stream-event-error",
         "The event is named `error`.",
@@ -103,7 +105,7 @@ _SHAPES = (
         "in-stream-event-bare",
         "The event is named `error` and has a message at its top.",
         sse({"message": "Upstream failed", "code": 502}, event="error"),
-        source=sources.OPENAI,
+        source=sources.PRECAUTION,
     ),
     _error(
         "in-stream-event-text",
@@ -115,20 +117,20 @@ _SHAPES = (
         "in-stream-message",
         "The event has a message at its top and is not named.",
         sse({"message": "Upstream failed", "code": 502}),
-        source=sources.PORTKEY,
+        source=sources.PRECAUTION,
     ),
     _error(
         "in-stream-detail",
         "The event has its error in `detail`.",
         sse({"detail": "Upstream failed"}),
-        source=sources.FASTAPI,
+        source=sources.PRECAUTION,
     ),
     _error(
         "in-stream-bare-json",
         "The error comes as a line of JSON that is no event.",
         b'{"error": {"message": "Upstream failed", "code": 502}}\n\n',
         expected=_INTERRUPTED,
-        source=sources.FASTAPI,
+        source=sources.PRECAUTION,
     ),
     _error(
         "in-stream-finish-error",
@@ -173,14 +175,14 @@ _PLACES = (
         "in-stream-first",
         "The error is the first chunk.",
         expected=Fails(error="ProviderError", status_code=502, says="Upstream failed", partial=""),
-        source=sources.OPENROUTER_TRAFFIC,
+        source=sources.PRECAUTION,
         reply=stream(sse(chunk(choices=[], error=_FAILED)), DONE),
     ),
     _error(
         "in-stream-after-comments",
         "The error comes after keep-alives and before any text.",
         expected=Fails(error="ProviderError", status_code=502, says="Upstream failed"),
-        source=sources.OPENROUTER_TRAFFIC,
+        source=sources.PRECAUTION,
         reply=stream(b": OPENROUTER PROCESSING\n\n" * 3, sse({"error": _FAILED})),
     ),
     _error(

@@ -54,7 +54,7 @@ _IN_PLACE_OF_A_STREAM = (
         "The status is 200 and the error is a string.",
         json_reply({"error": "Upstream failed"}),
         _PROVIDER,
-        sources.OLLAMA,
+        sources.PRECAUTION,
     ),
     _case(
         "ok-error-list",
@@ -111,14 +111,14 @@ _IN_PLACE_OF_A_STREAM = (
         "The stream is nothing but its end mark.",
         stream(DONE),
         Fails(error="InvalidResponseError", status_code=502, retryable=True),
-        sources.OPENROUTER_TRAFFIC,
+        sources.PRECAUTION,
     ),
     _case(
         "ok-usage-alone",
         "The stream is usage and end mark, without any choice.",
         stream(sse({"id": "gen-1", "choices": [], "usage": usage()}), DONE),
         Fails(error="InvalidResponseError", status_code=502, partial="", tokens=15, retryable=True),
-        sources.OPENROUTER_TRAFFIC,
+        sources.PRECAUTION,
     ),
     _case(
         "ok-no-content", "The status is 204.", Reply((), 204, {"content-length": "0"}, "length"), _EMPTY, sources.HTTP
@@ -128,7 +128,7 @@ _IN_PLACE_OF_A_STREAM = (
         "A complete answer in one body answers a request for a stream.",
         json_reply(completion(TEXT)),
         COMPLETE,
-        sources.LITELLM,
+        sources.PRECAUTION,
     ),
     _case(
         "ok-json-labelled",
@@ -142,7 +142,7 @@ _IN_PLACE_OF_A_STREAM = (
         "An answer in one body is preceded by blanks that keep the connection alive.",
         stream(b"\n\n  \n", b" \n", json_reply(completion(TEXT)).steps[0]),
         COMPLETE,
-        sources.OPENROUTER_TRAFFIC,
+        sources.PRECAUTION,
     ),
 )
 
@@ -184,7 +184,7 @@ _IN_ONE_BODY = (
         "The list of choices is empty.",
         _with(choices=[]),
         Fails(error="InvalidResponseError", status_code=502, partial="", tokens=15),
-        sources.OPENROUTER_TRAFFIC,
+        sources.PRECAUTION,
         stream=False,
     ),
     _case(

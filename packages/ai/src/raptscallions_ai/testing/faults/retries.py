@@ -88,14 +88,12 @@ _PASSING = (
     _retried("retry-ok-error", "The first answer is an error with status 200.", json_reply({"error": _ERROR}), _ANSWER),
     _retried(
         "retry-garbled",
-        "The first event is not valid JSON.",
+        "The first answer begins with an event that is not valid JSON.",
         stream(b"data: oops\n\n"),
         _ANSWER,
         source=sources.NETWORK,
     ),
-    _retried(
-        "retry-no-choices", "The first answer has no choices.", stream(DONE), _ANSWER, source=sources.OPENROUTER_TRAFFIC
-    ),
+    _retried("retry-no-choices", "The first answer has no choices.", stream(DONE), _ANSWER, source=sources.PRECAUTION),
 )
 
 _FINAL_ONES = (

@@ -81,7 +81,7 @@ def _reset_in_body(request: RecordedRequest) -> Reply:
 _FORMS = (
     _told("retry-after-seconds", "Retry-After is a number of seconds.", _limited({"Retry-After": "30"}), 30),
     _told(
-        "retry-after-fraction", "Retry-After has a fraction.", _limited({"Retry-After": "1.5"}), 1.5, sources.NETWORK
+        "retry-after-fraction", "Retry-After has a fraction.", _limited({"Retry-After": "1.5"}), 1.5, sources.PRECAUTION
     ),
     _told("retry-after-zero", "Retry-After is zero.", _limited({"Retry-After": "0"}), 0),
     _told("retry-after-date", "Retry-After is an HTTP date.", _date, 30),

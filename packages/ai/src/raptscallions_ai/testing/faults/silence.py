@@ -103,7 +103,7 @@ _BEFORE = (
         stream(*_dripping(sse(chunk("")))),
         _passed("first_chunk", ""),
         timeouts=_FIRST,
-        source=sources.OPENROUTER_TRAFFIC,
+        source=sources.PRECAUTION,
     ),
     _silence(
         "silent-unfinished-event",
@@ -193,7 +193,7 @@ _AFTER = (
         begun(sse(chunk(" blue.")) + FINISH + USAGE, Hang()),
         COMPLETE,
         timeouts=Timeouts(connect=2.0, first_chunk=2.0, idle=2.0, total=0.4),
-        source=sources.OPENROUTER_TRAFFIC,
+        source=sources.PRECAUTION,
     ),
     _silence(
         "silent-after-done",

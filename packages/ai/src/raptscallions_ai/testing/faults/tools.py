@@ -58,13 +58,13 @@ _WHOLE = _delta(_begin(_ROME, _ROME.raw_arguments, index=0))
 
 _DELTAS = (
     _tools("tool-in-pieces", "Id and name come first, then the arguments in pieces.", _PIECES, _END),
-    _tools("tool-whole", "The call comes whole in one delta.", _WHOLE, _END, source=sources.OPENROUTER_TRAFFIC),
+    _tools("tool-whole", "The call comes whole in one delta.", _WHOLE, _END, source=sources.PRECAUTION),
     _tools(
         "tool-without-index",
         "The deltas of the call have no index.",
         _delta(_begin(_ROME)) + _delta(_more('{"city":')) + _delta(_more('"Rome"}')),
         _END,
-        source=sources.OPENROUTER_TRAFFIC,
+        source=sources.PRECAUTION,
     ),
     _tools(
         "tool-repeated-id",
@@ -88,7 +88,7 @@ _DELTAS = (
         _WHOLE + _delta(_begin(_OSLO, _OSLO.raw_arguments, index=0)),
         _END,
         expected=_BOTH,
-        source=sources.OPENROUTER_TRAFFIC,
+        source=sources.PRECAUTION,
     ),
     _tools(
         "tools-without-index",
@@ -96,7 +96,7 @@ _DELTAS = (
         _delta(_begin(_ROME, _ROME.raw_arguments), _begin(_OSLO, _OSLO.raw_arguments)),
         _END,
         expected=_BOTH,
-        source=sources.OPENROUTER_TRAFFIC,
+        source=sources.PRECAUTION,
     ),
     _tools(
         "tools-index-from-one",
@@ -104,7 +104,7 @@ _DELTAS = (
         _delta(_begin(_ROME, _ROME.raw_arguments, index=1)) + _delta(_begin(_OSLO, _OSLO.raw_arguments, index=5)),
         _END,
         expected=_BOTH,
-        source=sources.OPENROUTER_TRAFFIC,
+        source=sources.PRECAUTION,
     ),
 )
 
@@ -129,7 +129,7 @@ _ARGUMENTS = (
             }
         ),
         _END,
-        source=sources.OPENROUTER_TRAFFIC,
+        source=sources.PRECAUTION,
     ),
     _tools(
         "tool-without-id",

@@ -22,7 +22,7 @@ def _usage(
     title: str,
     *parts: bytes,
     expected: Expected = COMPLETE,
-    source: str = sources.OPENROUTER_TRAFFIC,
+    source: str = sources.PRECAUTION,
     require_usage: bool = True,
 ) -> Fault:
     return Fault(
@@ -41,12 +41,14 @@ FAULTS = (
         "usage-on-empty-finish",
         "The usage comes on a choice whose finish reason is null again.",
         _TEXT + FINISH + sse(chunk("", usage=usage())) + DONE,
+        source=sources.OPENROUTER_TRAFFIC,
     ),
     _usage("usage-without-choices", "The usage comes with an empty list of choices.", WHOLE, source=sources.STREAMING),
     _usage(
         "usage-with-finish-repeated",
         "The usage comes on a choice that repeats the finish reason.",
         _TEXT + FINISH + sse(chunk(choices=_FINISHED, usage=usage(), service_tier="default")) + DONE,
+        source=sources.OPENROUTER_TRAFFIC,
     ),
     _usage(
         "usage-on-finish",
