@@ -85,6 +85,11 @@ _END = (
         source=sources.REASONING,
     ),
     _shape(
+        "end-empty-finish",
+        "The finish reason is an empty text until the end.",
+        sse(chunk(TEXT, finish_reason="")) + END,
+    ),
+    _shape(
         "end-length-then-error",
         "After the finish reason `length` an error says that the token limit was reached.",
         _TEXT

@@ -18,6 +18,7 @@ _CUT = Fails(error="StreamInterruptedError", status_code=502, partial=PARTIAL, r
 _NOTHING = Fails(error="StreamInterruptedError", status_code=502, retryable=True)
 _GARBLED = Fails(error="InvalidResponseError", status_code=502, says="not valid JSON", partial=PARTIAL)
 _UNREACHED = Fails(error="ConnectionError", status_code=503, retryable=True)
+_OK = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"
 _BODY = completion(TEXT)
 _CHUNKED = b"transfer-encoding: chunked\r\n"
 _A_MOMENT = Pause(0.05)  # a reset may overtake what was sent just before it
@@ -81,6 +82,19 @@ _ENDS = (
         Reply((BEGUN,), framing="close"),
     ),
     _cut("cut-reset", "The connection is reset between two events.", begun(_A_MOMENT, Reset()), connection="closed"),
+    _cut(
+        "cut-reset-after-usage",
+        "The connection is reset after finish reason and usage, before the end mark.",
+        begun(sse(chunk(" blue.")) + FINISH + USAGE, _A_MOMENT, Reset()),
+        COMPLETE,
+    ),
+    _cut(
+        "cut-before-usage",
+        "The connection is closed after the finish reason, before the usage.",
+        begun(sse(chunk(" blue.")) + FINISH, Cut()),
+        Fails(error="InvalidResponseError", status_code=502, says="No usage metadata", partial=TEXT),
+    ),
+    _cut("cut-html", "A web page takes the place of the rest.", begun(b"<html><body>502 Bad Gateway</body></html>\n")),
     _cut("cut-in-event", "The stream ends inside an event.", begun(sse(chunk(" blue."))[:80])),
     _cut("cut-in-event-fin", "The connection is closed inside an event.", begun(sse(chunk(" blue."))[:80], Cut())),
     _cut(
@@ -202,6 +216,36 @@ _FRAMES = (
         "The answer is complete, but shorter than its announced length.",
         Reply((WHOLE, Cut()), headers={"content-length": "99999"}, framing="length"),
         COMPLETE,
+        sources.HTTP1,
+    ),
+    _cut(
+        "frame-trailers",
+        "The chunks of the transfer coding have extensions, and a trailer follows.",
+        raw(_CHUNKED, b"%x;n=1\r\n%s\r\n0\r\nx-trailer: 1\r\n\r\n" % (len(WHOLE), WHOLE)),
+        COMPLETE,
+        sources.HTTP1,
+    ),
+    _cut(
+        "frame-early-hints",
+        "Two preliminary answers precede the real one.",
+        Reply(
+            (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n", _OK + WHOLE), framing="raw"
+        ),
+        COMPLETE,
+        sources.HTTP,
+    ),
+    _cut(
+        "frame-two-lengths",
+        "Two different lengths are announced.",
+        raw(b"content-length: 5\r\ncontent-length: 9\r\n", WHOLE),
+        Fails(error="InvalidResponseError", status_code=502),
+        sources.HTTP1,
+    ),
+    _cut(
+        "frame-negative-length",
+        "The announced length is negative.",
+        raw(b"content-length: -5\r\n", WHOLE),
+        Fails(error="InvalidResponseError", status_code=502),
         sources.HTTP1,
     ),
     _cut(

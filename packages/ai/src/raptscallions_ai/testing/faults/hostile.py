@@ -56,6 +56,12 @@ def _raw_field(field: str) -> bytes:
     return sse(json.dumps(chunk(TEXT))[:-1] + f", {field}}}")
 
 
+def _flushed(data: bytes) -> list[bytes]:
+    """Compress events so that each can be read as soon as it has come."""
+    coder = zlib.compressobj(wbits=31)
+    return [coder.compress(event) + coder.flush(zlib.Z_SYNC_FLUSH) for event in data.splitlines(True)] + [coder.flush()]
+
+
 @cache
 def _bomb() -> bytes:
     return gzip.compress(BEGUN + b": " + b"x" * _BOMB_BYTES, 9)
@@ -216,6 +222,27 @@ _SIZES = (
         "The stream is compressed, although that was not asked for.",
         stream(gzip.compress(WHOLE), content_encoding="gzip"),
         COMPLETE,
+        source=sources.HTTP,
+    ),
+    _hostile(
+        "size-gzip-flushed",
+        "Every event of a compressed stream is flushed on its own.",
+        stream(*_flushed(WHOLE), content_encoding="gzip"),
+        COMPLETE,
+        source=sources.HTTP,
+    ),
+    _hostile(
+        "size-gzip-cut-short",
+        "The compressed stream ends in the middle of the answer.",
+        stream(gzip.compress(BEGUN)[:-8], content_encoding="gzip"),
+        Fails(error="StreamInterruptedError", status_code=502, partial=PARTIAL),
+        source=sources.HTTP,
+    ),
+    _hostile(
+        "size-unknown-coding",
+        "The body is in a coding that was not asked for and that few can read.",
+        stream(b"\x28\xb5\x2f\xfd" * 5, content_encoding="zstd"),
+        Fails(error="InvalidResponseError", status_code=502),
         source=sources.HTTP,
     ),
     _hostile(

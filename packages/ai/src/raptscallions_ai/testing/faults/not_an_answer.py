@@ -124,6 +124,20 @@ _IN_PLACE_OF_A_STREAM = (
         "ok-no-content", "The status is 204.", Reply((), 204, {"content-length": "0"}, "length"), _EMPTY, sources.HTTP
     ),
     _case(
+        "ok-json-in-event",
+        "The only event of the stream is a complete answer in one body.",
+        stream(sse(completion(TEXT)), DONE),
+        COMPLETE,
+        sources.PRECAUTION,
+    ),
+    _case(
+        "ok-json-lines",
+        "The chunks come as lines of JSON instead of events.",
+        _page(b'{"choices":[{"delta":{"content":"The sky"}}]}\n' * 2, "application/x-ndjson"),
+        Fails(error="InvalidResponseError", status_code=502),
+        "Ollama docs: streaming",
+    ),
+    _case(
         "ok-json-for-stream",
         "A complete answer in one body answers a request for a stream.",
         json_reply(completion(TEXT)),

@@ -95,6 +95,17 @@ FAULTS = (
         expected=Complete(cost=Decimal("0.00015")),
     ),
     _usage(
+        "usage-as-text",
+        "The counts are strings.",
+        _TEXT + FINISH + sse(chunk(choices=[], usage={name: str(count) for name, count in _COUNTS.items()})) + DONE,
+    ),
+    _usage(
+        "usage-empty",
+        "The usage is an empty object.",
+        _TEXT + FINISH + sse(chunk(choices=[], usage={})) + DONE,
+        expected=Fails(error="InvalidResponseError", status_code=502, says="No usage metadata", partial=TEXT),
+    ),
+    _usage(
         "usage-zero",
         "All counts are zero, because the answer came from the gateway's cache.",
         _TEXT + FINISH + sse(chunk(choices=[], usage=usage(0, 0, cost=0))) + DONE,
