@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import re
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -143,7 +144,8 @@ def check_failure(expected: Fails, heard: Heard, gateway: FakeGateway) -> None:
     assert heard.text == (expected.partial or "") or not heard.chunks
     assert "done" not in {chunk.type for chunk in heard.chunks}
     assert (error.partial.usage.total_tokens if error.partial else 0) == expected.tokens
-    assert len(error.attempts) == max(expected.requests, 1) or error.message.count("redirects")
+    # A redirect is one more request of the same attempt.
+    assert len(error.attempts) == (1 if "redirects to" in error.message else max(expected.requests, 1))
     check_silence_about(error, (gateway.api_key, PROMPT, "Ambleside-4711", *expected.hidden))
 
 
@@ -154,7 +156,7 @@ def check_silence_about(error: AiError, secrets: tuple[str, ...]) -> None:
     assert not CONTROLS.search(error.message)
     assert len(error.message) < 700
     shown = "\n".join([str(error), repr(error), str(error.to_dict()), repr(error.attempts), repr(error.partial)])
-    assert [secret for secret in secrets if secret != "\n" and secret in shown] == []
+    assert [secret for secret in secrets if secret in shown] == []
     assert (error.__cause__, error.__context__) == (None, None)
 
 
@@ -172,6 +174,8 @@ async def check_connection(fault: Fault, client: OpenRouterClient, gateway: Fake
 @pytest.mark.requirement("E04-T003.AC2")
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 async def test_fault(fault: Fault, fake_gateway: FakeGateway, base_url: str) -> None:
+    if fault.address == "ignores" and sys.platform != "linux":
+        pytest.skip("only Linux is known to ignore connections when its queue is full")
     fault.play(fake_gateway)
     settings = AiSettings.explicit(
         api_key=fake_gateway.api_key,

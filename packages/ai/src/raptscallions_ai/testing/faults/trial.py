@@ -80,10 +80,12 @@ async def observe(
             started = time.monotonic()
             asking = asyncio.create_task(_read(adapter(_trial(fault, gateway, base_url)), fault, received))
             leaving = asyncio.create_task(_leave(fault, gateway, received, asking))
-            over, _ = await asyncio.wait([asking], timeout=patience)
-            seconds = time.monotonic() - started
-            error = await _ended(asking)
-            await _ended(leaving)
+            try:
+                over, _ = await asyncio.wait([asking], timeout=patience)
+            finally:
+                seconds = time.monotonic() - started
+                error = await _ended(asking)
+                await _ended(leaving)
             released = await gateway.requests[0].closed(1.0) if fault.reader != "all" and gateway.requests else None
         return Outcome(
             text="".join(received.text),
@@ -155,7 +157,7 @@ async def _leave(fault: Fault, gateway: FakeGateway, received: _Received, asking
 
 
 async def _ended(task: asyncio.Task[None]) -> BaseException | None:
-    """Cancel a task if it is still running, and return what it raised."""
+    """Cancel a task if it is still running, and return what it raised; a client may even ignore cancellation."""
     task.cancel()
-    await asyncio.wait([task])
-    return None if task.cancelled() else task.exception()
+    await asyncio.wait([task], timeout=1.0)
+    return None if not task.done() or task.cancelled() else task.exception()
