@@ -48,6 +48,7 @@ STREAM = TEXT + END + DONE
         pytest.param(TEXT + END, id="no end mark"),
         pytest.param((TEXT + END).rstrip(b"\n"), id="no end mark and no blank line"),
         pytest.param(STREAM.replace(b"[DONE]", b"[DONE] "), id="blank after the end mark"),
+        pytest.param(STREAM.replace(b"[DONE]", b"  [DONE]"), id="blanks before the end mark"),
         pytest.param(STREAM + TEXT + b"data: nonsense\n\n", id="anything after the end mark"),
     ],
 )

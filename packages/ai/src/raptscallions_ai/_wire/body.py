@@ -114,7 +114,7 @@ class AnswerDecoder:
             name, data = (event.name, event.data) if isinstance(event, Event) else ("", event)
             if not data or data.isspace():
                 continue
-            if data[:6] == _DONE and data.strip() == _DONE:
+            if data[:1] != b"{" and data.strip() == _DONE:
                 fold.mark_done()
                 self.done = True
                 break
