@@ -7,6 +7,7 @@ closes it when it shuts down. Importing the SDK takes half a second; that happen
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urljoin, urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from raptscallions_ai.errors import AiError
 
 if TYPE_CHECKING:
+    import ssl
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
@@ -136,12 +138,23 @@ class Connections:
             max_retries=0,
             default_headers=cast("Mapping[str, str]", headers),
             http_client=DefaultAioHttpClient(
-                follow_redirects=False, limits=limits, event_hooks={"response": [limit_error_body]}
+                follow_redirects=False,
+                limits=limits,
+                event_hooks={"response": [limit_error_body]},
+                verify=_system_certificates(),
             ),
         )
 
     def __repr__(self) -> str:
         return f"Connections(base_url={self._base_url!r})"
+
+
+@functools.cache
+def _system_certificates() -> ssl.SSLContext:
+    """Return a TLS context that all clients share, because reading the system's certificates takes 30 ms."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
 async def _aclose(owner: AsyncGenerator[None]) -> None:
