@@ -1,5 +1,7 @@
 """Every byte of a response is the script's: framing, order, and each way to end."""
 
+import gc
+import socket
 import time
 from typing import Any
 
@@ -148,3 +150,23 @@ def test_a_reply_can_depend_on_the_request(fake_gateway: FakeGateway, raw: Any) 
 def test_a_step_of_a_wrong_type_is_refused_where_it_is_written(fake_gateway: FakeGateway) -> None:
     with pytest.raises(TypeError, match="not str"):
         fake_gateway.reply("text")  # pyright: ignore[reportArgumentType] - the mistake under test
+
+
+def test_no_write_waits_for_the_acknowledgement_of_the_one_before(fake_gateway: FakeGateway, raw: Any) -> None:
+    gate = Gate()
+    fake_gateway.reply(b"one", gate, b"two")
+    raw.ask()
+    raw.read_until(b"one")
+    port = int(fake_gateway.base_url.split(":")[2].split("/")[0])
+    # The server's own end of the connection, which no client can see.
+    found = [one for one in gc.get_objects() if isinstance(one, socket.socket) and one.fileno() >= 0]
+    accepted = [one for one in found if one.getsockname()[1:2] == (port,) and _is_connected(one)]
+    assert [one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in accepted] == [1]
+    gate.open()
+
+
+def _is_connected(one: socket.socket) -> bool:
+    try:
+        return bool(one.getpeername())
+    except OSError:
+        return False

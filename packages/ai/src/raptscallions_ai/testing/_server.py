@@ -61,7 +61,7 @@ class Server:
 
 
 class _Connection(asyncio.Protocol):
-    """One client connection; asyncio sets TCP_NODELAY on it, so that every write leaves at once."""
+    """One client connection, on which every write leaves at once."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -75,6 +75,9 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         # Without a buffer of our own, what was written is what the system took.
         self._transport.set_write_buffer_limits(high=0)
+        # asyncio does it only for sockets whose protocol is named, which accepted ones' is not.
+        connection = cast("socket.socket", self._transport.get_extra_info("socket"))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._writable.set()
         self._server.accepted += 1
         self._number = self._server.accepted
