@@ -67,6 +67,8 @@ async def fetch_models(
         async with deadline:
             sdk = await connections.get()
             body = await get_json(sdk, "/models", connect_timeout=timeouts.connect)
+    except asyncio.CancelledError as cancelled:
+        raise cancelled.with_traceback(None) from None  # the frames below hold the key
     except Exception as exception:
         if deadline.expired():
             error = TimeoutError(round((limit or 0) * 1000), phase="total")
