@@ -14,7 +14,7 @@ __all__ = ["limit_error_body"]
 
 _MIB = 1024 * 1024
 _LARGEST_ERROR = _MIB
-_LARGEST_DOCUMENT = 16 * _MIB  # the longest list of models is a tenth of that
+_LARGEST_DOCUMENT = 16 * _MIB  # some ten thousand models
 
 
 async def limit_error_body(response: httpx2.Response) -> None:
