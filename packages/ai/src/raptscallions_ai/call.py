@@ -155,12 +155,13 @@ class GatewayCall:
         self._watchdog.begin(deadline)
         try:
             return await step(), None
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
             if not self._watchdog.interrupted():
                 self._released = True
                 self._watchdog.close()
                 await self._close_response()
-                raise
+                # The transport's frames hold the request.
+                raise cancelled.with_traceback(None) from None
             return ([], None) if self._stopped else self._expired()
         except AiError as error:
             return [], error

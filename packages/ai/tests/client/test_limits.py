@@ -147,9 +147,6 @@ async def test_a_proxy_of_the_environment_gets_no_key_of_an_https_gateway(
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
-@pytest.mark.xfail(
-    reason="Connections._build lets plain http to loopback go through the environment's proxy", strict=True
-)
 async def test_plain_http_to_this_machine_goes_through_no_proxy(
     new_client: ClientFactory, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:

@@ -121,7 +121,6 @@ async def test_pickled_errors_hold_neither_key_nor_prompt(
 
 
 @pytest.mark.parametrize("fault", ["silent", "stuck"])
-@pytest.mark.xfail(reason="GatewayCall._watched lets the transport's frames out with a cancellation", strict=True)
 async def test_no_traceback_of_a_cancellation_shows_a_secret(
     new_client: ClientFactory, fake_gateway: FakeGateway, fault: str
 ) -> None:
@@ -211,13 +210,14 @@ async def test_a_call_cannot_be_pickled_or_copied(new_client: ClientFactory) -> 
         with pytest.raises(TypeError, match="not pickled or copied") as caught:
             pickle.dumps(each)
         assert shown(str(caught.value)) == []
-    with pytest.raises(TypeError, match="not pickled or copied"):
-        copy.deepcopy(call)
+    for duplicate in (copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="not pickled or copied"):
+            duplicate(stream)
 
 
 async def test_a_client_cannot_be_pickled(new_client: ClientFactory) -> None:
     client = new_client(api_key=KEY)
-    with pytest.raises((TypeError, AttributeError, pickle.PicklingError)) as caught:
+    with pytest.raises(TypeError, match="not pickled or copied") as caught:
         pickle.dumps(client)
     assert leaks(caught.value) == []
 

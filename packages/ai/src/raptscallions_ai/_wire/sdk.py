@@ -136,7 +136,11 @@ class Connections:
             max_retries=0,
             default_headers=cast("Mapping[str, str]", headers),
             http_client=DefaultAioHttpClient(
-                follow_redirects=False, limits=limits, event_hooks={"response": [limit_error_body]}
+                follow_redirects=False,
+                limits=limits,
+                event_hooks={"response": [limit_error_body]},
+                # A proxy of the environment could read what goes to this machine over plain http.
+                trust_env=self._base_url.startswith("https:"),
             ),
         )
 
