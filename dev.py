@@ -3,7 +3,7 @@
 
     python3 dev.py chat --local "Name three fruits."   set up, then stream a real model's answer
     python3 dev.py test                                set up, then run all tests
-    python3 dev.py check                               lint, types, imports, packaging
+    python3 dev.py check                               lint, types, imports, packaging, known vulnerabilities
     python3 dev.py setup                               only set up
     python3 dev.py run COMMAND ...                     any command of the environment
 
@@ -69,6 +69,7 @@ def check() -> int:
         ("pyright",),
         ("lint-imports", "--config", "pyproject.toml"),
         ("python", "tests/check_wheel.py"),
+        ("python", "tests/audit.py"),
     ):
         print("$", *command, flush=True)
         if code := run(*command):

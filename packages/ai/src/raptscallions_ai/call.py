@@ -166,9 +166,10 @@ class GatewayCall:
         self._watchdog.begin(deadline)
         try:
             return await step(), None
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
             if not self._watchdog.interrupted():
-                raise
+                # The transport's frames hold the request.
+                raise cancelled.with_traceback(None) from None
             return ([], None) if self._stopped else self._expired()
         except Exception as exception:
             return [], self._mapped(exception)

@@ -6,7 +6,7 @@ import logging
 import threading
 import warnings
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, cast
 from weakref import WeakSet
 
 from raptscallions_ai._version import __version__
@@ -282,6 +282,9 @@ class OpenRouterClient:
         if self._closed:
             raise AiError("This client is closed; build a new one")
         return self._connections
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client is not pickled or copied: it holds connections and the key; pickle its settings")
 
     def __del__(self) -> None:
         connections: Connections | None = self.__dict__.get("_connections")

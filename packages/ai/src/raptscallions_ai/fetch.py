@@ -49,6 +49,8 @@ async def fetch_json(
         async with deadline:
             sdk = await connections.get()
             return parse_json(await get_json(sdk, path, query or {}, connect_timeout=timeouts.connect))
+    except asyncio.CancelledError as cancelled:
+        raise cancelled.with_traceback(None) from None  # the frames below hold the key
     except Exception as exception:
         if is_not_found(exception):
             return None

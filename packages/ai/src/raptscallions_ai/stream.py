@@ -189,6 +189,10 @@ class ChatStream:
                 await self.aclose()
                 raise chunk.error
 
+    def __reduce__(self) -> NoReturn:
+        # A copy would end the call of the original when it is collected.
+        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
+
     def __del__(self) -> None:
         self.abandon()
 
@@ -210,6 +214,9 @@ class ChatStreamIterator:
 
     def __anext__(self) -> Coroutine[object, object, StreamChunk]:
         return self._stream.__anext__()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
 
     def __del__(self) -> None:
         if not self._stream.being_read:  # by another iterator, which is still wanted

@@ -1,7 +1,8 @@
-"""A limit on how much of an error's body is read: the SDK reads all of it, and a server may never stop sending."""
+"""A limit on bodies that the SDK reads whole: it reads all of them, and a server may never stop sending."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -11,28 +12,39 @@ if TYPE_CHECKING:
 
 __all__ = ["limit_error_body"]
 
-_MOST_BYTES = 1024 * 1024
-_MOST_COMPRESSED_BYTES = 16 * 1024  # a thousandfold expansion is what compression can hide
+_MIB = 1024 * 1024
+_LARGEST_ERROR = _MIB
+_LARGEST_DOCUMENT = 16 * _MIB  # some ten thousand models
 
 
 async def limit_error_body(response: httpx2.Response) -> None:
-    """Cut the body of a response that is no success; a hook for `httpx2.AsyncClient`."""
-    if response.status_code >= 300 and isinstance(response.stream, httpx2.AsyncByteStream):
-        compressed = response.headers.get("content-encoding", "identity") != "identity"
-        response.stream = _LimitedStream(response.stream, _MOST_COMPRESSED_BYTES if compressed else _MOST_BYTES)
+    """Cut the body of a response that is no success, or that answers a GET; a hook for `httpx2.AsyncClient`.
+
+    What is counted is what comes out of decompression, which is done here, piece by piece.
+    """
+    failed = response.status_code >= 300
+    stream = response.stream
+    if (failed or response.request.method == "GET") and isinstance(stream, httpx2.AsyncByteStream):
+        decoded = httpx2.Response(
+            response.status_code, headers=response.headers, stream=stream, request=response.request
+        )
+        response.headers.pop("content-encoding", None)
+        response.stream = _LimitedStream(decoded, stream, _LARGEST_ERROR if failed else _LARGEST_DOCUMENT)
 
 
 class _LimitedStream(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, most_bytes: int) -> None:
+    def __init__(self, decoded: httpx2.Response, stream: httpx2.AsyncByteStream, most_bytes: int) -> None:
+        self._decoded = decoded
         self._stream = stream
         self._left = most_bytes
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._stream:
-            yield part[: self._left]
-            self._left -= len(part)
-            if self._left <= 0:
-                break
+        async with contextlib.aclosing(self._decoded.aiter_bytes()) as parts:
+            async for part in parts:
+                yield part[: self._left]
+                self._left -= len(part)
+                if self._left <= 0:
+                    break
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from raptscallions_ai._wire.blocks import ReasoningBlocks, ToolCalls
 from raptscallions_ai._wire.chunk import NO_USAGE
 from raptscallions_ai._wire.errors import classify, read_failure
+from raptscallions_ai._wire.redact import Redactor
 from raptscallions_ai._wire.usage import UsageMeter
 from raptscallions_ai.chunks import AnnotationChunk, ContentChunk, ImageChunk, ReasoningChunk
 from raptscallions_ai.errors import AiError, InvalidResponseError, StreamInterruptedError
@@ -130,7 +131,13 @@ class Fold:
         ):
             self._upstream_failed = False
             return
-        self.failure = classify(failure, model=self._asked_model, redact=self._redact)
+        self.failure = classify(failure, model=self._asked_model, redact=self._redacted)
+
+    def _redacted(self, text: str) -> str:
+        """Hide what a gateway quotes, of the request and of the answer so far: moderation quotes what it flagged."""
+        answer = self.partial()
+        said = [answer.content, answer.reasoning, *(call.arguments for call in answer.tool_calls)]
+        return Redactor([], said)(self._redact(text))
 
     def mark_done(self, *, whole: bool = False) -> None:
         """Note that the end mark `[DONE]` was seen; or, if `whole`, the end of a JSON body, which proves itself."""

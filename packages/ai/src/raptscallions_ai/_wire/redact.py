@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,6 +56,9 @@ class Redactor:
                 texts.append(" ".join(said[: min(left, _LONGEST)].split()))
                 left -= len(texts[-1])
         return texts
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("what belongs to a call is not pickled or copied: it holds the key and the conversation")
 
     def __repr__(self) -> str:
         return "Redactor(...)"

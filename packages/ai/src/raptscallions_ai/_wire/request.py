@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import msgspec
 
@@ -20,6 +20,12 @@ __all__ = ["ChatRequest", "build_request"]
 # RFC 9110, sections 5.1 and 5.5
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+# RFC 9110, section 7.6.1, and what frames the body: the transport sets them, and a wrong one would make the rest of
+# the body the next request of the connection. `Host` and `Proxy-Authorization` decide who gets the request.
+_OF_THE_CONNECTION = frozenset(
+    {"connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization", "proxy-connection"}
+    | {"te", "trailer", "transfer-encoding", "upgrade"}
+)
 _IN_BODY = tuple(ChatOptions.__annotations__)
 _KNOWN = frozenset(CallOptions.__annotations__)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -70,6 +76,9 @@ class ChatRequest:
     def _fields(self) -> dict[str, Any]:
         # Read back from the bytes, so that a conversation that the caller has gone on with meanwhile changes nothing.
         return msgspec.json.decode(self.body, type=dict[str, Any])
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a request is not pickled or copied: it holds the conversation")
 
 
 def build_request(messages: Messages, *, model: str, stream: bool, options: CallOptions) -> ChatRequest:
@@ -131,7 +140,10 @@ def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError("extra_headers must map str to str")
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"extra_headers: {name!r} is not the name of a header")
+            # Not quoted: it may be a whole header line, with a key in it.
+            raise ValueError("extra_headers: a name holds characters that no header's name may have")
+        if name.lower() in _OF_THE_CONNECTION:
+            raise ValueError(f"extra_headers: {name!r} belongs to the connection, and the client sets it")
         if not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"extra_headers: the value of {name!r} holds control characters or ones beyond Latin-1")
     return headers

@@ -142,6 +142,8 @@ class Connections:
                 limits=limits,
                 event_hooks={"response": [limit_error_body]},
                 verify=_system_certificates(),
+                # A proxy of the environment could read what goes to this machine over plain http.
+                trust_env=self._base_url.startswith("https:"),
             ),
         )
 
