@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
-from raptscallions_ai._wire.json import MalformedJSONError, json_list, json_object, parse_object, with_floats
+from raptscallions_ai._wire.json import (
+    MalformedJSONError,
+    json_list,
+    json_object,
+    parse_object,
+    refuse_deep_nesting,
+    with_floats,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,12 +148,14 @@ def decode_chunk(data: bytes) -> WireChunk:
     """Return the JSON object in `data` as a chunk, dropping fields that have an unexpected type.
 
     Raises:
-        MalformedJSONError: `data` is not one JSON object.
+        MalformedJSONError: `data` is not one JSON object, or it is nested too deeply.
     """
     try:
-        return _decode(data)
+        chunk = _decode(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return lenient(parse_object(data), WireChunk)
+    refuse_deep_nesting(data)
+    return chunk
 
 
 def decode_usage(raw: msgspec.Raw) -> tuple[WireUsage, dict[str, Any]] | None:

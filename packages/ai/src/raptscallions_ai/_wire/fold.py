@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from raptscallions_ai._wire.blocks import ReasoningBlocks, ToolCalls
 from raptscallions_ai._wire.chunk import NO_USAGE
-from raptscallions_ai._wire.errors import classify, read_failure
+from raptscallions_ai._wire.errors import classify, printable_name, read_failure
 from raptscallions_ai._wire.usage import UsageMeter
 from raptscallions_ai.chunks import AnnotationChunk, ContentChunk, ImageChunk, ReasoningChunk
 from raptscallions_ai.errors import AiError, InvalidResponseError, StreamInterruptedError
@@ -147,8 +147,8 @@ class Fold:
             return self.partial()
         if self.anything and error.partial is None:
             error.partial = self.partial()
-            error.request_id = error.request_id or self._id
-            error.provider = error.provider or self._provider
+            error.request_id = error.request_id or printable_name(self._id, self._redact)
+            error.provider = error.provider or printable_name(self._provider, self._redact)
         raise error
 
     def partial(self) -> ChatResult:
