@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai import errors
 from raptscallions_ai._wire.json import json_list, json_object, parse_json
+from raptscallions_ai._wire.redact import printable_line
 from raptscallions_ai._wire.retry_after import parse_retry_after
 
 if TYPE_CHECKING:
@@ -100,7 +101,6 @@ _CONTEXT_LIMITS = (
         r"maximum context length (?:is|of) (?P<maximum>\d{1,9}).{0,80}?requested (?:about )?(?P<requested>\d{1,9})"
     ),
 )
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _TAGS = re.compile(r"<[^>]{0,200}>")
 
 
@@ -357,11 +357,11 @@ def printable_name(value: object, redact: Callable[[str], str]) -> str | None:
 
 
 def _clean(text: str) -> str:
-    """Return one printable line: no control or direction characters that a terminal or a log would obey."""
+    """Return one printable line: nothing that a terminal or a log would obey, and of a page only its words."""
     text = text[:_LONGEST_READ]
     if text.lstrip()[:1] == "<":
         text = "an HTML page: " + _TAGS.sub(" ", text)
-    return " ".join(_CONTROLS.sub(" ", text).split())
+    return printable_line(text)
 
 
 def _cut(text: str, longest: int) -> str:
