@@ -38,7 +38,7 @@ TARGETS: dict[str, Target] = {name: getattr(TARGETS_MODULE, name) for name in ("
 SEEDS: dict[str, dict[str, bytes]] = {name: SEEDS_MODULE.seeds(name) for name in TARGETS}
 FINDINGS = sorted((ROOT / "fuzz" / "findings").glob("*/*"))
 
-adversarial = settings(max_examples=150, deadline=None, database=None, derandomize=True)
+adversarial = settings(max_examples=60, deadline=None, database=None, derandomize=True)
 
 
 @pytest.mark.parametrize("name", TARGETS)
