@@ -13,7 +13,7 @@ from raptscallions_ai._wire.errors import classify, read_failure
 from raptscallions_ai._wire.fold import Fold
 from raptscallions_ai._wire.redact import Redactor
 from raptscallions_ai._wire.retry_after import parse_retry_after
-from raptscallions_ai._wire.sse import SSEDecoder
+from raptscallions_ai._wire.sse import Event, EventTooLargeError, SSEDecoder
 from raptscallions_ai.chunks import ContentChunk, StreamChunk, ToolCallChunk
 from raptscallions_ai.errors import (
     AiError,
@@ -54,6 +54,50 @@ def test_line_ends_in_reads_of_their_own() -> None:
         [],
         [b"b"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("stream", "events"),
+    [
+        (b"data: a\n\ndata: " + b"x" * 21 + b"\n", [b"a"]),
+        (b"data: a\n\n: " + b"x" * 30 + b"\n", [b"a"]),
+        (b"data: a\n\ndata: " + b"x" * 40, [b"a"]),
+        (b"data: a\n\ndata: " + b"x" * 21 + b"\n\n", [b"a"]),
+    ],
+    ids=["data", "comment", "unfinished line", "complete"],
+)
+def test_an_event_above_the_limit_leaves_those_before_it(stream: bytes, events: list[bytes]) -> None:
+    with pytest.raises(EventTooLargeError, match=r"^one event is larger than the limit$") as caught:
+        SSEDecoder(20).feed(stream)
+    assert caught.value.events == events
+
+
+@pytest.mark.parametrize(
+    "line", [b": " + b"x" * 24, b"data:" + b"x" * 20, b"data:" + b"x" * 9 + b"\ndata:" + b"x" * 10]
+)
+def test_lines_as_long_as_the_limit_allows(line: bytes) -> None:
+    assert SSEDecoder(20).feed(line + b"\n\n") == ([] if line[:1] == b":" else [line.replace(b"data:", b"")])
+
+
+@pytest.mark.parametrize("lines", [b"x\n: x\n", b"data:1\n", b"data: 1\n"])
+def test_what_is_read_of_an_event_in_many_reads_counts_once(lines: bytes) -> None:
+    decoder = SSEDecoder(19)  # ten digits and nine line ends
+    for _ in range(10):
+        decoder.feed(lines)
+    assert decoder.feed(b"\n") == ([] if lines[:1] == b"x" else [b"\n".join([b"1"] * 10)])
+
+
+def test_names_and_ids_that_are_no_utf8() -> None:
+    decoder = SSEDecoder(100)
+    assert decoder.feed(b"event: a\xff\nid: b\xff\ndata: x\n\n") == [Event("a\ufffd", b"x")]
+    assert decoder.last_event_id == "b\ufffd"
+
+
+@pytest.mark.parametrize(("digits", "read"), [("123456789", 123456789), ("1234567891", 123456789)])
+def test_of_a_retry_time_nine_digits_count(digits: str, read: int) -> None:
+    decoder = SSEDecoder(100)
+    decoder.feed(f"retry: {digits}\n".encode())
+    assert decoder.retry_ms == read
 
 
 @pytest.mark.parametrize("excess", [1, 2, 3])
