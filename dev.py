@@ -5,6 +5,8 @@
     python3 dev.py test                                set up, then run all tests
     python3 dev.py check                               lint, types, imports, packaging, known vulnerabilities
     python3 dev.py setup                               only set up
+    python3 dev.py fuzz [SECONDS]                      look for input that breaks the wire (60 seconds a target)
+    python3 dev.py mutate [MODULE ...]                 break the wire on purpose and see whether its tests notice
     python3 dev.py run COMMAND ...                     any command of the environment
 
 Setting up means: find uv (or install it into .cache/uv), then let it make .venv from pyproject.toml.
@@ -21,6 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
+ENVIRONMENT = ROOT / ".venv"
 UV_REQUIREMENT = "uv==0.13.8"
 
 
@@ -40,21 +43,22 @@ def find_uv() -> str:
     return str(uv)
 
 
-def setup() -> None:
-    """Make .venv hold exactly what pyproject.toml asks for; takes a moment when nothing changed."""
-    if not (ROOT / ".venv").exists():
-        print("Setting up: making .venv (once, about 120 MB to download) ...", file=sys.stderr, flush=True)
-    command = [find_uv(), "sync", "--quiet", "--all-packages", "--all-extras", "--python", sys.executable]
-    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(ROOT / ".venv")}
+def setup(place: Path = ENVIRONMENT, *options: str) -> None:
+    """Make an environment hold exactly what pyproject.toml asks for; takes a moment when nothing changed."""
+    if not place.exists():
+        where = place.relative_to(ROOT)
+        print(f"Setting up: making {where} (once, about 120 MB to download) ...", file=sys.stderr, flush=True)
+    command = [find_uv(), "sync", "--quiet", "--all-packages", "--all-extras", "--python", sys.executable, *options]
+    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(place)}
     environment.pop("VIRTUAL_ENV", None)
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
-def run(*command: str) -> int:
-    """Run a command of the environment and return its exit code."""
-    path = os.pathsep.join([str(ROOT / ".venv" / SCRIPTS), os.environ.get("PATH", "")])
+def run(*command: str, place: Path = ENVIRONMENT) -> int:
+    """Run a command of an environment and return its exit code."""
+    path = os.pathsep.join([str(place / SCRIPTS), os.environ.get("PATH", "")])
     program = shutil.which(command[0], path=path) or command[0]
-    environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(ROOT / ".venv")}
+    environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(place)}
     try:
         return subprocess.run([program, *command[1:]], env=environment, check=False).returncode
     except KeyboardInterrupt:
@@ -77,16 +81,37 @@ def check() -> int:
     return 0
 
 
+def fuzz(seconds: str = "60") -> int:
+    """Run every fuzz target for a time, in an environment of its own, and stop at the first finding."""
+    place = ROOT / ".cache" / "fuzz" / "environment"
+    setup(place, "--no-default-groups", "--group", "fuzz")
+    for target in ("answer", "failure"):
+        print(f"$ fuzzing {target} for {seconds} s", flush=True)
+        if code := run("python", "fuzz/run.py", target, f"-max_total_time={seconds}", place=place):
+            return code
+    return 0
+
+
+def mutate(*modules: str) -> int:
+    """Run the mutation tests of some or all modules, in an environment of its own."""
+    place = ROOT / ".cache" / "mutation" / "environment"
+    setup(place, "--group", "mutation")
+    return run("python", "tests/mutation/run.py", *modules, place=place)
+
+
 def main(arguments: list[str]) -> int:
     """Dispatch one command of this file; see the module's docstring."""
     if not arguments or arguments[0] in {"-h", "--help"}:
         print(__doc__)
         return 0
     name, *rest = arguments
-    if name not in {"chat", "models", "doctor", "test", "check", "setup", "run"}:
+    apart = {"fuzz": fuzz, "mutate": mutate}
+    if name not in {"chat", "models", "doctor", "test", "check", "setup", "run", *apart}:
         print(f"dev.py: unknown command {name!r}\n{__doc__}", file=sys.stderr)
         return 2
     try:
+        if name in apart:
+            return apart[name](*rest)
         setup()
     except subprocess.CalledProcessError as error:
         print(f"dev.py: setting up failed (exit code {error.returncode}); see the lines above.", file=sys.stderr)

@@ -15,13 +15,16 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def pinned() -> list[str]:
-    """Return the exact requirements that CI installs, tools included."""
+    """Return the exact requirements that CI installs on a Python like this one, tools included."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    return project["tool"]["uv"]["constraint-dependencies"]
+    pins = map(Requirement, project["tool"]["uv"]["constraint-dependencies"])
+    return [f"{pin.name}{pin.specifier}" for pin in pins if pin.marker is None or pin.marker.evaluate()]
 
 
 def audit(requirements: list[str], *, url: str | None, seconds: float) -> tuple[list[dict[str, Any]] | None, str]:

@@ -162,7 +162,7 @@ def test_a_lost_connection_is_named(drive: Drive, size: int | None) -> None:
     "event",
     [b'data: {"choices":[{"delta":{"content":"sec\n\n', b"data: secret\n\n", b"data: [1]\n\n", b"data: 5\n\n",
      b'data: "x"\n\n', b"event: message\ndata: secret\n\n", b"data: [DONE]x\n\n", b"data: done\n\n"],
-    ids=str,
+    ids=["cut", "word", "list", "number", "text", "named message", "more than the end mark", "other word"],
 )  # fmt: skip
 def test_a_malformed_event_is_an_error_that_keeps_what_came(drive: Drive, event: bytes, size: int | None) -> None:
     chunks, result, failure = drive(TEXT + event + STREAM, size)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raptscallions_ai._wire.chunk import WireChunk, WireDelta, decode_chunk, decode_usage, lenient
-from raptscallions_ai._wire.json import parse_object
+from raptscallions_ai._wire.json import MalformedJSONError, parse_object
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 COUNT = st.integers(0, 2**40)
@@ -91,7 +91,7 @@ def delta_of(value: object) -> WireDelta:
 
 
 @pytest.mark.parametrize("wrong", [5, 1.5, True, {"a": 1}], ids=str)
-@pytest.mark.parametrize("field", ["content", "reasoning", "reasoning_content", "refusal", "tool_calls", "images"])
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content", "refusal", "images"])
 def test_a_field_of_a_wrong_type_is_dropped_alone(field: str, wrong: object) -> None:
     others = {"content": "hi", "reasoning": "hm", "refusal": "no", "images": [{"url": "x"}]}
     delta = delta_of({**others, field: wrong})
@@ -114,13 +114,28 @@ def test_items_of_a_wrong_type_are_dropped_from_their_list(field: str, value: ob
     assert (delta.content, getattr(delta, field)) == ("hi", kept)
 
 
-@pytest.mark.parametrize("arguments", [["x"], 5, True, [{"a": 1}]], ids=str)
-def test_arguments_that_are_neither_text_nor_object_are_dropped(arguments: object) -> None:
-    calls = delta_of({"tool_calls": [None, {"index": 0, "id": "a", "function": {"name": "f", "arguments": arguments}}]})
-    assert calls.tool_calls is not None
-    [call] = calls.tool_calls
-    assert call.function is not None
-    assert (call.index, call.id, call.function.name, call.function.arguments) == (0, "a", "f", None)
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"content": 5},
+        {"content": True},
+        {"content": {"text": "hi"}},
+        {"tool_calls": {"0": {}}},
+        {"tool_calls": "call"},
+        {"tool_calls": [{"function": {"name": "f", "arguments": ["x"]}}]},
+        {"tool_calls": [{"function": {"name": "f", "arguments": 5}}]},
+    ],
+    ids=str,
+)
+def test_what_is_the_answer_itself_is_not_dropped_unseen(delta: dict[str, Any]) -> None:
+    with pytest.raises(MalformedJSONError, match=r"^its (content|tool_calls|arguments) is of an unexpected type$"):
+        delta_of(delta)
+
+
+@pytest.mark.parametrize("nothing", [0, False, {}, "", []], ids=str)
+@pytest.mark.parametrize("field", ["content", "tool_calls"])
+def test_what_holds_nothing_loses_nothing(field: str, nothing: object) -> None:
+    assert not getattr(delta_of({field: nothing, "refusal": 5}), field)
 
 
 @pytest.mark.parametrize(
@@ -136,10 +151,18 @@ def test_words_stay_words_when_another_field_is_wrong(word: str) -> None:
     assert delta_of({"content": word, "reasoning": word, "images": 5}).content == word
 
 
-@pytest.mark.parametrize("choices", [None, {}, {"0": {}}, "x", 5, [None], [5, "x"]], ids=str)
-def test_choices_of_a_wrong_type(choices: object) -> None:
+@pytest.mark.parametrize("choices", [None, {}, [None], [5, "x"]], ids=str)
+def test_choices_that_hold_nothing(choices: object) -> None:
     chunk = decode_chunk(json.dumps({"id": "g", "choices": choices}).encode())
     assert (chunk.id, chunk.choices or []) == ("g", [])
+
+
+@pytest.mark.parametrize("choices", [{"0": {}}, "x", 5], ids=str)
+def test_choices_of_a_wrong_type(choices: object) -> None:
+    with pytest.raises(MalformedJSONError, match="^its choices is of an unexpected type$"):
+        decode_chunk(json.dumps({"id": "g", "choices": choices}).encode())
+    chunk = decode_chunk(json.dumps({"choices": choices, "error": {"message": "m"}}).encode())
+    assert chunk.error == {"message": "m"}
 
 
 PATHS = [

@@ -115,12 +115,12 @@ class ReasoningBlocks:
             whole: Whether each is a block of its own, as in a body that was not streamed.
         """
         visible: list[str] = []
-        touched: list[dict[str, Any]] = []
+        touched: set[int] = set()
         for detail in details:
             block = None if whole else self._continued(detail, touched)
             if block is None:
                 block = self._open(detail)
-            touched.append(block)
+            touched.add(id(block))
             for key, value in detail.items():
                 if key in ("text", "summary") and isinstance(value, str):
                     self._growing[id(block)].setdefault(key, []).append(value)
@@ -136,10 +136,10 @@ class ReasoningBlocks:
             block | {key: "".join(texts) for key, texts in self._growing[id(block)].items()} for block in self._blocks
         )
 
-    def _continued(self, detail: dict[str, Any], touched: list[dict[str, Any]]) -> dict[str, Any] | None:
+    def _continued(self, detail: dict[str, Any], touched: set[int]) -> dict[str, Any] | None:
         """Return the block that a piece goes on with; None if it begins one of its own."""
         block = self._by_key.get(_key(detail))
-        if block is None or (detail.get("index") is None and any(block is other for other in touched)):
+        if block is None or (detail.get("index") is None and id(block) in touched):
             return None
         mine, other = detail.get("id"), block.get("id")
         if mine and other and mine != other:

@@ -20,6 +20,7 @@ __all__ = ["AnswerDecoder"]
 _DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
 _OURS = ("", "message", "error")  # the event names that a chat answer uses
+_BLANKS = 64
 _TOO_LARGE = "is larger than AI_MAX_EVENT_BYTES allows"
 
 
@@ -85,10 +86,10 @@ class AnswerDecoder:
     def _decide(self, data: bytes) -> bytes:
         """Find out what the body is; return the bytes to be decoded as a stream, if any."""
         if self._document is None:
-            data = self._undecided + data
+            data = _shortened(self._undecided + data)
             start = data.removeprefix(_BOM).lstrip()[:1]
             if not start or (len(data) < len(_BOM) and _BOM.startswith(data)):
-                self._undecided = data[-64:]  # blank so far: some gateways send blanks to keep a connection open
+                self._undecided = data
                 return b""
             if start not in b"{[<":
                 self._streaming = True
@@ -181,3 +182,10 @@ class AnswerDecoder:
     def _with_partial(self, error: AiError) -> AiError:
         error.partial = self._fold.partial() if self._fold.anything else None
         return error
+
+
+def _shortened(data: bytes) -> bytes:
+    """Drop all but the last of the blanks that a body begins with: some gateways send them as keep-alives."""
+    body = data.removeprefix(_BOM)
+    blanks = len(body) - len(body.lstrip())
+    return data[: len(data) - len(body)] + body[max(0, blanks - _BLANKS) :]

@@ -2,7 +2,8 @@
 
 The fields are those of OpenRouter's and of every compatible gateway that was recorded; all are optional, and
 unknown ones are skipped. A field of an unexpected type is dropped rather than failing the answer: gateways
-change shapes without notice, and text must not be lost to a strange `logprobs`.
+change shapes without notice, and text must not be lost to a strange `logprobs`. Only what is the answer itself must be
+readable: its text and its tool calls.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
-from raptscallions_ai._wire.json import MalformedJSONError, json_list, json_object, parse_object, with_floats
+from raptscallions_ai._wire.json import (
+    MalformedJSONError,
+    json_list,
+    json_object,
+    parse_object,
+    refuse_deep_nesting,
+    with_floats,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +139,9 @@ class WireChunk(msgspec.Struct, gc=False):
 
 
 _OPTIONAL_DECIMAL = Decimal | None
+_ANSWER_ITSELF = frozenset(
+    {(WireChunk, "choices"), (WireDelta, "content"), (WireDelta, "tool_calls"), (WireFunction, "arguments")}
+)
 _encode_exactly = msgspec.json.Encoder(decimal_format="number").encode
 
 _T = TypeVar("_T", bound=msgspec.Struct)
@@ -141,12 +152,15 @@ def decode_chunk(data: bytes) -> WireChunk:
     """Return the JSON object in `data` as a chunk, dropping fields that have an unexpected type.
 
     Raises:
-        MalformedJSONError: `data` is not one JSON object.
+        MalformedJSONError: `data` is not one JSON object, it is nested too deeply, or the answer itself has an
+            unexpected type.
     """
     try:
-        return _decode(data)
+        chunk = _decode(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return lenient(parse_object(data), WireChunk)
+    refuse_deep_nesting(data)
+    return chunk
 
 
 def decode_usage(raw: msgspec.Raw) -> tuple[WireUsage, dict[str, Any]] | None:
@@ -164,12 +178,18 @@ def decode_usage(raw: msgspec.Raw) -> tuple[WireUsage, dict[str, Any]] | None:
 
 
 def lenient(value: object, type_: type[_T]) -> _T:
-    """Build a struct from parsed JSON, field by field; what does not fit is left at its default."""
+    """Build a struct from parsed JSON, field by field; what does not fit is left at its default.
+
+    Raises:
+        MalformedJSONError: What does not fit is a part of the answer itself, which must not be lost unseen.
+    """
     fields: dict[str, Any] = {}
     source = json_object(value)
     for field in msgspec.structs.fields(type_):
         if (given := source.get(field.encode_name)) is not None:
-            fields[field.name] = _lenient_value(given, field.type)
+            read = fields[field.name] = _lenient_value(given, field.type)
+            if read is None and given and (type_, field.name) in _ANSWER_ITSELF and not source.get("error"):
+                raise MalformedJSONError(f"its {field.name} is of an unexpected type")
     return type_(**{name: value for name, value in fields.items() if value is not None})
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai import errors
 from raptscallions_ai._wire.json import json_list, json_object, parse_json
+from raptscallions_ai._wire.redact import printable_line
 from raptscallions_ai._wire.retry_after import parse_retry_after
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.errors import AiError, ErrorFields
 
-__all__ = ["Failure", "classify", "read_failure"]
+__all__ = ["Failure", "classify", "printable_name", "read_failure"]
 
 _LONGEST_MESSAGE = 500
 _LONGEST_NAME = 100
@@ -100,7 +101,6 @@ _CONTEXT_LIMITS = (
         r"maximum context length (?:is|of) (?P<maximum>\d{1,9}).{0,80}?requested (?:about )?(?P<requested>\d{1,9})"
     ),
 )
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _TAGS = re.compile(r"<[^>]{0,200}>")
 
 
@@ -186,7 +186,9 @@ def classify(failure: Failure, *, model: str, redact: Callable[[str], str]) -> A
             fields = _said(fields, message, "Context length exceeded")
             return errors.ContextLengthError(max_tokens=maximum, requested_tokens=requested, **fields)
         case "policy":
-            reasons = [_name(reason, redact) or "" for reason in json_list(failure.metadata.get("reasons"))[:20]]
+            reasons = [
+                printable_name(reason, redact) or "" for reason in json_list(failure.metadata.get("reasons"))[:20]
+            ]
             fields["status_code"] = status or 400
             fields = _said(fields, message, "The content was rejected by policy")
             return errors.ContentPolicyError(reasons=reasons, **fields)
@@ -247,10 +249,10 @@ def _forbidden_kind(failure: Failure) -> str:
 
 def _fields(failure: Failure, redact: Callable[[str], str]) -> ErrorFields:
     fields: ErrorFields = {
-        "error_type": _name(failure.error_type, redact),
+        "error_type": printable_name(failure.error_type, redact),
         "retry_after": parse_retry_after(failure.headers, failure.body),
-        "request_id": _request_id(failure.headers),
-        "provider": _name(failure.metadata.get("provider_name"), redact),
+        "request_id": _request_id(failure.headers, redact),
+        "provider": printable_name(failure.metadata.get("provider_name"), redact),
     }
     if upstream := _upstream_message(failure.metadata.get("raw")):
         fields["details"] = {"provider_message": _cut(redact(upstream), _LONGEST_MESSAGE)}
@@ -304,8 +306,10 @@ def _unwrap_list(items: list[object], depth: int) -> tuple[str, Mapping[str, Any
         return _unwrap(items[0], depth)
     problems: list[str] = []
     for item in items[:5]:
-        place = ".".join(str(part) for part in json_list(json_object(item).get("loc")))
-        problems.append(f"{place}: {json_object(item).get('msg')}" if place else str(json_object(item).get("msg")))
+        reason, loc = json_object(item).get("msg"), json_list(json_object(item).get("loc"))
+        if isinstance(reason, str):
+            place = ".".join(str(part) for part in loc[:_DEEPEST] if isinstance(part, str) or _count(part) is not None)
+            problems.append(f"{place}: {reason}" if place else reason)
     return "; ".join(problems), {}
 
 
@@ -318,18 +322,23 @@ def _upstream_message(raw: object) -> str:
 
 def _context_limits(failure: Failure) -> tuple[int | None, int | None]:
     """Return the model's context length and the tokens asked for, where the body or the sentence tells them."""
-    maximum, requested = failure.body.get("n_ctx"), failure.body.get("n_prompt_tokens")
-    if isinstance(maximum, int) or isinstance(requested, int):
-        return maximum if isinstance(maximum, int) else None, requested if isinstance(requested, int) else None
+    maximum, requested = _count(failure.body.get("n_ctx")), _count(failure.body.get("n_prompt_tokens"))
+    if maximum is not None or requested is not None:
+        return maximum, requested
     for pattern in _CONTEXT_LIMITS:
         if found := pattern.search(failure.message):
             return int(found["maximum"]), int(found["requested"])
     return None, None
 
 
-def _request_id(headers: Mapping[str, str]) -> str | None:
+def _count(value: object) -> int | None:
+    """Return a number that can count or number something: no boolean, not negative, not of absurd length."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1_000_000_000 else None
+
+
+def _request_id(headers: Mapping[str, str], redact: Callable[[str], str]) -> str | None:
     names = ("x-generation-id", "x-request-id", "request-id", "x-litellm-call-id", "cf-ray")
-    return next((_cut(_clean(headers[name]), _LONGEST_NAME) for name in names if headers.get(name)), None)
+    return next((printable_name(headers[name], redact) for name in names if headers.get(name)), None)
 
 
 def _server_status(status: int | None) -> int:
@@ -342,16 +351,17 @@ def _status(value: object) -> int | None:
     return value if isinstance(value, int) and 400 <= value <= 599 else None
 
 
-def _name(value: object, redact: Callable[[str], str]) -> str | None:
+def printable_name(value: object, redact: Callable[[str], str]) -> str | None:
+    """Return a name or an id that the gateway gave, fit to be shown; None if it is no text."""
     return _cut(redact(_clean(value)), _LONGEST_NAME) if isinstance(value, str) else None
 
 
 def _clean(text: str) -> str:
-    """Return one printable line: no control or direction characters that a terminal or a log would obey."""
+    """Return one printable line: nothing that a terminal or a log would obey, and of a page only its words."""
     text = text[:_LONGEST_READ]
     if text.lstrip()[:1] == "<":
         text = "an HTML page: " + _TAGS.sub(" ", text)
-    return " ".join(_CONTROLS.sub(" ", text).split())
+    return printable_line(text)
 
 
 def _cut(text: str, longest: int) -> str:

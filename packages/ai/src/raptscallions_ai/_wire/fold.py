@@ -6,11 +6,12 @@ No I/O, no clock, no SDK: the same events give the same chunks however their byt
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._wire.blocks import ReasoningBlocks, ToolCalls
 from raptscallions_ai._wire.chunk import NO_USAGE
-from raptscallions_ai._wire.errors import classify, read_failure
+from raptscallions_ai._wire.errors import classify, printable_name, read_failure
+from raptscallions_ai._wire.json import json_object
 from raptscallions_ai._wire.redact import Redactor
 from raptscallions_ai._wire.usage import UsageMeter
 from raptscallions_ai.chunks import AnnotationChunk, ContentChunk, ImageChunk, ReasoningChunk
@@ -160,8 +161,8 @@ class Fold:
             return self.partial()
         if self.anything and error.partial is None:
             error.partial = self.partial()
-            error.request_id = error.request_id or self._id
-            error.provider = error.provider or self._provider
+            error.request_id = error.request_id or printable_name(self._id, self._redact)
+            error.provider = error.provider or printable_name(self._provider, self._redact)
         raise error
 
     def partial(self) -> ChatResult:
@@ -232,9 +233,7 @@ class Fold:
 
     def _feed_parts(self, parts: list[Any], out: list[StreamChunk]) -> None:
         for part in parts:
-            if not isinstance(part, dict):
-                continue
-            block = cast("dict[str, Any]", part)
+            block: dict[str, Any] = {"text": part} if isinstance(part, str) else json_object(part)
             if isinstance(text := block.get("text"), str) and text:
                 self._content.append(text)
                 out.append(ContentChunk(text))

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal, InvalidOperation
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-__all__ = ["MalformedJSONError", "json_list", "json_object", "parse_json", "parse_object", "with_floats"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "MalformedJSONError",
+    "json_list",
+    "json_object",
+    "parse_json",
+    "parse_object",
+    "refuse_deep_nesting",
+    "with_floats",
+]
 
 
 _LARGEST_FLOAT = Decimal("1e308")
+_DEEPEST = 128  # levels of nesting; far above any gateway's, far below what copying and pickling survive
 
 
 class MalformedJSONError(Exception):
@@ -47,6 +59,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     try:
         parsed = json.loads(data.decode("utf-8", "replace"), parse_constant=_no_value, parse_float=_decimal)
         if isinstance(parsed, dict):
+            refuse_deep_nesting(data, cast("object", parsed))
             return json_object(_well_formed(cast("object", parsed)))
     except RecursionError:
         raise MalformedJSONError("it is nested too deeply") from None
@@ -55,6 +68,28 @@ def parse_object(data: bytes) -> dict[str, Any]:
         why = error.msg if isinstance(error, json.JSONDecodeError) else "it holds a number of absurd length"
         raise MalformedJSONError(why) from None
     raise MalformedJSONError(f"it is a JSON {type(cast('object', parsed)).__name__}, not an object")
+
+
+def refuse_deep_nesting(data: bytes, value: object = None) -> None:
+    """Let no JSON pass that is nested deeper than what is made of it can be copied, encoded or pickled.
+
+    Args:
+        data: The JSON.
+        value: What it was parsed to, where that is at hand.
+
+    Raises:
+        MalformedJSONError: It is nested too deeply.
+    """
+    if data.count(b"{") + data.count(b"[") <= _DEEPEST:
+        return
+    value = parse_json(data) if value is None else value
+    if not isinstance(value, str):  # a text is what the parser gives back when even it finds no bottom
+        level = [value]
+        for _ in range(_DEEPEST + 1):
+            level = [inner for outer in level for inner in _members(outer)]
+            if not level:
+                return
+    raise MalformedJSONError("it is nested too deeply")
 
 
 def with_floats(value: object) -> object:
@@ -66,6 +101,10 @@ def with_floats(value: object) -> object:
     if isinstance(value, list):
         return [with_floats(item) for item in json_list(cast("object", value))]
     return value
+
+
+def _members(value: object) -> Iterable[object]:
+    return json_object(value).values() or json_list(value)
 
 
 def _no_value(_constant: str) -> None:

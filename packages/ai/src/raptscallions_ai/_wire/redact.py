@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Redactor"]
+__all__ = ["Redactor", "printable_line"]
 
 _WINDOW = 16  # characters of the prompt in a row that count as quoting it
 _SHORTEST = 8  # a message shorter than this, or of one word shorter than a window, is too ordinary to look for
@@ -17,6 +17,16 @@ _MOST_SEARCHED = 4 * _LONGEST
 _HIDDEN = "[hidden]"
 # A word with a digit, an at sign or a joint in it is a name, a number or an address rather than ordinary language.
 _TELLING_WORD = re.compile(r"(?<![\w.@+-])(?=[\w.@+-]*[\d@_-])[\w.@+-]{6,}")
+
+
+def printable_line(text: str) -> str:
+    """Return a text on one line, without what cannot be printed: controls, directions, marks of no width.
+
+    What is looked for and what it is looked for in both go through it, or an invisible mark would hide a quotation.
+    """
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(text.split())
 
 
 class Redactor:
@@ -53,7 +63,7 @@ class Redactor:
             for said in _strings(message):
                 if left <= 0:
                     return texts
-                texts.append(" ".join(said[: min(left, _LONGEST)].split()))
+                texts.append(printable_line(said[: min(left, _LONGEST)]))
                 left -= len(texts[-1])
         return texts
 

@@ -58,7 +58,7 @@ def _until_reset(reset: float, now: float) -> float:
 def _until_date(value: str, now: float) -> float | None:
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
 

@@ -13,6 +13,7 @@ __all__ = ["Event", "EventTooLargeError", "SSEDecoder"]
 
 _BOM = b"\xef\xbb\xbf"
 _FIELD = len(b"data: ")  # what a line may be longer than the data in it
+_HELD = len(_BOM) + _FIELD  # and what its beginning may be longer, before the mark is taken off
 
 
 class Event(NamedTuple):
@@ -145,5 +146,5 @@ class SSEDecoder:
         """Keep the beginning of a line until the rest of it comes."""
         self._partial_line.append(part)
         self._partial_size += len(part)
-        if self._partial_size > self._max + _FIELD:
+        if self._partial_size > self._max + _HELD:
             raise EventTooLargeError(events)
