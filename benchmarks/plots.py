@@ -12,10 +12,10 @@ import matplotlib as mpl
 
 mpl.use("svg")
 
-from matplotlib import pyplot  # noqa: E402 - after the backend is chosen
-from participants import OURS, PARTICIPANTS  # noqa: E402 - as above
-from results import Results  # noqa: E402 - as above
-from scenarios import GROWTH, scenario_named  # noqa: E402 - as above
+from matplotlib import pyplot
+from participants import OURS, PARTICIPANTS
+from results import Results
+from scenarios import GROWTH, scenario_named
 
 _BARS = {
     "cpu-per-chunk": (("coalesced", "cpu_us"), ("live", "cpu_us")),
