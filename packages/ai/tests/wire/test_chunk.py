@@ -169,7 +169,7 @@ PATHS = [
     ("id",), ("model",), ("provider",), ("usage",), ("error",), ("created",), ("service_tier",),
     ("choices", 0, "index"), ("choices", 0, "logprobs"), ("choices", 0, "finish_reason"),
     ("choices", 0, "native_finish_reason"), ("choices", 0, "error"), ("choices", 0, "message"),
-    ("choices", 0, "delta", "role"), ("choices", 0, "delta", "reasoning"), ("choices", 0, "delta", "tool_calls"),
+    ("choices", 0, "delta", "role"), ("choices", 0, "delta", "reasoning"),
     ("choices", 0, "delta", "reasoning_details"), ("choices", 0, "delta", "images"), ("choices", 0, "delta", "refusal"),
 ]  # fmt: skip
 
