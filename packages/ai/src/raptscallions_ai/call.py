@@ -75,6 +75,8 @@ class GatewayCall:
         self._watchdog = Watchdog()
         self._history = CallHistory()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._now: Callable[[], float] = _no_clock  # the loop's clock, once there is a loop
+        self._ends_at = math.inf  # when the call as a whole must end
         self._attempt_at = self._route_at = 0.0
         self._delay = 0.0  # seconds to wait before the next attempt
         self._answering = False  # whether the caller has got content of the current attempt
@@ -103,7 +105,7 @@ class GatewayCall:
         """
         if self._complete:
             await self.aclose()
-        return await self._guarded(self._next)
+        return await self._guarded(self._receive)
 
     def partial(self) -> ChatResult:
         """Return what has arrived so far, with the attempts and timings so far."""
@@ -144,15 +146,14 @@ class GatewayCall:
             while not self._stopped:
                 deadline = self._deadline()
                 # It may have passed while the caller was busy with the last chunk, where no timer could interrupt it.
-                passed = deadline <= self._now()
-                chunks, error = self._expired() if passed else await self._watched(step, deadline)
-                if error is None:
-                    if (noted := self._noted(chunks)) or not chunks:
+                outcome = self._expired() if deadline <= self._now() else await self._guard(step, deadline)
+                if not isinstance(outcome, AiError):
+                    if (noted := self._noted(outcome)) or not outcome:
                         return noted
                     continue  # all of it had been said before the answer broke off
                 await self._close_response()
-                if not self._tries_again(error):
-                    raise self._failed(error) from self._history.cause
+                if not self._tries_again(outcome):
+                    raise self._failed(outcome) from self._history.cause
         except asyncio.CancelledError:
             self._released = True
             self._watchdog.close()
@@ -160,19 +161,19 @@ class GatewayCall:
             raise
         return []
 
-    async def _watched(
+    async def _guard(
         self, step: Callable[[], Awaitable[list[StreamChunk]]], deadline: float
-    ) -> tuple[list[StreamChunk], AiError | None]:
+    ) -> list[StreamChunk] | AiError:
         self._watchdog.begin(deadline)
         try:
-            return await step(), None
+            return await step()
         except asyncio.CancelledError as cancelled:
             if not self._watchdog.interrupted():
                 # The transport's frames hold the request.
                 raise cancelled.with_traceback(None) from None
-            return ([], None) if self._stopped else self._expired()
+            return [] if self._stopped else self._expired()
         except Exception as exception:
-            return [], self._mapped(exception)
+            return self._mapped(exception)
         finally:
             self._watchdog.end()
 
@@ -180,11 +181,6 @@ class GatewayCall:
         if self._response is None:
             await self._send()
         return []
-
-    async def _next(self) -> list[StreamChunk]:
-        if self._response is None:
-            await self._send()
-        return await self._receive()
 
     async def _send(self) -> None:
         if self._delay:
@@ -202,6 +198,8 @@ class GatewayCall:
         _log.debug("answered with status %s after %.3f s", self._response.status_code, self._now() - self._attempt_at)
 
     async def _receive(self) -> list[StreamChunk]:
+        if self._response is None:
+            await self._send()
         if self._pending is not None:
             raise self._pending
         decoder, body = self._decoder, self._body
@@ -244,22 +242,22 @@ class GatewayCall:
         self._pending = failure
         return chunks
 
-    def _expired(self) -> tuple[list[StreamChunk], AiError | None]:
+    def _expired(self) -> list[StreamChunk] | AiError:
         """Return what a passed deadline means: a complete answer whose end mark never came, or a timeout."""
         if not self._fold.settled:
             limit = self._limit
-            return [], TimeoutError(None if limit is None else round(limit * 1000), phase=self._phase)
+            return TimeoutError(None if limit is None else round(limit * 1000), phase=self._phase)
         try:
-            return self._end([]), None
+            return self._end([])
         except AiError as error:
-            return [], error
+            return error
 
     def _tries_again(self, error: AiError) -> bool:
         """Prepare the next attempt, if there is to be one, after `error` ended the last."""
         now, fold, route, history = self._now(), self._fold, self._recovery.route, self._history
         delay = None
         if not (fold.started and fold.complete):
-            left, ends = self._deadline() - now, self._ends_at() - now
+            left, ends = self._deadline() - now, self._ends_at - now
             delay = self._recovery.after(error, interrupted=fold.started, remaining=left, time_left=ends)
         history.attempts.append(self._attempt(error, delay, route=route))
         if delay is None:
@@ -336,18 +334,17 @@ class GatewayCall:
             self._log_done(last.result)
         return chunks
 
-    def _ends_at(self) -> float:
-        total = self._policy.total
-        return math.inf if total is None else self._history.started_at + total
-
     def _deadline(self) -> float:
         """Return the time at which waiting must end, and remember which limit sets it."""
-        limits, end = self._recovery.route.timeouts, self._ends_at()
+        limits, end = self._recovery.route.timeouts, self._ends_at
         if self._fold.settled:
             if self._settled_until is None:
                 self._settled_until = self._now() + _GRACE
             return min(self._settled_until, end)
-        self._phase, self._limit = ("idle", limits.idle) if self._answering else ("first_chunk", limits.first_chunk)
+        if self._answering:
+            self._phase, self._limit = "idle", limits.idle
+        else:
+            self._phase, self._limit = "first_chunk", limits.first_chunk
         when = math.inf if self._limit is None else self._begun - self._waited + self._limit
         if not self._answering and (others := self._recovery.routes_left) and end < math.inf:
             # Without a share for each, a silent route would leave nothing for those that may answer.
@@ -369,12 +366,12 @@ class GatewayCall:
         route = self._recovery.route
         return ai_error(exception, model=route.model, redact=self._redact, connect_timeout=route.timeouts.connect)
 
-    def _now(self) -> float:
-        return self._loop.time() if self._loop is not None else 0.0
-
     def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
         self._history.started_at = self._attempt_at = self._route_at = self._now()
+        if self._policy.total is not None:
+            self._ends_at = self._history.started_at + self._policy.total
         request, model = self._request, self._recovery.route.model
         _log.info("chat started: model=%s messages=%d", model, len(request.conversation))
         _log.debug("request of %d bytes, stream=%s", len(request.body), request.stream)
@@ -390,3 +387,7 @@ class GatewayCall:
 
     def __repr__(self) -> str:
         return f"GatewayCall(model={self._recovery.route.model!r})"
+
+
+def _no_clock() -> float:
+    return 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import warnings
@@ -209,8 +210,10 @@ class OpenRouterClient:
         return await fetch_generation(self._connect(), generation_id, self._timeouts, secret=secret, patience=patience)
 
     async def warm_up(self) -> None:
-        """Load the SDK ahead of the first call, off the loop's thread, so that no call waits for its import."""
-        await self._connect().get()
+        """Load what a call needs ahead of the first one, off the loop's thread, so that no call waits for imports."""
+        connections = self._connect()
+        await asyncio.to_thread(_load_what_a_call_needs)
+        await connections.get()
 
     async def aclose(self) -> None:
         """End all calls and close all connections; the client cannot be used afterwards. Safe to call again."""
@@ -330,6 +333,13 @@ class EnvironmentClient(OpenRouterClient):
 
 openrouter_client: OpenRouterClient = EnvironmentClient()
 """A client for the whole process, of the environment's settings; importing it reads nothing."""
+
+
+def _load_what_a_call_needs() -> None:
+    from raptscallions_ai import call
+    from raptscallions_ai._wire import request
+
+    del call, request  # their import was the point
 
 
 def _checked_clients(clients: Sequence[OpenRouterClient]) -> tuple[OpenRouterClient, ...]:

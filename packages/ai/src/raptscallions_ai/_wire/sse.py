@@ -59,6 +59,7 @@ class SSEDecoder:
         self._name = ""
         self._at_start = True
         self._after_cr = False
+        self._between_events = False
 
     def feed(self, data: bytes) -> list[bytes | Event]:
         """Return the events that `data` completes, in order.
@@ -66,6 +67,20 @@ class SSEDecoder:
         Raises:
             EventTooLargeError: An event exceeds the limit; the decoder must not be used any more.
         """
+        if (
+            self._between_events
+            and data[:6] == b"data: "
+            and data[-2:] == b"\n\n"
+            and data.count(b"\n") == 2
+            and len(data) <= self._max
+            and b"\r" not in data
+        ):
+            return [data[6:-2]]  # one whole event in one read, which is how a model's tokens come
+        events = self._feed(data)
+        self._between_events = not (self._data or self._partial_line or self._name or self._after_cr or self._at_start)
+        return events
+
+    def _feed(self, data: bytes) -> list[bytes | Event]:
         if self._after_cr or b"\r" in data:
             data = self._with_lf_only(data)
         head, newline, rest = data.rpartition(b"\n")
