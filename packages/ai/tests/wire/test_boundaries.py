@@ -87,6 +87,13 @@ def test_what_is_read_of_an_event_in_many_reads_counts_once(lines: bytes) -> Non
     assert decoder.feed(b"\n") == ([] if lines[:1] == b"x" else [b"\n".join([b"1"] * 10)])
 
 
+def test_an_event_does_not_count_towards_the_next() -> None:
+    decoder = SSEDecoder(20)
+    full = b"data: " + b"x" * 20 + b"\n"
+    assert decoder.feed(full + b"\n" + full) == [b"x" * 20]
+    assert decoder.feed(b"\n") == [b"x" * 20]
+
+
 def test_names_and_ids_that_are_no_utf8() -> None:
     decoder = SSEDecoder(100)
     assert decoder.feed(b"event: a\xff\nid: b\xff\ndata: x\n\n") == [Event("a\ufffd", b"x")]
