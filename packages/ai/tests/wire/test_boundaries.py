@@ -147,6 +147,44 @@ def test_settled_is_finish_reason_and_usage(finish: str | None, usage: int | Non
     assert fold.settled == settled
 
 
+@pytest.mark.parametrize(
+    ("event", "anything"),
+    [
+        ({}, False),
+        ({"id": "gen-1"}, True),
+        ({"usage": {"prompt_tokens": 1}}, True),
+        ({"choices": [{"delta": {"content": "x"}}]}, True),
+        ({"model": "m", "choices": [{"delta": {}}]}, False),
+    ],
+    ids=["nothing", "id", "usage", "content", "neither"],
+)
+def test_what_counts_as_anything(drive: Drive, event: dict[str, Any], anything: bool) -> None:
+    failure = drive(b"data: " + json.dumps(event).encode() + b"\n\n")[2]
+    assert failure is not None and (failure.partial is not None) == anything
+
+
+def test_a_provider_that_failed_while_it_was_answering_may_be_asked_again(drive: Drive) -> None:
+    failure = drive(b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":"error"}]}\n\n')[2]
+    assert str(failure) == "Invalid AI API response: the provider failed while it was answering"
+    assert failure is not None and failure.retryable
+
+
+PIECES: dict[str, Any] = {
+    "reasoning_details": [{"type": "reasoning.text", "index": 0, "text": "x"}],
+    "tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "1"}}],
+}
+
+
+@pytest.mark.parametrize(("place", "count"), [("delta", 1), ("message", 2)])
+def test_pieces_grow_together_in_deltas_and_stay_apart_in_messages(drive: Drive, place: str, count: int) -> None:
+    part = {name: items * (1 if place == "delta" else 2) for name, items in PIECES.items()}
+    event = b"data: " + json.dumps({"choices": [{place: part}]}).encode() + b"\n\n"
+    failure = drive(event * (2 if place == "delta" else 1))[2]
+    assert failure is not None and failure.partial is not None
+    assert len(failure.partial.reasoning_details) == len(failure.partial.tool_calls) == count
+    assert failure.partial.reasoning == "xx"
+
+
 def test_the_model_that_was_asked_for_is_the_one_that_is_not_available(drive: Drive) -> None:
     event = b'data: {"model":"another","error":{"code":404,"message":"no such model"}}\n\n'
     failure = drive(event)[2]
