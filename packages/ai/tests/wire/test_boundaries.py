@@ -150,11 +150,11 @@ def test_settled_is_finish_reason_and_usage(finish: str | None, usage: int | Non
 @pytest.mark.parametrize(
     ("event", "anything"),
     [
-        ({}, False),
+        ({"object": "x"}, False),
         ({"id": "gen-1"}, True),
         ({"usage": {"prompt_tokens": 1}}, True),
         ({"choices": [{"delta": {"content": "x"}}]}, True),
-        ({"model": "m", "choices": [{"delta": {}}]}, False),
+        ({"model": "m", "choices": [{"finish_reason": None}]}, False),
     ],
     ids=["nothing", "id", "usage", "content", "neither"],
 )
@@ -413,3 +413,38 @@ def test_a_date_without_a_zone_is_utc_and_not_local_time() -> None:
 )
 def test_where_a_duration_ends_and_a_point_in_time_begins(reset: int, now: int, seconds: float) -> None:
     assert parse_retry_after({"x-ratelimit-reset": str(reset)}, {}, now=now) == seconds
+
+
+def test_the_types_own_status_where_nothing_else_names_one() -> None:
+    assert mapped({"error": {"message": "m", "type": "overloaded_error"}}).status_code == 529
+    assert mapped({"error": {"message": "m", "error_type": "provider_overloaded"}}).status_code == 503
+
+
+@pytest.mark.parametrize(("status", "read"), [(399, None), (400, 400), (599, 599), (600, None)])
+def test_the_statuses_that_are_read_and_passed_on(status: int, read: int | None) -> None:
+    assert read_failure({"error": {"message": "m", "code": status}}).status == read
+    error = mapped({"error": {"message": "m", "type": "server_error"}}, status)
+    assert error.status_code == (599 if status == 599 else 502)
+
+
+def test_an_error_in_a_stream_that_names_no_status_is_a_400() -> None:
+    assert mapped({"error": {"message": "m", "type": "content_filter"}}).status_code == 400
+
+
+def test_at_most_twenty_reasons_are_told_and_odd_ones_are_empty() -> None:
+    error = mapped({"error": {"message": "m", "metadata": {"reasons": [5, *map(str, range(30))]}}}, 403)
+    assert isinstance(error, ContentPolicyError)
+    assert error.reasons == ("", *map(str, range(19)))
+
+
+def test_a_redirect_names_its_status_and_keeps_its_id() -> None:
+    error = mapped({}, 302, {"x-request-id": "id-1"})
+    assert str(error) == "Invalid AI API response: the gateway answered with status 302 - check AI_GATEWAY_URL"
+    assert error.request_id == "id-1"
+
+
+def test_an_error_that_is_wrapped_too_deeply_says_nothing() -> None:
+    wrapped: Any = "why"
+    for _ in range(9):
+        wrapped = {"error": wrapped}
+    assert str(mapped(wrapped, 400)) == "The AI gateway rejected the request"
