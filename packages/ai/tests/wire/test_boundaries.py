@@ -11,7 +11,7 @@ from raptscallions_ai._wire.blocks import ReasoningBlocks, ToolCalls
 from raptscallions_ai._wire.chunk import WireFunction, WireToolCall, decode_chunk
 from raptscallions_ai._wire.errors import classify, read_failure
 from raptscallions_ai._wire.fold import Fold
-from raptscallions_ai._wire.redact import Redactor
+from raptscallions_ai._wire.redact import Redactor, printable_line
 from raptscallions_ai._wire.retry_after import parse_retry_after
 from raptscallions_ai._wire.sse import Event, EventTooLargeError, SSEDecoder
 from raptscallions_ai.chunks import ContentChunk, StreamChunk, ToolCallChunk
@@ -127,6 +127,24 @@ def test_an_unfinished_event_just_above_the_limit_is_refused_at_the_end(drive: D
 )
 def test_what_is_wrong_with_a_body_is_told(drive: Drive, body: bytes, cut: str | None, message: str) -> None:
     assert str(drive(body, cut=cut)[2]) == f"Invalid AI API response: {message}"
+
+
+HELLO = b'data: {"choices":[{"delta":{"content":"Hello"}}]}\n\n'
+
+
+@pytest.mark.parametrize(
+    "start", [b"data:\n\n", b"data:  \n\n", b"event: ping\ndata: 12:00\n\n"], ids=["empty", "blank", "ping"]
+)
+def test_events_that_say_nothing_do_not_hide_those_behind_them(drive: Drive, start: bytes) -> None:
+    assert drive(start + HELLO)[0] == [ContentChunk("Hello")]
+
+
+def test_an_event_that_was_cut_is_told(drive: Drive) -> None:
+    _, _, failure = drive(HELLO + HELLO[:20])
+    assert str(failure) == "Invalid AI API response: the stream ended inside an event"
+    assert failure is not None and failure.partial is not None and failure.partial.content == "Hello"
+    nothing = drive(HELLO[:20])[2]
+    assert nothing is not None and nothing.partial is None
 
 
 def test_a_whole_body_needs_neither_a_finish_reason_nor_usage_to_be_complete(drive: Drive) -> None:
@@ -376,6 +394,10 @@ def test_quotations_side_by_side_are_each_hidden() -> None:
 def test_an_invisible_mark_does_not_save_a_quotation() -> None:
     said = "my \u200fname is\u200b Ada\ufeff Lovelace"
     assert hidden(str(mapped({"error": {"message": f"bad: {said}"}}, 400)), said) == "bad: [hidden]"
+
+
+def test_a_printable_line() -> None:
+    assert printable_line("  a\u200bb\n\x00 c\u00a0d é ") == "a b c d é"
 
 
 def test_a_redactor_tells_nothing_of_itself() -> None:

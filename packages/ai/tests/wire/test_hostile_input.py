@@ -204,3 +204,12 @@ def test_four_times_the_bytes_are_about_four_times_the_work(
     small, large = growing(400), growing(1_600)
     once, more = (steps(lambda body=body: drive(body, size)) for body in (small, large))
     assert more <= 4.4 * once + 200
+
+
+def test_a_conversation_is_searched_up_to_an_amount() -> None:
+    contents = [f"{number} " + "x" * 70_000 for number in range(12)]
+    few, many = (
+        steps(lambda said=said: Redactor([KEY], said)("a message that quotes nothing"))
+        for said in ([{"content": text} for text in contents[:5]], [{"content": text} for text in contents])
+    )
+    assert many <= 1.01 * few
