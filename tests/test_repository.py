@@ -194,7 +194,8 @@ def test_every_dependency_is_constrained_to_one_version() -> None:
     constraints = [Requirement(text) for text in root["tool"]["uv"]["constraint-dependencies"]]
     assert [str(one) for one in constraints if not re.fullmatch(r"==[\w.]+", str(one.specifier))] == []
     extras = [text for texts in project["optional-dependencies"].values() for text in texts]
-    needed = {Requirement(text).name for text in (*project["dependencies"], *extras, *root["dependency-groups"]["dev"])}
+    groups = [text for texts in root["dependency-groups"].values() for text in texts]
+    needed = {Requirement(text).name for text in (*project["dependencies"], *extras, *groups)}
     assert needed - {one.name for one in constraints} == set()
 
 

@@ -11,7 +11,7 @@ from raptscallions_ai._wire.blocks import ReasoningBlocks, ToolCalls
 from raptscallions_ai._wire.chunk import WireFunction, WireToolCall, decode_chunk
 from raptscallions_ai._wire.errors import classify, read_failure
 from raptscallions_ai._wire.fold import Fold
-from raptscallions_ai._wire.redact import Redactor
+from raptscallions_ai._wire.redact import Redactor, printable_line
 from raptscallions_ai._wire.retry_after import parse_retry_after
 from raptscallions_ai._wire.sse import Event, EventTooLargeError, SSEDecoder
 from raptscallions_ai.chunks import ContentChunk, StreamChunk, ToolCallChunk
@@ -87,6 +87,13 @@ def test_what_is_read_of_an_event_in_many_reads_counts_once(lines: bytes) -> Non
     assert decoder.feed(b"\n") == ([] if lines[:1] == b"x" else [b"\n".join([b"1"] * 10)])
 
 
+def test_an_event_does_not_count_towards_the_next() -> None:
+    decoder = SSEDecoder(20)
+    full = b"data: " + b"x" * 20 + b"\n"
+    assert decoder.feed(full + b"\n" + full) == [b"x" * 20]
+    assert decoder.feed(b"\n") == [b"x" * 20]
+
+
 def test_names_and_ids_that_are_no_utf8() -> None:
     decoder = SSEDecoder(100)
     assert decoder.feed(b"event: a\xff\nid: b\xff\ndata: x\n\n") == [Event("a\ufffd", b"x")]
@@ -122,6 +129,24 @@ def test_what_is_wrong_with_a_body_is_told(drive: Drive, body: bytes, cut: str |
     assert str(drive(body, cut=cut)[2]) == f"Invalid AI API response: {message}"
 
 
+HELLO = b'data: {"choices":[{"delta":{"content":"Hello"}}]}\n\n'
+
+
+@pytest.mark.parametrize(
+    "start", [b"data:\n\n", b"data:  \n\n", b"event: ping\ndata: 12:00\n\n"], ids=["empty", "blank", "ping"]
+)
+def test_events_that_say_nothing_do_not_hide_those_behind_them(drive: Drive, start: bytes) -> None:
+    assert drive(start + HELLO)[0] == [ContentChunk("Hello")]
+
+
+def test_an_event_that_was_cut_is_told(drive: Drive) -> None:
+    _, _, failure = drive(HELLO + HELLO[:20])
+    assert str(failure) == "Invalid AI API response: the stream ended inside an event"
+    assert failure is not None and failure.partial is not None and failure.partial.content == "Hello"
+    nothing = drive(HELLO[:20])[2]
+    assert nothing is not None and nothing.partial is None
+
+
 def test_a_whole_body_needs_neither_a_finish_reason_nor_usage_to_be_complete(drive: Drive) -> None:
     body = b'{"choices":[{"message":{"content":"Hello"}}]}'
     _, result, failure = drive(body, require_usage=False)
@@ -138,6 +163,44 @@ def test_settled_is_finish_reason_and_usage(finish: str | None, usage: int | Non
     event = {"choices": [{"finish_reason": finish}], "usage": {"prompt_tokens": usage}}
     fold.feed(decode_chunk(json.dumps(event).encode()))
     assert fold.settled == settled
+
+
+@pytest.mark.parametrize(
+    ("event", "anything"),
+    [
+        ({"object": "x"}, False),
+        ({"id": "gen-1"}, True),
+        ({"usage": {"prompt_tokens": 1}}, True),
+        ({"choices": [{"delta": {"content": "x"}}]}, True),
+        ({"model": "m", "choices": [{"finish_reason": None}]}, False),
+    ],
+    ids=["nothing", "id", "usage", "content", "neither"],
+)
+def test_what_counts_as_anything(drive: Drive, event: dict[str, Any], anything: bool) -> None:
+    failure = drive(b"data: " + json.dumps(event).encode() + b"\n\n")[2]
+    assert failure is not None and (failure.partial is not None) == anything
+
+
+def test_a_provider_that_failed_while_it_was_answering_may_be_asked_again(drive: Drive) -> None:
+    failure = drive(b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":"error"}]}\n\n')[2]
+    assert str(failure) == "Invalid AI API response: the provider failed while it was answering"
+    assert failure is not None and failure.retryable
+
+
+PIECES: dict[str, Any] = {
+    "reasoning_details": [{"type": "reasoning.text", "index": 0, "text": "x"}],
+    "tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "1"}}],
+}
+
+
+@pytest.mark.parametrize(("place", "count"), [("delta", 1), ("message", 2)])
+def test_pieces_grow_together_in_deltas_and_stay_apart_in_messages(drive: Drive, place: str, count: int) -> None:
+    part = {name: items * (1 if place == "delta" else 2) for name, items in PIECES.items()}
+    event = b"data: " + json.dumps({"choices": [{place: part}]}).encode() + b"\n\n"
+    failure = drive(event * (2 if place == "delta" else 1))[2]
+    assert failure is not None and failure.partial is not None
+    assert len(failure.partial.reasoning_details) == len(failure.partial.tool_calls) == count
+    assert failure.partial.reasoning == "xx"
 
 
 def test_the_model_that_was_asked_for_is_the_one_that_is_not_available(drive: Drive) -> None:
@@ -333,6 +396,10 @@ def test_an_invisible_mark_does_not_save_a_quotation() -> None:
     assert hidden(str(mapped({"error": {"message": f"bad: {said}"}}, 400)), said) == "bad: [hidden]"
 
 
+def test_a_printable_line() -> None:
+    assert printable_line("  a\u200bb\n\x00 c\u00a0d é ") == "a b c d é"
+
+
 def test_a_redactor_tells_nothing_of_itself() -> None:
     assert repr(Redactor(["key"], ["prompt"])) == "Redactor(...)"
 
@@ -368,3 +435,38 @@ def test_a_date_without_a_zone_is_utc_and_not_local_time() -> None:
 )
 def test_where_a_duration_ends_and_a_point_in_time_begins(reset: int, now: int, seconds: float) -> None:
     assert parse_retry_after({"x-ratelimit-reset": str(reset)}, {}, now=now) == seconds
+
+
+def test_the_types_own_status_where_nothing_else_names_one() -> None:
+    assert mapped({"error": {"message": "m", "type": "overloaded_error"}}).status_code == 529
+    assert mapped({"error": {"message": "m", "error_type": "provider_overloaded"}}).status_code == 503
+
+
+@pytest.mark.parametrize(("status", "read"), [(399, None), (400, 400), (599, 599), (600, None)])
+def test_the_statuses_that_are_read_and_passed_on(status: int, read: int | None) -> None:
+    assert read_failure({"error": {"message": "m", "code": status}}).status == read
+    error = mapped({"error": {"message": "m", "type": "server_error"}}, status)
+    assert error.status_code == (599 if status == 599 else 502)
+
+
+def test_an_error_in_a_stream_that_names_no_status_is_a_400() -> None:
+    assert mapped({"error": {"message": "m", "type": "content_filter"}}).status_code == 400
+
+
+def test_at_most_twenty_reasons_are_told_and_odd_ones_are_empty() -> None:
+    error = mapped({"error": {"message": "m", "metadata": {"reasons": [5, *map(str, range(30))]}}}, 403)
+    assert isinstance(error, ContentPolicyError)
+    assert error.reasons == ("", *map(str, range(19)))
+
+
+def test_a_redirect_names_its_status_and_keeps_its_id() -> None:
+    error = mapped({}, 302, {"x-request-id": "id-1"})
+    assert str(error) == "Invalid AI API response: the gateway answered with status 302 - check AI_GATEWAY_URL"
+    assert error.request_id == "id-1"
+
+
+def test_an_error_that_is_wrapped_too_deeply_says_nothing() -> None:
+    wrapped: Any = "why"
+    for _ in range(9):
+        wrapped = {"error": wrapped}
+    assert str(mapped(wrapped, 400)) == "The AI gateway rejected the request"

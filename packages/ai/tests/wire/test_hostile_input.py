@@ -41,7 +41,7 @@ def test_a_date_beyond_all_integers_is_no_date(value: str) -> None:
     assert parse_retry_after({"retry-after": value, "llm_provider-retry-after": "7"}, {}) == 7.0
 
 
-DEPTHS = [*range(120, 140), *range(480, 500), *range(960, 1_000)]
+DEPTHS = [*range(190, 210), *range(480, 500), *range(960, 1_000)]
 PLACES = [
     '{"choices":[{"delta":{"content":"x","annotations":[{"a":%s}]}}]}',
     '{"choices":[{"delta":{"content":"x","reasoning_details":[{"a":%s}]}}]}',
@@ -62,11 +62,11 @@ def test_an_error_can_be_pickled_and_told_however_deep_the_json_was(
         assert failure is not None
         copy = pickle.loads(pickle.dumps(failure))
         assert (copy.to_dict(), copy.partial) == (failure.to_dict(), failure.partial)
-        assert depth < 130 or "nested too deeply" in str(failure)
+        assert depth < 200 or "nested too deeply" in str(failure)
 
 
 @pytest.mark.parametrize("wrong", ["", '"id":5,'], ids=["", "with a field of a wrong type"])
-@pytest.mark.parametrize(("depth", "accepted"), [(123, True), (124, False)])
+@pytest.mark.parametrize(("depth", "accepted"), [(195, True), (196, False)])
 def test_the_depth_that_is_accepted(drive: Drive, depth: int, accepted: bool, wrong: str) -> None:
     deep = "[" * depth + "]" * depth  # the levels above it are five
     event = f'{{{wrong}"choices":[{{"delta":{{"content":"x","annotations":[{{"a":{deep}}}]}}}}]}}'
@@ -204,3 +204,12 @@ def test_four_times_the_bytes_are_about_four_times_the_work(
     small, large = growing(400), growing(1_600)
     once, more = (steps(lambda body=body: drive(body, size)) for body in (small, large))
     assert more <= 4.4 * once + 200
+
+
+def test_a_conversation_is_searched_up_to_an_amount() -> None:
+    contents = [f"{number} " + "x" * 70_000 for number in range(12)]
+    few, many = (
+        steps(lambda said=said: Redactor([KEY], said)("a message that quotes nothing"))
+        for said in ([{"content": text} for text in contents[:5]], [{"content": text} for text in contents])
+    )
+    assert many <= 1.01 * few

@@ -23,7 +23,7 @@ __all__ = [
 
 
 _LARGEST_FLOAT = Decimal("1e308")
-_DEEPEST = 128  # levels of nesting; far above any gateway's, far below what copying and pickling survive
+_DEEPEST = 200  # levels of nesting; far above any gateway's, far below what copying and pickling survive
 
 
 class MalformedJSONError(Exception):
@@ -80,8 +80,8 @@ def refuse_deep_nesting(data: bytes, value: object = None) -> None:
     Raises:
         MalformedJSONError: It is nested too deeply.
     """
-    if data.count(b"{") + data.count(b"[") <= _DEEPEST:
-        return
+    if len(data) <= 2 * _DEEPEST or data.count(b"{") + data.count(b"[") <= _DEEPEST:
+        return  # as good as always; whatever is opened must be closed
     value = parse_json(data) if value is None else value
     if not isinstance(value, str):  # a text is what the parser gives back when even it finds no bottom
         level = [value]
