@@ -21,9 +21,10 @@ class _Body(httpx2.AsyncByteStream):
 
 
 class _Transport(httpx2.AsyncBaseTransport):
-    def __init__(self, *, read_whole_blocks: bool) -> None:
+    def __init__(self, name: str, *, read_whole_blocks: bool) -> None:
         self._whole = read_whole_blocks
-        self._rendered: dict[Model, list[bytes]] = {}
+        model = Model.asked_for(name.encode())
+        self._rendered = {} if model is None else {model: self._blocks(model)}
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         model = Model.asked_for(await request.aread())
@@ -40,9 +41,14 @@ class _Transport(httpx2.AsyncBaseTransport):
         return [event + b"\n\n" for event in body.split(b"\n\n")[:-1]]
 
 
-def in_memory_sdk(*, read_whole_blocks: bool) -> AsyncOpenAI:
-    """Return an SDK client whose answers are in memory, to be read in blocks of 64 KiB or event by event."""
-    transport = _Transport(read_whole_blocks=read_whole_blocks)
+def in_memory_sdk(model: str, *, read_whole_blocks: bool) -> AsyncOpenAI:
+    """Return an SDK client whose answers are in memory, to be read in blocks of 64 KiB or event by event.
+
+    Args:
+        model: Whose answer is to be there before it is asked for.
+        read_whole_blocks: Whether a read gives as much as there is.
+    """
+    transport = _Transport(model, read_whole_blocks=read_whole_blocks)
     return AsyncOpenAI(
         api_key="benchmark-key",
         base_url="http://127.0.0.1/api/v1",

@@ -122,14 +122,10 @@ def _cell(results: Results, name: str, scenario: Scenario, figure: str) -> str:
     if value is None:
         return "failed" if results.error(name, scenario.name) else ""
     ratio = None if figure in _NO_RATIO else results.ratio(name, scenario.name, figure, REFERENCE)
-    less = (
-        ""
-        if ratio is None or name == REFERENCE
-        else f" ({ratio:.2g}x less)"
-        if ratio >= 1
-        else f" ({1 / ratio:.2g}x more)"
-    )
-    return f"{_rounded(value)}{less}"
+    if ratio is None or name == REFERENCE:
+        return _rounded(value)
+    compared = f"{_rounded(ratio)}x less" if ratio >= 1 else f"{_rounded(1 / ratio)}x more"
+    return f"{_rounded(value)} ({compared})"
 
 
 def _rounded(value: float) -> str:

@@ -216,7 +216,7 @@ SCENARIOS: tuple[Scenario, ...] = (
 _SERIES: dict[str, tuple[str, tuple[int, ...]]] = {
     "length": ("chunks in the answer (coalesced): us a chunk", (200, 1000, 5000, 20000)),
     "conversation": ("messages in the conversation: us a call", (1, 10, 100, 400)),
-    "streams": ("streams at once, 4,000 chunks a second together: us a chunk", (2, 20, 200, 800)),
+    "streams": ("streams at once, 2,000 chunks a second together: us a chunk", (2, 20, 200, 1000)),
     "size": ("bytes of text in a chunk (coalesced): us a chunk", (5, 50, 500, 5000)),
 }
 
@@ -232,8 +232,8 @@ def growth(series: str, x: int) -> Scenario:
     elif series == "conversation":
         workload, model, options = "first", _ONCE, {"messages": x}
     else:
-        rate = max(1, 4000 // x)
-        workload, model, options = "crowd", Model("paced", rate, rate=rate), {"streams": x}
+        rate = 2000 // x
+        workload, model, options = "crowd", Model("paced", 3 * rate, rate=rate), {"streams": x, "connected": True}
     return Scenario(f"{series}-{x}", meaning, "growth", workload, model, options=options, rough=True, x=x)
 
 

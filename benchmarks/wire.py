@@ -86,11 +86,12 @@ class Answer:
 
 def _unframed(framed: bytes) -> list[bytes]:
     parts: list[bytes] = []
-    while framed:
-        size, _, framed = framed.partition(b"\r\n")
-        length = int(size, 16)
-        parts.append(framed[:length])
-        framed = framed[length + 2 :]
+    at = 0
+    while at < len(framed):
+        start = framed.index(b"\r\n", at) + 2
+        end = start + int(framed[at : start - 2], 16)
+        parts.append(framed[start:end])
+        at = end + 2
     return parts
 
 

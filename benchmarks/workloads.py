@@ -143,23 +143,37 @@ async def first(peer: Peer, scenario: dict[str, Any]) -> Figures:
 
 
 async def crowd(peer: Peer, scenario: dict[str, Any]) -> Figures:
-    """Read many paced streams at once; a unit is a chunk, and each carries the time at which it was sent."""
+    """Read many paced streams at once; a unit is a chunk, and each carries the time at which it was sent.
+
+    With `connected`, only what comes after every stream's first chunk is counted.
+    """
     messages, model, streams = _conversation(0), scenario["model"], scenario["streams"]
     _, chunks, rate, _ = model.split("-")
     await _read(peer, _ONCE, messages)
     delays: list[float] = []
+    waiting, before = streams, 0
 
-    def note(text: str) -> None:
-        delays.append(time.monotonic() - float(text[:TIMESTAMP]))
+    def listener() -> Callable[[str], None]:
+        fresh = True
+
+        def note(text: str) -> None:
+            nonlocal fresh, waiting, before, span
+            delays.append(time.monotonic() - float(text[:TIMESTAMP]))
+            if fresh:
+                fresh, waiting = False, waiting - 1
+                if not waiting and scenario.get("connected"):
+                    span, before = Span(scenario["stats"]), len(delays)
+
+        return note
 
     span = Span(scenario["stats"])
-    await asyncio.gather(*(peer.stream(model, messages, note) for _ in range(streams)))
+    await asyncio.gather(*(peer.stream(model, messages, listener()) for _ in range(streams)))
     late = span.seconds - int(chunks) / int(rate)
     if len(delays) != streams * int(chunks):
         raise RuntimeError(f"{len(delays)} of {streams * int(chunks)} chunks came")
     delays.sort()
     p50, p99 = delays[len(delays) // 2] * 1000, delays[int(len(delays) * 0.99)] * 1000
-    return {**span.end(len(delays)), "p50_ms": p50, "p99_ms": p99, "late_s": late}
+    return {**span.end(len(delays) - before), "p50_ms": p50, "p99_ms": p99, "late_s": late}
 
 
 async def complete(peer: Peer, scenario: dict[str, Any]) -> Figures:

@@ -61,6 +61,6 @@ def connect(task: dict[str, Any]) -> Peer:
     if task.get("transport") == "memory":
         from in_memory import in_memory_sdk
 
-        return Peer(in_memory_sdk(read_whole_blocks=task["coalesced"]))
+        return Peer(in_memory_sdk(task["model"], read_whole_blocks=task["coalesced"]))
     http_client = DefaultAioHttpClient() if task.get("transport") == "aiohttp" else None
     return Peer(AsyncOpenAI(api_key="benchmark-key", base_url=task["url"], http_client=http_client))

@@ -46,5 +46,5 @@ def connect(task: dict[str, Any]) -> Peer:
         return Peer(OpenRouterClient("benchmark-key", task["url"], "model"))
     from in_memory import in_memory_sdk
 
-    sdk = in_memory_sdk(read_whole_blocks=task["coalesced"])
+    sdk = in_memory_sdk(task["model"], read_whole_blocks=task["coalesced"])
     return Peer(OpenRouterClient(default_model="model", openai_client=sdk))
