@@ -42,7 +42,7 @@ class Reader:
         return await self.answers.get() == "more"
 
     async def take_chunk(self, chunk: Any) -> bool:
-        """Take a chunk in the shape of OpenAI's, as leniently as a careful caller would; whether there is to be more."""
+        """Take a chunk in the shape of OpenAI's, as leniently as a careful caller; whether there is to be more."""
         for choice in chunk.choices or ():
             if str(choice.index or 0) != "0":
                 continue

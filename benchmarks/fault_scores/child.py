@@ -54,15 +54,21 @@ class Child:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
 
-    async def ready(self) -> None:
-        """Wait until it can be asked; one that is still busy with what it was asked before, is started again."""
+    async def ready(self) -> bool:
+        """Wait until it can be asked; one that is still busy with what it was asked before, is started again.
+
+        Returns:
+            Whether it was started, and has not been asked anything.
+        """
         if self._process is not None and not self._over:
             try:
                 await asyncio.wait_for(self._finish(), _GRACE)
             except (TimeoutError, ForeignError):
                 await self.close()
-        if self._process is None:
-            await self._start()
+        if self._process is not None:
+            return False
+        await self._start()
+        return True
 
     async def ask(self, trial: Trial) -> AsyncGenerator[str | ToolCall]:
         """Ask, and yield what it reads; an `Adapter`.

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from fault_scores.scored import left_out
 from fault_scores.scores import Scores
-
 from raptscallions_ai.testing.faults import FAULTS, Category, Fault, Verdict
 
 __all__ = ["page", "summary"]
@@ -22,16 +21,16 @@ The [catalogue of {all} faults](faults.md), played to this library and to its pe
 python3 dev.py run python benchmarks/score_faults.py
 ```
 
-plays everything in less than ten minutes and writes this page; `--peers openai,litellm` and `--only cut,silence` choose,
-and print to the terminal."""
+plays everything in less than ten minutes and writes this page. `--peers openai,litellm` and `--only cut,silence`
+choose, and print to the terminal."""
 
 _METHOD = """\
 ## How it is judged
 
-Every client is asked in a process and an environment of its own, through [an adapter](../benchmarks/fault_scores/clients)
-of a few lines, over real sockets. Each has the fault's deadline and number of retries, and asks for usage, in the way
-that its documents name; nothing else is changed. The caller reads to the end, leaves its loop with `break`, or cancels
-its task, while the client object lives on.
+Every client is asked in a process and an environment of its own, over real sockets, through
+[an adapter](../benchmarks/fault_scores/clients) of a few lines. Each has the fault's deadline and number of retries,
+and asks for usage, in the way that its documents name; nothing else is changed. The caller reads to the end, leaves its
+loop with `break`, or cancels its task, while the client object lives on.
 
 The verdict asks what a caller is told, and knows no client's own classes:
 
@@ -42,17 +41,23 @@ The verdict asks what a caller is told, and knows no client's own classes:
 | `lost` | an error in time, but text that had arrived was lost |
 | `failed` | an error although the answer was complete, or would have come with a retry that was allowed |
 | `leaked` | the connection was still open a second after the caller had left |
-| `hung` | not over three seconds after the call, with deadlines far shorter |
+| `hung` | not over three seconds after the call with deadlines of two or less, or ten with deadlines of five |
 | `silent` | it looks like a complete answer and is not |
 
-In doubt it is for the client. Any error of its own will do, whatever its class, status or message. Text that rides on an
-error counts as kept. Deltas of tool calls are put together by the adapter as leniently as can be. A failure that
-is shown in a documented field counts as told: the finish reason `error`, and `chunk.error` of OpenRouter's SDK. What
-langchain-openai passes on of the OpenAI SDK's counts as its own. Usage, cost, error classes, waiting times and secrets
-are not compared here; [our own tests](../packages/ai/tests/faults/test_corpus.py) hold this library to all of them.
+In doubt it is for the client. Any error of its own will do, whatever its class, status or message. Text that rides on
+an error counts as kept. A whole answer that a client gets by asking more often than it was allowed to is `ok`. Deltas
+of tool calls are put together by the adapter, as leniently as can be, unless the client does that itself. A failure
+that is shown in a documented field counts as told: the finish reason `error`, and `chunk.error` of OpenRouter's SDK.
+Errors of the OpenAI SDK that langchain-openai passes on count as its own. Usage, cost, error classes, waiting times and
+secrets are not compared here; [our own tests](../packages/ai/tests/faults/test_corpus.py) hold this library to them.
 
-Options that are off by default stay off: pydantic-ai can be told to refuse a stream without a finish reason
-(`openai_chat_streaming_requires_finish_reason`)."""
+Where that takes a choice: any-llm's own exceptions and langchain-openai's deadline between chunks are switched on, as
+their documents advise; OpenRouter's SDK bounds the time of its retries, not their number. Options that are off and
+not advised stay off: pydantic-ai can be told to refuse a stream without a finish reason
+(`openai_chat_streaming_requires_finish_reason`).
+
+The catalogue was written beside this library, whose tests pass all of it: that it leads here proves only that the
+others differ. What is worth reading is where and how they do."""
 
 
 def page(scores: Scores) -> str:
@@ -65,16 +70,16 @@ def page(scores: Scores) -> str:
 
 def summary(scores: Scores, faults: Sequence[Fault]) -> str:
     """Return the circumstances, and how often each client got each verdict, in all and by category."""
-    versions = {
-        f"{package} {version}": None
+    versions = [
+        f"{first} (with {', '.join(others)})" if others else first
         for named in scores.versions.values()
-        for package, version in sorted(named.items(), key=lambda item: item[0] == "openai")
-    }
+        for first, *others in [[f"{package} {version}" for package, version in named.items()]]
+    ]
     machine = scores.machine
     parts = [
         f"{scores.date}; {machine['cores']} cores of {machine['processor']}, {machine['system']}, Python "
         f"{machine['python']}. Command: `{scores.command}`.",
-        f"Versions: {', '.join(versions)}.",
+        f"Versions: {'; '.join(versions)}.",
         *(f"{name} could not take part: {why}." for name, why in scores.missing.items()),
         _verdicts(scores, len(faults)),
         "By category, how many are `ok`:",

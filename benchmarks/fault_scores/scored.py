@@ -16,7 +16,7 @@ _TRANSPORT = "whether a broken transfer spoils an answer whose end has come is a
 _NOT_JSON = "no JSON: whether to be strict about a field that does not matter is a choice"
 _OTHER_FORM = "whether to accept an answer in another form than was asked for is a choice"
 _RETRY_OK = "whether to try again after a broken answer with status 200 is a choice"
-_RETRY = "whether to try again, or to wait that long, is a choice; a whole answer is no worse than an error"
+_RETRY = "whether to wait for so long, or to try again at all, is a choice"
 _PRIVATE = "whether a prompt may follow a redirect is a choice"
 _LENIENT = "to read on is no worse than to give up"
 
@@ -54,8 +54,6 @@ _CHOICES = {
     "retry-ok-error": _RETRY_OK,
     "retry-garbled": _RETRY_OK,
     "retry-no-choices": _RETRY_OK,
-    "no-retry-told": _RETRY,
-    "no-retry-told-in-stream": _RETRY,
     "retry-after-402-followed": _RETRY,
     "retry-after-beyond-deadline": _RETRY,
     "redirect-other-host": _PRIVATE,

@@ -29,8 +29,8 @@ async def ask(model: ChatOpenAI, trial: Any, reader: Any) -> None:
     if not trial.stream:
         message = await model.ainvoke(trial.prompt)
         reader.finish_reason = message.response_metadata.get("finish_reason")
-        for call in message.additional_kwargs.get("tool_calls", ()):
-            reader.take_call(call["id"], call["function"]["name"], call["function"]["arguments"])
+        for call in (*message.tool_calls, *message.invalid_tool_calls):
+            reader.take_call(call["id"], call["name"], call["args"])
         await reader.take(message.text)
         return
     whole = None

@@ -9,6 +9,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it fetches a price l
 
 import litellm
 import openai
+from litellm.exceptions import MidStreamFallbackError
 
 # Its documents: all exceptions inherit from OpenAI's.
 ERRORS = (openai.OpenAIError,)
@@ -38,7 +39,7 @@ async def ask(client: None, trial: Any, reader: Any) -> None:
         async for chunk in stream:
             if not await reader.take_chunk(chunk):
                 break
-    except litellm.MidStreamFallbackError as error:
+    except MidStreamFallbackError as error:
         # What it has collected is on the error.
         if rest := (error.generated_content or "").removeprefix(reader.text):
             await reader.take(rest)
