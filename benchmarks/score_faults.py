@@ -40,6 +40,7 @@ ADAPTERS = {
     "any-llm": "any_llm.py",
     "langchain-openai": "langchain_openai.py",
 }
+# What a client needs for what is asked of it here, and not for the other measurements.
 ENVIRONMENTS: dict[str, Any] = {
     "litellm": {"environment": "litellm-retrying.txt", "packages": ("litellm", "openai", "tenacity")},
 }
@@ -140,7 +141,10 @@ def main() -> None:
     names = [OURS, *(name for name in chosen(arguments.peers, list(ADAPTERS)) if name != OURS)]
     categories = chosen(arguments.only, list(Category))
     faults = [fault for fault in SCORED if fault.category in categories]
-    scores = asyncio.run(score(names, faults))
+    try:
+        scores = asyncio.run(score(names, faults))
+    except TimeoutError:
+        sys.exit(f"not done after {_LIMIT} seconds")
     scores.save(RESULTS)
     print(summary(scores, faults))
     if not (arguments.peers or arguments.only):
