@@ -39,7 +39,7 @@ class Reader:
         """Take a piece of text; whether there is to be more."""
         self.text += str(text)
         tell("text", self.number, text=str(text))
-        return await self.answers.get() == "more"
+        return await self._answered() == "more"
 
     async def take_chunk(self, chunk: Any) -> bool:
         """Take a chunk in the shape of OpenAI's, as leniently as a careful caller; whether there is to be more."""
@@ -85,7 +85,12 @@ class Reader:
         """Hand over the tool calls, once the answer is over."""
         for call in self._calls:
             tell("tool_call", self.number, id=call["id"], name=call["name"], arguments=call["arguments"])
-            await self.answers.get()
+            await self._answered()
+
+    async def _answered(self) -> str:
+        answer = await self.answers.get()
+        self.answers.task_done()
+        return answer
 
 
 def _json_text(arguments: Any) -> str:
@@ -128,6 +133,8 @@ async def serve(adapter: dict[str, Any]) -> None:
             client = adapter["connect"](trial)
             asking = asyncio.create_task(answer(adapter, client, trial, reader))
         elif message["say"] == "cancel" and asking is not None:
+            # It is the client that is to be cancelled while it waits, not the caller with a piece in hand.
+            await reader.answers.join()
             asking.cancel()
         else:
             reader.answers.put_nowait(message["say"])

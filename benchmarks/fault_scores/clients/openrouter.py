@@ -34,7 +34,11 @@ async def ask(client: OpenRouter, trial: Any, reader: Any) -> None:
     """Ask for a stream or for one body."""
     messages = [{"role": "user", "content": trial.prompt}]
     if not trial.stream:
-        await reader.take_completion(await client.chat.send_async(model=trial.model, messages=messages, stream=False))
+        completion = await client.chat.send_async(model=trial.model, messages=messages, stream=False)
+        message = completion.choices[0].message
+        if isinstance(message.content, list):  # as its types say
+            message.content = "".join(part.text for part in message.content)
+        await reader.take_completion(completion)
         return
     stream = await client.chat.send_async(model=trial.model, messages=messages, stream=True)
     async with stream as chunks:
