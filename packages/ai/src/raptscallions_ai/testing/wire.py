@@ -104,7 +104,13 @@ def completion(
         "native_finish_reason": finish_reason,
         "logprobs": None,
     }
-    return {**_envelope("chat.completion"), "choices": [choice], "usage": usage(), **overrides}
+    return {
+        **_envelope("chat.completion"),
+        "system_fingerprint": None,
+        "choices": [choice],
+        "usage": usage(),
+        **overrides,
+    }
 
 
 def usage(

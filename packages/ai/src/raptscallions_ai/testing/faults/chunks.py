@@ -192,7 +192,7 @@ _ODD = (
     _shape(
         "chunk-index-text",
         "The choice's index is a string.",
-        sse(chunk(choices=[{"index": "0", "delta": {"content": TEXT}}])) + END,
+        sse(chunk(choices=[{"index": "0", "delta": {"content": TEXT}, "finish_reason": None}])) + END,
     ),
     _shape(
         "chunk-odd-types",
@@ -207,7 +207,10 @@ _ODD = (
     _shape(
         "chunk-other-choice",
         "Chunks of a second choice stand between those of the first.",
-        BEGUN + sse(chunk(choices=[{"index": 1, "delta": {"content": "Not I."}}])) + sse(chunk(_LAST)) + END,
+        BEGUN
+        + sse(chunk(choices=[{"index": 1, "delta": {"content": "Not I."}, "finish_reason": None}]))
+        + sse(chunk(_LAST))
+        + END,
         source=sources.OPENAI,
     ),
     _shape(
@@ -219,6 +222,7 @@ _ODD = (
                     {
                         "index": 0,
                         "delta": {"content": TEXT},
+                        "finish_reason": None,
                         "logprobs": {"content": [{"token": "The", "logprob": -0.1, "bytes": None, "top_logprobs": []}]},
                     }
                 ]

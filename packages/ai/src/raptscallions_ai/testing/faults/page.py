@@ -30,7 +30,7 @@ _OPENING = """\
 
 {count} ways in which gateways misbehave, or do something legal that clients stumble over.
 `raptscallions_ai.testing.faults` plays them over real sockets; the library's own tests run all of them, and
-[your tests can too](guides/testing.md#a-catalogue-of-faults).
+[your tests can too](guides/testing.md#a-catalogue-of-faults). [Fault scores](fault-scores.md) tell how its peers do.
 
 A complete answer is given with its finish reason, an error with its class and status. Unless more are named, there is
 one request. Text that has arrived when a call fails must not be lost.
