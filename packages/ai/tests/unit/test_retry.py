@@ -52,6 +52,12 @@ def test_a_wait_that_does_not_fit_is_not_begun(wait: float, remaining: float, de
     assert retry_delay(RateLimitError(retry_after=wait), failures=1, max_retries=1, remaining=remaining) == delay
 
 
+@pytest.mark.parametrize(("patience", "delay"), [(4.9, None), (5.0, 5.0), (5.1, 5.0)])
+def test_a_wait_that_is_longer_than_patience_is_not_begun(patience: float, delay: float | None) -> None:
+    error = RateLimitError(retry_after=5.0)
+    assert retry_delay(error, failures=1, max_retries=1, remaining=FOREVER, patience=patience) == delay
+
+
 def test_a_wait_of_our_own_that_does_not_fit_is_not_begun() -> None:
     assert retry_delay(ProviderError(), failures=1, max_retries=1, remaining=0.2) is None
 

@@ -1,6 +1,7 @@
 """Boundaries and neighbours: what mutation testing showed that no other test would notice."""
 
 import json
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -402,6 +403,12 @@ def test_a_printable_line() -> None:
 
 def test_a_redactor_tells_nothing_of_itself() -> None:
     assert repr(Redactor(["key"], ["prompt"])) == "Redactor(...)"
+
+
+def test_a_redactor_is_not_pickled() -> None:
+    why = "what belongs to a call is not pickled or copied: it holds the key and the conversation"
+    with pytest.raises(TypeError, match=f"^{why}$"):
+        pickle.dumps(Redactor(["key"], ["prompt"]))
 
 
 @pytest.fixture
