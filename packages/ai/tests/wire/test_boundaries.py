@@ -58,6 +58,26 @@ def test_line_ends_in_reads_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
+    ("reads", "events"),
+    [
+        pytest.param([b"data: ab\n\n"], [b"ab"], id="one event"),
+        pytest.param([b"data: a\n\ndata: b\n\n"], [b"a", b"b"], id="two events"),
+        pytest.param([b"data: a\ndata: b\n\n"], [b"a\nb"], id="two lines"),
+        pytest.param([b"data: a\rdata: b\n\n"], [b"a\nb"], id="two lines, one of them ends with cr"),
+        pytest.param([b"data: a\nx: b\n", b"\n"], [b"a"], id="no blank line"),
+        pytest.param([b"data: a\n", b"data: b\n\n"], [b"a\nb"], id="behind data"),
+        pytest.param([b"x: ", b"data: b\n\n"], [], id="behind half a line"),
+        pytest.param([b"event: e\n", b"data: b\n\n"], [Event("e", b"b")], id="behind a name"),
+        pytest.param([b"\xef\xbb\xbfdata: b\n\n"], [], id="behind a byte order mark"),
+    ],
+)
+def test_reads_of_one_whole_event_and_what_only_looks_like_it(reads: list[bytes], events: list[bytes | Event]) -> None:
+    decoder = SSEDecoder(100)
+    assert decoder.feed(b"data: 0\n\n") == [b"0"]
+    assert [event for read in reads for event in decoder.feed(read)] == events
+
+
+@pytest.mark.parametrize(
     ("stream", "events"),
     [
         (b"data: a\n\ndata: " + b"x" * 21 + b"\n", [b"a"]),
