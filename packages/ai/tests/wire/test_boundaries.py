@@ -154,7 +154,9 @@ HELLO = b'data: {"choices":[{"delta":{"content":"Hello"}}]}\n\n'
 
 
 @pytest.mark.parametrize(
-    "start", [b"data:\n\n", b"data:  \n\n", b"event: ping\ndata: 12:00\n\n"], ids=["empty", "blank", "ping"]
+    "start",
+    [b"data:\n\n", b"data:  \n\n", b"event: ping\ndata: 12:00\n\n", b"X: 1\n\n"],
+    ids=["empty", "blank", "ping", "unknown"],
 )
 def test_events_that_say_nothing_do_not_hide_those_behind_them(drive: Drive, start: bytes) -> None:
     assert drive(start + HELLO)[0] == [ContentChunk("Hello")]
