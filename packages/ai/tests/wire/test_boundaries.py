@@ -162,6 +162,14 @@ def test_events_that_say_nothing_do_not_hide_those_behind_them(drive: Drive, sta
     assert drive(start + HELLO)[0] == [ContentChunk("Hello")]
 
 
+@pytest.mark.parametrize(
+    "part", [{"id": "gen-1"}, {"choices": []}, {"usage": {"prompt_tokens": 1}}], ids=["id", "choices", "usage"]
+)
+def test_a_message_beside_a_part_of_a_chunk_is_no_error(drive: Drive, part: dict[str, Any]) -> None:
+    event = {**part, "message": "fine", "detail": "fine"}
+    assert drive(b"data: " + json.dumps(event).encode() + b"\n\n" + HELLO)[0] == [ContentChunk("Hello")]
+
+
 def test_an_event_that_was_cut_is_told(drive: Drive) -> None:
     _, _, failure = drive(HELLO + HELLO[:20])
     assert str(failure) == "Invalid AI API response: the stream ended inside an event"
