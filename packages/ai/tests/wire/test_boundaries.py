@@ -170,6 +170,39 @@ def test_a_message_beside_a_part_of_a_chunk_is_no_error(drive: Drive, part: dict
     assert drive(b"data: " + json.dumps(event).encode() + b"\n\n" + HELLO)[0] == [ContentChunk("Hello")]
 
 
+def choice(**fields: Any) -> bytes:
+    return b"data: " + json.dumps({"choices": [fields]}).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize(("first", "other"), [(None, 1), (0, 1), (1, 0), (1, None)])
+def test_the_first_choice_is_the_answer(drive: Drive, first: int | None, other: int | None) -> None:
+    body = choice(index=first, delta={"content": "Hello"}) + choice(index=other, delta={"content": "Bonjour"})
+    chunks, result, _ = drive(body * 2 + choice(index=first, finish_reason="stop"), require_usage=False)
+    assert chunks == [ContentChunk("Hello")] * 2
+    assert result is not None and (result.content, result.finish_reason) == ("HelloHello", "stop")
+
+
+def test_choices_without_an_index_are_choices(drive: Drive) -> None:
+    failure = drive(HELLO + b"data: [DONE]\n\n")[2]
+    assert str(failure) == "Invalid AI API response: the stream ended without a finish reason"
+
+
+def test_an_error_beside_text_is_told_behind_it(drive: Drive) -> None:
+    text = {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
+    event = {**text, "error": {"code": 429, "message": "slow down"}}
+    chunks, _, failure = drive(
+        choice(index=0, delta={"content": "Hello"}) + b"data: " + json.dumps(event).encode() + b"\n\n"
+    )
+    assert chunks == [ContentChunk("Hello")] * 2
+    assert type(failure) is RateLimitError
+
+
+@pytest.mark.parametrize("parts", [["a", "b"], [{"text": "a"}, {"text": "b"}], [{"text": "a"}, "b"]], ids=str)
+def test_text_in_parts(drive: Drive, parts: list[Any]) -> None:
+    hello = choice(index=0, delta={"content": "Hello"})
+    assert drive(hello + choice(index=0, delta={"content": parts}))[0] == [*map(ContentChunk, ("Hello", "a", "b"))]
+
+
 def test_an_event_that_was_cut_is_told(drive: Drive) -> None:
     _, _, failure = drive(HELLO + HELLO[:20])
     assert str(failure) == "Invalid AI API response: the stream ended inside an event"
@@ -183,6 +216,7 @@ def test_a_whole_body_needs_neither_a_finish_reason_nor_usage_to_be_complete(dri
     _, result, failure = drive(body, require_usage=False)
     assert failure is None
     assert result is not None and (result.content, result.finish_reason) == ("Hello", None)
+    assert result.native_finish_reason is None
     assert drive(b"data: " + body + b"\n\ndata: [DONE]\n\n", require_usage=False)[1] is None
 
 

@@ -195,7 +195,8 @@ class Fold:
 
     def _is_only(self, text: str | list[Any], chunk: WireChunk) -> TypeGuard[str]:
         """Whether a chunk brings this text and nothing else, as nearly all do; their way is much shorter."""
-        if type(text) is not str or chunk.error is not None or self._upstream_failed:
+        # The first chunk settles which choice is taken, so it goes the long way.
+        if type(text) is not str or chunk.error is not None or self._choice is None:
             return False
         # Compared as a whole: one step instead of one a field, and no field that is added later can be forgotten.
         return chunk.choices == [WireChoice(index=self._choice, delta=WireDelta(content=text))]
