@@ -27,7 +27,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     f"{WIRE}.body": ("wire/test_fold_errors.py", *BODY, *HOSTILE),
     f"{WIRE}.errors": ("wire/test_error_mapping.py", "wire/test_error_shapes.py", *HOSTILE),
     f"{WIRE}.chunk": ("wire/test_chunk.py", "wire/test_chunk_odd_json.py", "wire/test_usage.py", *BODY),
-    f"{WIRE}.json": ("wire/test_chunk.py", "wire/test_chunk_odd_json.py", *HOSTILE),
+    f"{WIRE}.json": ("wire/test_chunk.py", "wire/test_chunk_odd_json.py", "wire/test_usage.py", *HOSTILE),
     f"{WIRE}.blocks": ("wire/test_blocks.py", "wire/test_reasoning_blocks.py", *HOSTILE),
     f"{WIRE}.usage": ("wire/test_usage.py",),
     f"{WIRE}.retry_after": ("wire/test_retry_after.py", *HOSTILE),

@@ -15,7 +15,7 @@ from raptscallions_ai._wire.fold import Fold
 from raptscallions_ai._wire.redact import Redactor, printable_line
 from raptscallions_ai._wire.retry_after import parse_retry_after
 from raptscallions_ai._wire.sse import Event, EventTooLargeError, SSEDecoder
-from raptscallions_ai.chunks import ContentChunk, StreamChunk, ToolCallChunk
+from raptscallions_ai.chunks import ContentChunk, ImageChunk, StreamChunk, ToolCallChunk
 from raptscallions_ai.errors import (
     AiError,
     AuthenticationError,
@@ -306,6 +306,20 @@ def test_whole_blocks_stay_apart() -> None:
 def test_blocks_are_told_apart_by_an_index_of_any_type() -> None:
     deltas = [[{"type": "t", "index": [n], "text": "x"}] for n in (0, 1, 0)]
     assert blocks(*deltas) == [{"type": "t", "index": [0], "text": "xx"}, {"type": "t", "index": [1], "text": "x"}]
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "-1e999", "1e99999999999999999999"])
+def test_numbers_that_json_has_not_are_null(drive: Drive, number: str) -> None:
+    body = f'{{"choices":[{{"message":{{"content":"x"}}}}],"usage":{{"prompt_tokens":1,"x":[{number}]}}}}'
+    result = drive(body.encode())[1]
+    assert result is not None
+    assert result.usage.raw == {"prompt_tokens": 1, "x": [None]}
+
+
+def test_many_brackets_beside_what_is_no_json_are_not_deep_ones(drive: Drive) -> None:
+    images = ",".join(["{}"] * 300)
+    event = f'data: {{"x":NaN,"choices":[{{"delta":{{"content":"x","images":[{images}]}}}}]}}\n\n'
+    assert drive(event.encode())[0] == [ContentChunk("x"), *[ImageChunk({})] * 300]
 
 
 CONTEXT, POLICY, CREDITS = "the prompt is too long", "flagged by moderation", "insufficient credits"
