@@ -310,10 +310,12 @@ def test_blocks_are_told_apart_by_an_index_of_any_type() -> None:
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "-1e999", "1e99999999999999999999"])
 def test_numbers_that_json_has_not_are_null(drive: Drive, number: str) -> None:
-    body = f'{{"choices":[{{"message":{{"content":"x"}}}}],"usage":{{"prompt_tokens":1,"x":[{number}]}}}}'
+    message = f'{{"content":"x","images":[{{"y":{number}}}]}}'
+    body = f'{{"choices":[{{"message":{message}}}],"usage":{{"prompt_tokens":1,"z":[{number}]}}}}'
     result = drive(body.encode())[1]
     assert result is not None
-    assert result.usage.raw == {"prompt_tokens": 1, "x": [None]}
+    assert result.images == ({"y": None},)
+    assert result.usage.raw == {"prompt_tokens": 1, "z": [None]}
 
 
 def test_many_brackets_beside_what_is_no_json_are_not_deep_ones(drive: Drive) -> None:
