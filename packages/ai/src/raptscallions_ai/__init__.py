@@ -18,6 +18,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._version import __version__
+from raptscallions_ai.chat_client import BaseChatClient, ChatClient
 from raptscallions_ai.chunks import (
     AnnotationChunk,
     ContentChunk,
@@ -29,7 +30,8 @@ from raptscallions_ai.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
-from raptscallions_ai.client import ChatClient, OpenRouterClient, openrouter_client
+from raptscallions_ai.client import OpenRouterClient
+from raptscallions_ai.environment_client import openrouter_client
 from raptscallions_ai.errors import (
     AiError,
     AppError,
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__",
     # client
+    "BaseChatClient",
     "ChatClient",
     "OpenRouterClient",
     "openrouter_client",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import threading
 import warnings
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 from weakref import WeakSet
 
 from raptscallions_ai._version import __version__
 from raptscallions_ai.breaker import CircuitBreaker
+from raptscallions_ai.chat_client import BaseChatClient
+from raptscallions_ai.discovery import Discovery
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.recovery import Recovery, Route, checked_models, checked_on_interrupt
 from raptscallions_ai.stream import ChatStream
@@ -19,60 +19,21 @@ from raptscallions_ai.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
     from typing import Unpack
 
     from openai import AsyncOpenAI
 
     from raptscallions_ai._wire.sdk import Connections
     from raptscallions_ai.call import GatewayCall
-    from raptscallions_ai.generation import GenerationInfo
     from raptscallions_ai.messages import Messages
-    from raptscallions_ai.models import ModelInfo
     from raptscallions_ai.options import CallOptions, OnInterrupt
     from raptscallions_ai.result import ChatResult
     from raptscallions_ai.settings import AiSettings
 
-__all__ = ["ChatClient", "OpenRouterClient", "openrouter_client"]
-
-_log = logging.getLogger("raptscallions_ai")
-_STATE = frozenset(
-    {
-        "_breakers",
-        "_calls",
-        "_closed",
-        "_connections",
-        "_context_lengths",
-        "_fallback_clients",
-        "_fallback_models",
-        "_on_interrupt",
-        "_settings",
-        "_timeouts",
-    }
-)
+__all__ = ["OpenRouterClient"]
 
 
-class ChatClient(Protocol):
-    """What a chat service depends on: a client, a wrapper around one, or a test double."""
-
-    def stream_chat(
-        self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
-    ) -> ChatStream:
-        """Return the answer as a stream; nothing is sent before it is read."""
-        ...
-
-    async def chat(
-        self, messages: Messages, *, stream: bool = True, model: str | None = None, **options: Unpack[CallOptions]
-    ) -> ChatResult:
-        """Return the whole answer."""
-        ...
-
-    async def aclose(self) -> None:
-        """Release all connections."""
-        ...
-
-
-class OpenRouterClient:
+class OpenRouterClient(BaseChatClient, Discovery):
     """A client of one gateway; safe to share between tasks and to build outside a loop.
 
     What is not given comes from the environment (`AiSettings`). If key, URL and model are all given, or settings
@@ -177,38 +138,6 @@ class OpenRouterClient:
         del messages, options  # a traceback with local variables must not show the conversation
         return await answer.result()
 
-    async def models(self) -> list[ModelInfo]:
-        """Return the gateway's models, with prices and context lengths where it tells them.
-
-        Raises:
-            AiError: The list could not be had.
-        """
-        from raptscallions_ai._wire.redact import Redactor
-        from raptscallions_ai.models import fetch_models
-
-        _log.info("listing models")
-        redact = Redactor([self._settings.api_key.get_secret_value()], [])
-        models = await fetch_models(self._connect(), self._timeouts, redact=redact)
-        # Remembered, so that a conversation that is too long for one model is not tried on a smaller one.
-        self._context_lengths.update({model.id: model.context_length for model in models if model.context_length})
-        return models
-
-    async def generation(self, generation_id: str, *, patience: float = 15.0) -> GenerationInfo:
-        """Return what the gateway's books say of a generation: its real cost, also if its stream was cut or left.
-
-        Args:
-            generation_id: `ChatResult.id`, `AiError.request_id` or `Attempt.generation_id`.
-            patience: Seconds to keep asking while the gateway does not know the id; its books need a moment.
-
-        Raises:
-            BadRequestError: The gateway does not know the id; `status_code` is 404.
-            AiError: The books could not be had.
-        """
-        from raptscallions_ai.generation import fetch_generation
-
-        secret = self._settings.api_key.get_secret_value()
-        return await fetch_generation(self._connect(), generation_id, self._timeouts, secret=secret, patience=patience)
-
     async def warm_up(self) -> None:
         """Load what a call needs ahead of the first one, off the loop's thread, so that no call waits for imports."""
         connections = self._connect()
@@ -221,14 +150,6 @@ class OpenRouterClient:
         for call in list(self._calls):
             await call.aclose()
         await self._connections.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     def _stream(self, messages: Messages, *, stream: bool, model: str | None, options: CallOptions) -> ChatStream:
         from raptscallions_ai._wire.request import build_request
@@ -299,40 +220,6 @@ class OpenRouterClient:
         return (
             f"OpenRouterClient(base_url={self._settings.gateway_url!r}, default_model={self._settings.default_model!r})"
         )
-
-
-class EnvironmentClient(OpenRouterClient):
-    """A client of the environment's settings, which are read when it is first used and not before."""
-
-    _building = threading.Lock()
-
-    def __init__(self) -> None:
-        pass
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in _STATE:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        with self._building:
-            if name not in self.__dict__:
-                try:
-                    super().__init__()
-                except BaseException:
-                    self.__dict__.clear()
-                    raise
-        return self.__dict__[name]
-
-    async def aclose(self) -> None:
-        """Close all connections; the next use builds the client anew."""
-        if self.__dict__:
-            await super().aclose()
-            self.__dict__.clear()
-
-    def __repr__(self) -> str:
-        return super().__repr__() if self.__dict__ else "OpenRouterClient(environment not read yet)"
-
-
-openrouter_client: OpenRouterClient = EnvironmentClient()
-"""A client for the whole process, of the environment's settings; importing it reads nothing."""
 
 
 def _load_what_a_call_needs() -> None:

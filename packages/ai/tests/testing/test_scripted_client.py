@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from raptscallions_ai.chat_client import ChatClient
 from raptscallions_ai.chunks import ContentChunk, DoneChunk, ReasoningChunk, StreamChunk, ToolCallChunk
-from raptscallions_ai.client import ChatClient
 from raptscallions_ai.errors import AiError, ProviderError, RateLimitError, StreamInterruptedError
 from raptscallions_ai.messages import ChatMessage, user
 from raptscallions_ai.result import ChatResult, ToolCall, Usage

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from raptscallions_ai.chat_client import BaseChatClient
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.messages import to_wire
 from raptscallions_ai.options import CallOptions
@@ -15,8 +16,7 @@ from raptscallions_ai.stream import ChatStream
 from raptscallions_ai.testing._scripted_source import ScriptedSource, script_events, words_in
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self, Unpack
+    from typing import Unpack
 
     from raptscallions_ai.chunks import StreamChunk
     from raptscallions_ai.messages import Messages
@@ -55,7 +55,7 @@ class ScriptedCall:
         return f"ScriptedCall({len(self.messages)} messages, options: {', '.join(self.options) or 'none'})"
 
 
-class ScriptedClient:
+class ScriptedClient(BaseChatClient):
     """A `ChatClient` whose answers are given beforehand, one script a call.
 
     A script is a text, or a sequence of text deltas; a `ChatResult`; a sequence of stream chunks; or an error.
@@ -135,14 +135,6 @@ class ScriptedClient:
         # The call keeps no stream, so that one that nobody holds any more is given up as a real one is.
         self.calls.append(ScriptedCall(conversation, options, source))
         return ChatStream(source)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     def __repr__(self) -> str:
         return f"ScriptedClient({len(self.calls)} of {len(self._scripts)} scripts used)"
