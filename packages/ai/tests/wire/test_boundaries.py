@@ -187,6 +187,12 @@ def test_choices_without_an_index_are_choices(drive: Drive) -> None:
     assert str(failure) == "Invalid AI API response: the stream ended without a finish reason"
 
 
+def test_text_behind_a_chunk_that_says_nothing_is_an_answer_begun(drive: Drive) -> None:
+    failure = drive(choice(index=0, delta={}) + choice(index=0, delta={"content": "Hello"}))[2]
+    assert failure is not None and failure.partial is not None
+    assert failure.partial.content == "Hello"
+
+
 def test_an_error_beside_text_is_told_behind_it(drive: Drive) -> None:
     text = {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
     event = {**text, "error": {"code": 429, "message": "slow down"}}
