@@ -18,8 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "packages" / "ai"
 WORK = ROOT / ".cache" / "mutation" / "work"
 WIRE = "raptscallions_ai._wire"
-BODY = ("wire/test_body.py", "wire/test_boundaries.py")
-HOSTILE = ("wire/test_hostile_input.py", "wire/test_boundaries.py")
+BOUNDARIES = ("wire/test_sse_boundaries.py", "wire/test_answer_boundaries.py", "wire/test_error_boundaries.py")
+BODY = ("wire/test_body.py", *BOUNDARIES)
+HOSTILE = ("wire/test_hostile_input.py", *BOUNDARIES)
 # The tests that are about a module; those of the others pass through it as well, but take too long for every mutant.
 TESTS: dict[str, tuple[str, ...]] = {
     f"{WIRE}.sse": ("wire/test_sse.py", "wire/test_sse_properties.py", *HOSTILE),

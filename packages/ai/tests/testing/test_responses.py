@@ -150,6 +150,8 @@ def test_a_reply_can_depend_on_the_request(fake_gateway: FakeGateway, raw: Any) 
 def test_a_step_of_a_wrong_type_is_refused_where_it_is_written(fake_gateway: FakeGateway) -> None:
     with pytest.raises(TypeError, match="not str"):
         fake_gateway.reply("text")  # pyright: ignore[reportArgumentType] - the mistake under test
+    with pytest.raises(TypeError, match="text, not of Pause; queue steps with reply"):
+        fake_gateway.stream("text", Pause(1))  # pyright: ignore[reportArgumentType] - the mistake under test
 
 
 def test_no_write_waits_for_the_acknowledgement_of_the_one_before(fake_gateway: FakeGateway, raw: Any) -> None:

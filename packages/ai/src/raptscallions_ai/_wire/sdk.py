@@ -203,7 +203,7 @@ async def post_chat(sdk: AsyncOpenAI, request: ChatRequest, *, connect_timeout: 
 
 
 def shed_headers(response: httpx2.Response) -> None:
-    """Let go of a response's headers and of its request, key included: a quarter of what an open stream takes."""
+    """Let go of a response's headers and of its request, key included: 4 of the 26 KiB of an open stream."""
     response.request, response.headers = _nothing()
 
 

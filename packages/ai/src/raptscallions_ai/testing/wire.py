@@ -200,6 +200,12 @@ class Answer:
     id: str = GENERATION_ID
     model: str = MODEL
 
+    def __post_init__(self) -> None:
+        for piece in (*self.text, *self.reasoning):
+            if not isinstance(piece, str):  # pyright: ignore[reportUnnecessaryIsInstance] - tests are often untyped
+                kind = type(piece).__name__
+                raise TypeError(f"An answer is made of text, not of {kind}; queue steps with reply(...).")
+
     def stream(self) -> Reply:
         """Return the answer as a stream of events."""
         steps: list[Step] = [COMMENT] * self.comments

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from raptscallions_ai.testing.faults import sources
-from raptscallions_ai.testing.faults.expected import TEXT, Complete, Expected
-from raptscallions_ai.testing.faults.fault import Category, Fault
-from raptscallions_ai.testing.faults.pieces import BEGUN, COMPLETE, END, FINISH, PARTIAL, USAGE, WHOLE, stream
+from raptscallions_ai.testing.faults.expected import TEXT, Complete
+from raptscallions_ai.testing.faults.fault import Category
+from raptscallions_ai.testing.faults.pieces import (
+    BEGUN,
+    COUNTS,
+    END,
+    FINISH,
+    LAST,
+    SAID,
+    USAGE,
+    WHOLE,
+    one_answer,
+)
 from raptscallions_ai.testing.wire import DONE, chunk, sse, usage
 
-_LAST = TEXT.removeprefix(PARTIAL)
-_TEXT = BEGUN + sse(chunk(_LAST))
-_COUNTS = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+_shape = partial(one_answer, Category.CHUNKS)
 
 
 def _bare(id: str, choices: Any, **fields: Any) -> bytes:
@@ -21,49 +30,30 @@ def _bare(id: str, choices: Any, **fields: Any) -> bytes:
     return sse({**envelope, "choices": choices, **fields})
 
 
-def _shape(
-    id: str,
-    title: str,
-    *parts: bytes,
-    expected: Expected = COMPLETE,
-    source: str = sources.PRECAUTION,
-    require_usage: bool = True,
-) -> Fault:
-    return Fault(
-        id=id,
-        title=title,
-        category=Category.CHUNKS,
-        source=source,
-        replies=(stream(*parts),),
-        expected=expected,
-        require_usage=require_usage,
-    )
-
-
 _END = (
     _shape(
         "end-without-done",
         "The stream ends after usage and finish reason, without the end mark.",
-        _TEXT + FINISH + USAGE,
+        SAID + FINISH + USAGE,
     ),
     _shape(
         "end-without-finish",
         "No chunk has a finish reason, but usage and end mark are there.",
-        _TEXT + USAGE + DONE,
+        SAID + USAGE + DONE,
         expected=Complete(finish_reason=None),
     ),
     _shape(
         "end-with-text",
         "The last text shares a chunk with the finish reason.",
-        BEGUN + sse(chunk(_LAST, finish_reason="stop")) + USAGE + DONE,
+        BEGUN + sse(chunk(LAST, finish_reason="stop")) + USAGE + DONE,
         source=sources.OPENROUTER_TRAFFIC,
     ),
     _shape(
         "end-finish-absent",
         "The finish reason is absent until the end, rather than null.",
-        *(_bare("c-1", [{"index": 0, "delta": {"content": text}}]) for text in ("The sky", " is", _LAST)),
+        *(_bare("c-1", [{"index": 0, "delta": {"content": text}}]) for text in ("The sky", " is", LAST)),
         _bare("c-1", [{"index": 0, "delta": {}, "finish_reason": "stop"}]),
-        _bare("c-1", [{"index": 0, "delta": {}}], usage=_COUNTS),
+        _bare("c-1", [{"index": 0, "delta": {}}], usage=COUNTS),
         DONE,
         source=sources.LITELLM,
     ),
@@ -71,7 +61,7 @@ _END = (
         _shape(
             f"end-{reason.replace('_', '-')}",
             f"The finish reason is `{reason}`.",
-            _TEXT + sse(chunk(finish_reason=reason)) + USAGE + DONE,
+            SAID + sse(chunk(finish_reason=reason)) + USAGE + DONE,
             expected=Complete(finish_reason=reason),
             source=sources.OPENROUTER_API,
         )
@@ -92,7 +82,7 @@ _END = (
     _shape(
         "end-length-then-error",
         "After the finish reason `length` an error says that the token limit was reached.",
-        _TEXT
+        SAID
         + sse(chunk(finish_reason="length"))
         + sse(chunk(choices=[], usage=usage(), error={"code": 400, "message": "Token limit reached"}))
         + DONE,
@@ -102,7 +92,7 @@ _END = (
     _shape(
         "end-length-then-typed-error",
         "After the finish reason `length` an error of the type `max_tokens_exceeded` follows.",
-        _TEXT
+        SAID
         + sse(chunk(finish_reason="length"))
         + sse(
             chunk(
@@ -124,10 +114,10 @@ _GATEWAYS = (
         _bare("c-2", [{"finish_reason": None, "index": 0, "delta": {"role": "assistant", "content": None}}]),
         *(
             _bare("c-2", [{"finish_reason": None, "index": 0, "delta": {"content": t}}])
-            for t in ("The sky", " is", _LAST)
+            for t in ("The sky", " is", LAST)
         ),
         _bare("c-2", [{"finish_reason": "stop", "index": 0, "delta": {}}]),
-        _bare("c-2", [], usage=_COUNTS, timings={"cache_n": 9, "predicted_per_second": 72.3}),
+        _bare("c-2", [], usage=COUNTS, timings={"cache_n": 9, "predicted_per_second": 72.3}),
         DONE,
         expected=Complete(model="small"),
         source=sources.LLAMA,
@@ -135,7 +125,7 @@ _GATEWAYS = (
     _shape(
         "gateway-aimock",
         "Role and native finish reason are on every chunk.",
-        *(sse(chunk(t, provider="OpenAI", system_fingerprint=None)) for t in ("", "The sky", " is", _LAST)),
+        *(sse(chunk(t, provider="OpenAI", system_fingerprint=None)) for t in ("", "The sky", " is", LAST)),
         END,
         source=sources.AIMOCK,
     ),
@@ -185,7 +175,7 @@ _ODD = (
     _shape(
         "chunk-role-null",
         "Every delta has null for a role and a function call.",
-        *(sse(chunk(t, delta={"role": None, "content": t, "function_call": None})) for t in ("The sky", " is", _LAST)),
+        *(sse(chunk(t, delta={"role": None, "content": t, "function_call": None})) for t in ("The sky", " is", LAST)),
         END,
         source=sources.LLAMA_PYTHON,
     ),
@@ -209,7 +199,7 @@ _ODD = (
         "Chunks of a second choice stand between those of the first.",
         BEGUN
         + sse(chunk(choices=[{"index": 1, "delta": {"content": "Not I."}, "finish_reason": None}]))
-        + sse(chunk(_LAST))
+        + sse(chunk(LAST))
         + END,
         source=sources.OPENAI,
     ),

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import TEXT, Complete, Expected, Fails
 from raptscallions_ai.testing.faults.fault import Category, Fault
-from raptscallions_ai.testing.faults.pieces import BEGUN, COMPLETE, END, PARTIAL, WHOLE, begun, events, stream
+from raptscallions_ai.testing.faults.pieces import (
+    BEGUN,
+    COMPLETE,
+    END,
+    PARTIAL,
+    WHOLE,
+    begun,
+    events,
+    stream,
+)
 from raptscallions_ai.testing.replies import Reply
 from raptscallions_ai.testing.wire import DONE, chunk, sse
 
@@ -18,7 +27,6 @@ if TYPE_CHECKING:
 _EVENTS = [event + b"\n\n" for event in WHOLE.split(b"\n\n")[:-1]]
 _LIMIT = 64 * 1024
 _ACCENTS = "Der Himmel ist blau, 天空是蓝色的 🌤"
-_LAST = TEXT.removeprefix(PARTIAL)
 
 
 def _legal(id: str, title: str, *steps: Step, content: str = TEXT, source: str = sources.SSE) -> Fault:

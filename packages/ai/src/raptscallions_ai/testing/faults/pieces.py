@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from raptscallions_ai.testing.faults.expected import TEXT, Complete
+from raptscallions_ai.testing.faults import sources
+from raptscallions_ai.testing.faults.expected import TEXT, Complete, Expected
+from raptscallions_ai.testing.faults.fault import Category, Fault
 from raptscallions_ai.testing.replies import Reply, Step
 from raptscallions_ai.testing.wire import DONE, chunk, sse, usage
 
@@ -14,14 +16,18 @@ if TYPE_CHECKING:
 __all__ = [
     "BEGUN",
     "COMPLETE",
+    "COUNTS",
     "END",
     "FINISH",
+    "LAST",
     "PARTIAL",
+    "SAID",
     "SOON",
     "USAGE",
     "WHOLE",
     "begun",
     "events",
+    "one_answer",
     "raw",
     "stream",
 ]
@@ -32,6 +38,15 @@ PARTIAL = "The sky is"
 BEGUN = sse(chunk("The sky")) + sse(chunk(" is"))
 """Two deltas of an answer that has more to say."""
 
+LAST = TEXT.removeprefix(PARTIAL)
+"""The text that `BEGUN` leaves to be said."""
+
+SAID = BEGUN + sse(chunk(LAST))
+"""All deltas of the whole text."""
+
+COUNTS = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+"""The least that a usage object says."""
+
 FINISH = sse(chunk(finish_reason="stop"))
 """The chunk that says why the answer ends."""
 
@@ -41,7 +56,7 @@ USAGE = sse(chunk(choices=[], usage=usage()))
 END = FINISH + USAGE + DONE
 """All that follows the text of a good answer."""
 
-WHOLE = BEGUN + sse(chunk(TEXT.removeprefix(PARTIAL))) + END
+WHOLE = SAID + END
 """A good answer."""
 
 COMPLETE = Complete()
@@ -66,6 +81,27 @@ def stream(*steps: Step, **headers: str) -> Reply:
 def begun(*steps: Step) -> Reply:
     """Return a stream that has begun well and goes on with these steps."""
     return stream(BEGUN, *steps)
+
+
+def one_answer(
+    category: Category,
+    id: str,
+    title: str,
+    *steps: Step,
+    expected: Expected = COMPLETE,
+    source: str = sources.PRECAUTION,
+    require_usage: bool = True,
+) -> Fault:
+    """Return a fault of one streamed reply."""
+    return Fault(
+        id=id,
+        title=title,
+        category=category,
+        source=source,
+        replies=(stream(*steps),),
+        expected=expected,
+        require_usage=require_usage,
+    )
 
 
 def raw(headers: bytes, *steps: Step) -> Reply:

@@ -4,61 +4,51 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from functools import partial
 
 from raptscallions_ai.testing.faults import sources
-from raptscallions_ai.testing.faults.expected import TEXT, Complete, Expected, Fails
-from raptscallions_ai.testing.faults.fault import Category, Fault
-from raptscallions_ai.testing.faults.pieces import BEGUN, COMPLETE, END, FINISH, PARTIAL, USAGE, WHOLE, stream
+from raptscallions_ai.testing.faults.expected import TEXT, Complete, Fails
+from raptscallions_ai.testing.faults.fault import Category
+from raptscallions_ai.testing.faults.pieces import (
+    COUNTS,
+    END,
+    FINISH,
+    LAST,
+    SAID,
+    USAGE,
+    WHOLE,
+    one_answer,
+)
 from raptscallions_ai.testing.wire import DONE, chunk, sse, usage
 
-_LAST = TEXT.removeprefix(PARTIAL)
-_TEXT = BEGUN + sse(chunk(_LAST))
-_COUNTS = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+_usage = partial(one_answer, Category.USAGE)
+
 _FINISHED = chunk(finish_reason="stop")["choices"]
-
-
-def _usage(
-    id: str,
-    title: str,
-    *parts: bytes,
-    expected: Expected = COMPLETE,
-    source: str = sources.PRECAUTION,
-    require_usage: bool = True,
-) -> Fault:
-    return Fault(
-        id=id,
-        title=title,
-        category=Category.USAGE,
-        source=source,
-        replies=(stream(*parts),),
-        expected=expected,
-        require_usage=require_usage,
-    )
 
 
 FAULTS = (
     _usage(
         "usage-on-empty-finish",
         "The usage comes on a choice whose finish reason is null again.",
-        _TEXT + FINISH + sse(chunk("", usage=usage())) + DONE,
+        SAID + FINISH + sse(chunk("", usage=usage())) + DONE,
         source=sources.OPENROUTER_TRAFFIC,
     ),
     _usage("usage-without-choices", "The usage comes with an empty list of choices.", WHOLE, source=sources.STREAMING),
     _usage(
         "usage-with-finish-repeated",
         "The usage comes on a choice that repeats the finish reason.",
-        _TEXT + FINISH + sse(chunk(choices=_FINISHED, usage=usage(), service_tier="default")) + DONE,
+        SAID + FINISH + sse(chunk(choices=_FINISHED, usage=usage(), service_tier="default")) + DONE,
         source=sources.OPENROUTER_TRAFFIC,
     ),
     _usage(
         "usage-on-finish",
         "The usage comes with the finish reason.",
-        _TEXT + sse(chunk(finish_reason="stop", usage=usage())) + DONE,
+        SAID + sse(chunk(finish_reason="stop", usage=usage())) + DONE,
     ),
     _usage(
         "usage-on-empty-delta",
         "The usage comes on a choice with an empty delta.",
-        _TEXT + FINISH + sse(chunk(choices=[{"index": 0, "delta": {}}], usage=_COUNTS)) + DONE,
+        SAID + FINISH + sse(chunk(choices=[{"index": 0, "delta": {}}], usage=COUNTS)) + DONE,
         source=sources.LITELLM,
     ),
     _usage(
@@ -70,17 +60,17 @@ FAULTS = (
     _usage(
         "usage-grows",
         "Every chunk has the usage so far.",
-        *(sse(chunk(text, usage=usage(10, n))) for n, text in enumerate(("The sky", " is", _LAST), 1)),
+        *(sse(chunk(text, usage=usage(10, n))) for n, text in enumerate(("The sky", " is", LAST), 1)),
         END,
     ),
-    _usage("usage-twice", "The usage comes twice.", _TEXT + FINISH + USAGE + USAGE + DONE),
+    _usage("usage-twice", "The usage comes twice.", SAID + FINISH + USAGE + USAGE + DONE),
     _usage(
         "usage-exact-cost",
         "The cost is a fraction that no float holds.",
-        _TEXT
+        SAID
         + FINISH
         + sse(
-            json.dumps(chunk(choices=[], usage={**_COUNTS, "cost": "COST"})).replace(
+            json.dumps(chunk(choices=[], usage={**COUNTS, "cost": "COST"})).replace(
                 '"COST"', "0.1000000000000000055511"
             )
         )
@@ -91,31 +81,31 @@ FAULTS = (
     _usage(
         "usage-cost-as-text",
         "The cost is a string.",
-        _TEXT + FINISH + sse(chunk(choices=[], usage={**_COUNTS, "cost": "0.00015"})) + DONE,
+        SAID + FINISH + sse(chunk(choices=[], usage={**COUNTS, "cost": "0.00015"})) + DONE,
         expected=Complete(cost=Decimal("0.00015")),
     ),
     _usage(
         "usage-as-text",
         "The counts are strings.",
-        _TEXT + FINISH + sse(chunk(choices=[], usage={name: str(count) for name, count in _COUNTS.items()})) + DONE,
+        SAID + FINISH + sse(chunk(choices=[], usage={name: str(count) for name, count in COUNTS.items()})) + DONE,
     ),
     _usage(
         "usage-empty",
         "The usage is an empty object.",
-        _TEXT + FINISH + sse(chunk(choices=[], usage={})) + DONE,
+        SAID + FINISH + sse(chunk(choices=[], usage={})) + DONE,
         expected=Fails(error="InvalidResponseError", status_code=502, says="No usage metadata", partial=TEXT),
     ),
     _usage(
         "usage-zero",
         "All counts are zero, because the answer came from the gateway's cache.",
-        _TEXT + FINISH + sse(chunk(choices=[], usage=usage(0, 0, cost=0))) + DONE,
+        SAID + FINISH + sse(chunk(choices=[], usage=usage(0, 0, cost=0))) + DONE,
         expected=Complete(total_tokens=0, cost=Decimal(0)),
         source="OpenRouter docs: response caching",
     ),
     _usage(
         "usage-missing",
         "No chunk has a usage, although it was asked for.",
-        _TEXT + FINISH + DONE,
+        SAID + FINISH + DONE,
         expected=Fails(
             error="InvalidResponseError", status_code=502, says="No usage metadata in response", partial=TEXT
         ),
@@ -124,7 +114,7 @@ FAULTS = (
     _usage(
         "usage-missing-allowed",
         "No chunk has a usage, and the caller does not need one.",
-        _TEXT + FINISH + DONE,
+        SAID + FINISH + DONE,
         expected=Complete(total_tokens=None),
         source=sources.OLLAMA,
         require_usage=False,
