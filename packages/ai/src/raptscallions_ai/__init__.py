@@ -15,6 +15,7 @@ Importing this package reads no environment, opens nothing and does not load the
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._version import __version__
@@ -31,6 +32,7 @@ from raptscallions_ai.chunks import (
     WaitingChunk,
 )
 from raptscallions_ai.client import OpenRouterClient
+from raptscallions_ai.collector import StreamCollector
 from raptscallions_ai.environment_client import openrouter_client
 from raptscallions_ai.errors import (
     AiError,
@@ -55,10 +57,29 @@ from raptscallions_ai.messages import ChatMessage, ContentPart, Messages, Role, 
 from raptscallions_ai.models import ModelInfo
 from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
 from raptscallions_ai.result import Attempt, ChatResult, CostSource, FinishReason, ToolCall, Usage
-from raptscallions_ai.stream import ChatStream
+from raptscallions_ai.stream import ChatStream, EventStream
 from raptscallions_ai.timeouts import Timeouts
 
 if TYPE_CHECKING:
+    from raptscallions_ai.events import (
+        AnnotationEvent,
+        DoneEvent,
+        ErrorEvent,
+        ImageEvent,
+        RestartedEvent,
+        StartEvent,
+        StreamEvent,
+        TextDeltaEvent,
+        TextEndEvent,
+        TextStartEvent,
+        ThinkingDeltaEvent,
+        ThinkingEndEvent,
+        ThinkingStartEvent,
+        ToolCallDeltaEvent,
+        ToolCallEndEvent,
+        ToolCallStartEvent,
+        WaitingEvent,
+    )
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
 
 __all__ = [
@@ -96,6 +117,26 @@ __all__ = [
     "RestartedChunk",
     "ToolCallChunk",
     "WaitingChunk",
+    "StreamCollector",
+    # events
+    "EventStream",
+    "StreamEvent",
+    "AnnotationEvent",
+    "DoneEvent",
+    "ErrorEvent",
+    "ImageEvent",
+    "RestartedEvent",
+    "StartEvent",
+    "TextDeltaEvent",
+    "TextEndEvent",
+    "TextStartEvent",
+    "ThinkingDeltaEvent",
+    "ThinkingEndEvent",
+    "ThinkingStartEvent",
+    "ToolCallDeltaEvent",
+    "ToolCallEndEvent",
+    "ToolCallStartEvent",
+    "WaitingEvent",
     # results
     "Attempt",
     "ChatResult",
@@ -127,13 +168,34 @@ __all__ = [
 # Without a handler of its own, a library's warnings land on the user's terminal.
 logging.getLogger("raptscallions_ai").addHandler(logging.NullHandler())
 
-_SETTINGS = frozenset({"AiSettings", "get_settings", "reset_settings"})
+# Loaded on first use, because pydantic is the slowest part of this package to import, and few programs need events.
+_LAZY = {
+    "events": (
+        "AnnotationEvent",
+        "DoneEvent",
+        "ErrorEvent",
+        "ImageEvent",
+        "RestartedEvent",
+        "StartEvent",
+        "StreamEvent",
+        "TextDeltaEvent",
+        "TextEndEvent",
+        "TextStartEvent",
+        "ThinkingDeltaEvent",
+        "ThinkingEndEvent",
+        "ThinkingStartEvent",
+        "ToolCallDeltaEvent",
+        "ToolCallEndEvent",
+        "ToolCallStartEvent",
+        "WaitingEvent",
+    ),
+    "settings": ("AiSettings", "get_settings", "reset_settings"),
+}
+_MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Load the settings on first use, because pydantic is the slowest part of this package to import."""
-    if name not in _SETTINGS:
+    """Load what is not needed by every program on first use."""
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from raptscallions_ai import settings
-
-    return getattr(settings, name)
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
