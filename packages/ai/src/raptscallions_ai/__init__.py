@@ -44,19 +44,31 @@ from raptscallions_ai.errors import (
     ContentPolicyError,
     ContextLengthError,
     InsufficientCreditsError,
+    InvalidOutputError,
     InvalidResponseError,
     ModelNotAvailableError,
     PermissionDeniedError,
     ProviderError,
     RateLimitError,
+    RefusalError,
     StreamInterruptedError,
     TimeoutError,
+    TruncatedOutputError,
 )
 from raptscallions_ai.generation import GenerationInfo
 from raptscallions_ai.messages import ChatMessage, ContentPart, Messages, Role, assistant, system, tool_result, user
 from raptscallions_ai.models import ModelInfo
 from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
-from raptscallions_ai.result import Attempt, ChatResult, CostSource, FinishReason, ToolCall, Usage
+from raptscallions_ai.result import (
+    Attempt,
+    ChatResult,
+    CostSource,
+    FinishReason,
+    OutputIssue,
+    ParsedResult,
+    ToolCall,
+    Usage,
+)
 from raptscallions_ai.stream import ChatStream, EventStream
 from raptscallions_ai.timeouts import Timeouts
 
@@ -80,6 +92,7 @@ if TYPE_CHECKING:
         ToolCallStartEvent,
         WaitingEvent,
     )
+    from raptscallions_ai.parsed_stream import ParsedStream
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
 
 __all__ = [
@@ -144,6 +157,9 @@ __all__ = [
     "FinishReason",
     "GenerationInfo",
     "ModelInfo",
+    "OutputIssue",
+    "ParsedResult",
+    "ParsedStream",
     "ToolCall",
     "Usage",
     # errors
@@ -156,13 +172,16 @@ __all__ = [
     "ContentPolicyError",
     "ContextLengthError",
     "InsufficientCreditsError",
+    "InvalidOutputError",
     "InvalidResponseError",
     "ModelNotAvailableError",
     "PermissionDeniedError",
     "ProviderError",
     "RateLimitError",
+    "RefusalError",
     "StreamInterruptedError",
     "TimeoutError",
+    "TruncatedOutputError",
 ]
 
 # Without a handler of its own, a library's warnings land on the user's terminal.
@@ -189,6 +208,7 @@ _LAZY = {
         "ToolCallStartEvent",
         "WaitingEvent",
     ),
+    "parsed_stream": ("ParsedStream",),
     "settings": ("AiSettings", "get_settings", "reset_settings"),
 }
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}

@@ -19,15 +19,18 @@ from raptscallions_ai.errors import (
     ContentPolicyError,
     ContextLengthError,
     InsufficientCreditsError,
+    InvalidOutputError,
     InvalidResponseError,
     ModelNotAvailableError,
     PermissionDeniedError,
     ProviderError,
     RateLimitError,
+    RefusalError,
     StreamInterruptedError,
     TimeoutError,
+    TruncatedOutputError,
 )
-from raptscallions_ai.result import Attempt, ChatResult, ToolCall, Usage
+from raptscallions_ai.result import Attempt, ChatResult, OutputIssue, ToolCall, Usage
 
 PARTIAL = ChatResult(
     content="words of the answer",
@@ -59,12 +62,15 @@ FULL: list[AppError] = [
     ContentPolicyError(reasons=["violence", "hate"], **COMMON),
     ContextLengthError(max_tokens=10, requested_tokens=20, **COMMON),
     InsufficientCreditsError(**COMMON),
+    InvalidOutputError("no fit", errors=[OutputIssue(("a", 0), "why")], **COMMON),
     InvalidResponseError("no choices", **COMMON),
     ModelNotAvailableError("some/model", **COMMON),
     PermissionDeniedError(**COMMON),
     ProviderError(**COMMON),
     RateLimitError(**COMMON),
+    RefusalError(reasons=["violence"], **COMMON),
     StreamInterruptedError("cut", **COMMON),
+    TruncatedOutputError("cut", errors=[OutputIssue((), "why")], **COMMON),
     TimeoutError(5_000, phase="idle", **COMMON),
 ]
 # What a call without arguments beyond the necessary ones is: message, status, whether a retry may help, details.
@@ -79,6 +85,8 @@ PLAIN: list[tuple[AppError, str, int, bool, dict[str, Any] | None]] = [
     (ContextLengthError(), "Context length exceeded", 400, False, None),
     (ContextLengthError(max_tokens=9), "Context length exceeded", 400, False, {"max_tokens": 9}),
     (InsufficientCreditsError(), "Not enough credits at the AI gateway", 402, False, None),
+    (InvalidOutputError("why"), "Invalid AI API response: why", 502, False, None),
+    (InvalidOutputError("why", errors=[OutputIssue((), "x")]), "Invalid AI API response: why", 502, False, None),
     (InvalidResponseError("why"), "Invalid AI API response: why", 502, False, None),
     (ModelNotAvailableError("a/b"), "Model not available: a/b", 400, False, {"model": "a/b"}),
     (PermissionDeniedError(), "The AI gateway refused this request", 403, False, None),
@@ -86,7 +94,9 @@ PLAIN: list[tuple[AppError, str, int, bool, dict[str, Any] | None]] = [
     (RateLimitError(), "AI API rate limit exceeded", 429, True, None),
     (RateLimitError(30), "AI API rate limit exceeded", 429, True, {"retry_after": 30}),
     (RateLimitError(retry_after=1.5), "AI API rate limit exceeded", 429, True, {"retry_after": 1.5}),
+    (RefusalError(), "The model refused to answer", 400, False, None),
     (StreamInterruptedError("why"), "Invalid AI API response: why", 502, False, None),
+    (TruncatedOutputError("why"), "Invalid AI API response: why", 502, False, None),
     (TimeoutError(30_000), "AI request timed out after 30000ms", 504, True, {"timeout_ms": 30_000, "phase": "total"}),
     (TimeoutError(5, phase="idle"), "AI request timed out after 5ms", 504, True, {"timeout_ms": 5, "phase": "idle"}),
     (TimeoutError(phase="gateway"), "AI request timed out", 504, True, {"phase": "gateway"}),
@@ -193,6 +203,9 @@ def test_nothing_printable_shows_the_answer(error: AiError) -> None:
         (ConnectionError(), builtins.ConnectionError),
         (ConfigurationError(), ValueError),
         (StreamInterruptedError("why"), InvalidResponseError),
+        (InvalidOutputError("why"), InvalidResponseError),
+        (TruncatedOutputError("why"), InvalidOutputError),
+        (RefusalError(), ContentPolicyError),
     ],
     ids=name_of,
 )
