@@ -29,11 +29,11 @@ class ParsedStream(Generic[T]):
     """An object while it arrives: an async iterator of it in growing parts, and an async context manager.
 
     The last one is the validated object, the same as `(await stream.result()).parsed`. In those before it, what has
-    arrived in full is validated, and what is still arriving is made without running validators: a field that is not
-    there yet has its default, or else None, whatever its type says. A text may be unfinished; a number is there when it
-    is whole. Each is an object of its own.
+    arrived in full is validated, and what is still arriving is made without running validators. A field that is not
+    there yet has its default; else a text, list or mapping is empty, and anything else is None, whatever its type says.
+    A text may be unfinished; a number is there when it is whole. Each is an object of its own.
 
-    A new one is made when the text has grown by a hundredth, and if anything has changed. So what all of them cost
+    A new one is made when the text has grown by a hundredth and has brought something. So what all of them cost
     together grows with the length of the answer, and not with its square. With `on_interrupt="restart"` the object may
     begin anew.
 

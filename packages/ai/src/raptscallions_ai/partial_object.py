@@ -36,8 +36,9 @@ def partial_object(annotation: Any, value: Any, *, whole: bool = False) -> Any:
     """Return what can be made of a value so far; `MISSING` if nothing can.
 
     Only what stands at its end can be unfinished. There models, dataclasses and typed dicts are made of the fields that
-    are there, without running their validators: a field that is missing has its default, or else None; in a typed dict
-    it is left out. All before that is validated, and where it does not fit it is made in the same way.
+    are there, without running their validators. A field that is missing has its default; else it is empty if it is a
+    text, list or mapping, and None if not. In a typed dict it is left out. All before that end is validated, and where
+    it does not fit it is made in the same way.
 
     Args:
         annotation: The type to make.
@@ -118,21 +119,35 @@ def _known_keys(arm: Any, value: Any) -> int:
 
 def _model(kind: type[BaseModel], there: dict[str, Any]) -> BaseModel:
     fields = kind.model_fields
-    required = {name: None for name, field in fields.items() if field.is_required() and name not in there}
-    return kind.model_construct(_fields_set=set(there), **required, **there)
+    missing = [name for name, field in fields.items() if field.is_required() and name not in there]
+    rest = {name: _nothing(fields[name].annotation) for name in missing}
+    return kind.model_construct(_fields_set=set(there), **rest, **there)
 
 
 def _dataclass(kind: Any, there: dict[str, Any]) -> Any:
     made = object.__new__(kind)
+    annotations = {field.name: field.annotation for field in (_fields_of(kind) or {}).values()}
     for field in dataclasses.fields(kind):
         if field.name in there:
             item = there[field.name]
         elif field.default_factory is not dataclasses.MISSING:
             item = field.default_factory()
+        elif field.default is not dataclasses.MISSING:
+            item = field.default
         else:
-            item = None if field.default is dataclasses.MISSING else field.default
+            item = _nothing(annotations[field.name])
         object.__setattr__(made, field.name, item)  # of a frozen one, too
     return made
+
+
+def _nothing(annotation: Any) -> Any:
+    """Return what stands for a value that has not arrived: loops and texts can take it as it is."""
+    kind = _class_of(annotation)
+    if kind is str:
+        return ""
+    if kind in _MAPPINGS:
+        return dict[str, Any]()
+    return _LISTS[kind]([]) if kind in _LISTS else None
 
 
 @lru_cache(maxsize=512)
@@ -170,7 +185,7 @@ def _plain(annotation: Any, value: Any) -> Any:
         adapter = _adapter(annotation)
     try:
         return MISSING if adapter is None else adapter.validate_python(value)
-    except ValidationError:
+    except (ValidationError, PydanticUserError):  # the second, too late, of a type that names an unknown one
         return MISSING
 
 

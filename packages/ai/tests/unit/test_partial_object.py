@@ -80,13 +80,54 @@ class Renamed(BaseModel):
     second: str = Field(validation_alias=AliasChoices("two", "zwei"))
 
 
-def test_a_field_that_is_missing_has_its_default_or_else_none() -> None:
+class Required(BaseModel):
+    text: str
+    texts: list[str]
+    unique: set[int]
+    pairs: Mapping[str, int]
+    limited: Annotated[list[int], Field(min_length=2)]
+    number: int
+    home: Address
+    perhaps: str | None
+
+
+@dataclasses.dataclass
+class RequiredToo:
+    text: str
+    texts: list[str]
+    unique: set[int]
+    pairs: Mapping[str, int]
+    limited: Annotated[list[int], Field(min_length=2)]
+    number: int
+    home: Address
+    perhaps: str | None
+
+
+@pytest.mark.parametrize("kind", [Required, RequiredToo])
+def test_a_field_that_is_missing_and_has_no_default_is_empty_or_none(kind: type) -> None:
+    made = partial_object(kind, {})
+    values = [getattr(made, name) for name in Required.model_fields]
+    assert values == ["", [], set[int](), {}, [], None, None, None]
+
+
+def test_a_dataclass_that_is_only_known_inside_a_function() -> None:
+    @dataclasses.dataclass
+    class Inner:
+        point: Point
+
+    @dataclasses.dataclass
+    class Outer:
+        inner: Inner
+
+    assert partial_object(Outer, {"inner": {}}) is MISSING
+
+
+def test_a_field_that_is_missing_has_its_default() -> None:
     made = partial_object(Person, {"name": "A"})
     assert isinstance(made, Person)
     assert (made.name, made.age, made.born, made.home, made.friends) == ("A", None, None, None, [])
     assert made.model_fields_set == {"name"}
     assert repr(made) == "Person(name='A', age=None, born=None, home=None, friends=[])"
-    assert partial_object(Address, {}) == Address.model_construct(street=None)
 
 
 def test_models_within_models_even_of_their_own_kind() -> None:
@@ -95,7 +136,7 @@ def test_models_within_models_even_of_their_own_kind() -> None:
     assert (made.home.street, made.home.city) == ("x", "Rome")
     assert [(type(friend), friend.name, friend.age) for friend in made.friends] == [
         (Person, "B", None),
-        (Person, None, 3),
+        (Person, "", 3),
     ]
 
 
@@ -223,7 +264,7 @@ persons = st.recursive(
 def test_the_parts_of_any_object_lead_to_the_whole(person: Person) -> None:
     made = partials(Person, person.model_dump_json())
     assert made[-1] == person
-    names = [one.name for one in made if one.name is not None]
+    names = [one.name for one in made]
     assert all(person.name.startswith(name) for name in names)
     assert names == sorted(names, key=len)
     assert {one.age for one in made} <= {None, person.age}
