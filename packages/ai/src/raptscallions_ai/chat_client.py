@@ -90,7 +90,7 @@ class BaseChatClient(ABC):
             model: The model to ask; else the client's default.
             strict: Whether the gateway is asked to enforce the schema. What OpenAI's strict mode cannot express, such
                 as a dict with any keys, needs False.
-            repair: Whether an answer that does not fit is sent back once, with what is wrong. Cost and attempts of the
+            repair: Whether a text that does not fit is sent back once, with what is wrong. Cost and attempts of the
                 result are then those of both calls.
             **options: `CallOptions`, as for `stream_chat`.
 
@@ -120,7 +120,11 @@ class BaseChatClient(ABC):
     ) -> ParsedStream[T]:
         """Return the answer as an object that is yielded again and again while it grows, at last whole and validated.
 
-        Takes and raises what `parse` does; failures of the call and of the answer are raised while reading.
+        It takes what `parse` takes, but repairs nothing. What call or answer fail with is raised while reading.
+
+        Raises:
+            TypeError: No JSON schema can be made of `response_model`, or an option is wrong.
+            ValueError: Strict mode cannot express the schema, or an option is wrong.
         """
         from raptscallions_ai.parsed_stream import ParsedStream
         from raptscallions_ai.structured import StructuredCall

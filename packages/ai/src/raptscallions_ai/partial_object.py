@@ -91,7 +91,10 @@ def _of_list(annotation: Any, value: list[Any], *, whole: bool) -> Any:
     if made is MISSING:
         made = [partial_object(item, one, whole=True) for one in value[:-1]]
     made += [partial_object(item, one, whole=whole) for one in value[-1:]]
-    return make([one for one in made if one is not MISSING])
+    try:
+        return make([one for one in made if one is not MISSING])
+    except TypeError:  # a set, of something that cannot be in one until it is whole
+        return MISSING
 
 
 def _present(made: dict[str, Any]) -> dict[str, Any]:

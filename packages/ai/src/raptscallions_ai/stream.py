@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
 from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk

@@ -12,7 +12,7 @@ from raptscallions_ai.errors import (
     RefusalError,
     TruncatedOutputError,
 )
-from raptscallions_ai.messages import to_wire, user
+from raptscallions_ai.messages import user
 from raptscallions_ai.output_format import Unfit, output_format
 from raptscallions_ai.result import ChatResult, ParsedResult
 
@@ -72,14 +72,14 @@ class StructuredCall(Generic[T]):
     async def parsed(
         self, ask: Callable[[Messages, CallOptions], Awaitable[ChatResult]], *, repair: bool
     ) -> ParsedResult[T]:
-        """Ask, and once more if the answer does not fit and `repair` is wanted.
+        """Ask, and once more if the answer is a text that does not fit and `repair` is wanted.
 
         Raises:
             AiError: A call failed, or the answer is none or does not fit.
         """
         first = await ask(self._messages, self.options)
         answer = read_answer(first, self.output)
-        if repair and type(answer) is InvalidOutputError:
+        if repair and type(answer) is InvalidOutputError and first.content and not first.tool_calls:
             answer = read_answer(await self._again(ask, first, answer.errors), self.output)
         if isinstance(answer, AiError):
             raise answer
@@ -92,8 +92,9 @@ class StructuredCall(Generic[T]):
         issues: Sequence[OutputIssue],
     ) -> ChatResult:
         """Return the answer to being told what was wrong with the first one, with the cost and attempts of both."""
+        asked = [user(self._messages)] if isinstance(self._messages, str) else self._messages
         try:
-            second = await ask([*to_wire(self._messages), first.to_message(), _correction(issues)], self.options)
+            second = await ask([*asked, first.to_message(), _correction(issues)], self.options)
         except AiError as error:
             error.attempts = first.attempts + error.attempts
             error.partial = first if error.partial is None else _of_both(first, error.partial)

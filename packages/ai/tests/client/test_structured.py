@@ -241,6 +241,14 @@ async def test_no_repair_without_being_asked(client: OpenRouterClient, fake_gate
     assert len(fake_gateway.requests) == 1
 
 
+@pytest.mark.parametrize("answer", ["", [ToolCallChunk(0, "call_1", "now", "{}")]])
+async def test_what_is_no_text_is_not_sent_back(answer: Any) -> None:
+    client = ScriptedClient(answer, GOOD)
+    with pytest.raises(InvalidOutputError):
+        await client.parse("Who?", Person, repair=True)
+    assert len(client.calls) == 1
+
+
 async def test_misuse_is_told_before_anything_is_sent(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
     own: dict[str, Any] = {"response_format": {"type": "json_object"}}
     with pytest.raises(TypeError, match="response_format follows from response_model"):

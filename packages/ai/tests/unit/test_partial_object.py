@@ -171,6 +171,7 @@ def test_what_has_arrived_in_full_is_validated_and_the_rest_is_not() -> None:
         (list, [1, "a"], [1, "a"]),
         (Sequence[int], [1, "x", 2], [1, 2]),
         (set[int], [1, 2], {1, 2}),
+        (set[Point], [{"x": 1}], MISSING),
         (tuple[int, ...], [1, 2], (1, 2)),
         (tuple[int, str], [1], MISSING),
         (Annotated[list[int], Field(min_length=3)], [1], [1]),
