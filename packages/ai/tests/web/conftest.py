@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
@@ -30,7 +30,9 @@ class Server:
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.parked = threading.Event()
-        config = uvicorn.Config(self._watched, interface="asgi3", lifespan="on", log_config=None, ws="none")
+        config = uvicorn.Config(
+            self._watched, interface="asgi3", lifespan="on", log_config=None, ws="none", timeout_graceful_shutdown=1
+        )
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._uvicorn.run, args=([self._listener],), daemon=True)
 
@@ -47,16 +49,20 @@ class Server:
         await self._app(scope, receive, send if scope["type"] == "lifespan" else watched)
 
     @contextmanager
-    def running(self) -> Iterator[Server]:
+    def running(self) -> Generator[Server]:
         """Serve as long as the context lasts; the system queues connections from its beginning."""
         self._thread.start()
         try:
             yield self
         finally:
-            self._uvicorn.should_exit = True
-            self._thread.join(timeout=20)
+            self.stop()
             self._listener.close()
-            assert not self._thread.is_alive(), "the server did not stop: a request is still being served"
+
+    def stop(self) -> None:
+        """Shut down as on SIGTERM, but wait for open requests only for a moment."""
+        self._uvicorn.should_exit = True
+        self._thread.join(timeout=20)
+        assert not self._thread.is_alive(), "the server did not stop: a request is still being served"
 
 
 class Browser:
@@ -72,7 +78,9 @@ class Browser:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self._socket.settimeout(10)
         self._socket.connect((parts.hostname, parts.port))
-        head = f"POST {parts.path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+        head = (
+            f"POST {parts.path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+        )
         self._socket.sendall(head.encode() + b"{}")
 
     def read_until(self, text: bytes) -> bytes:

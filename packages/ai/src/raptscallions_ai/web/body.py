@@ -53,7 +53,7 @@ class SSEBody:
     """The bytes of a server-sent-events response, as an async iterator: what a framework's streaming response takes.
 
     Reading starts with the first `anext`, or with `open`. The body ends with the event of a complete answer or with
-    that of a failure, never with neither. When it is closed, cancelled or dropped, the stream is closed upstream.
+    that of a failure, never with neither. If it is closed, cancelled or dropped before, the stream is closed upstream.
 
     Args:
         stream: The chunks.
@@ -65,13 +65,13 @@ class SSEBody:
     """
 
     def __init__(self, stream: AsyncIterable[StreamChunk], encoder: SSEEncoder, *, keep_alive: float | None) -> None:
-        if keep_alive is not None and not keep_alive > 0:
-            raise ValueError(f"keep_alive must be more than 0 seconds, or None for no keep-alives, not {keep_alive!r}")
         self._stream = stream
         self._encoder = encoder
         self._keep_alive = keep_alive
         self._outbox = _Outbox()
         self._reading: asyncio.Task[None] | None = None
+        if keep_alive is not None and not keep_alive > 0:
+            raise ValueError(f"keep_alive must be more than 0 seconds, or None for no keep-alives, not {keep_alive!r}")
 
     @property
     def headers(self) -> dict[str, str]:
