@@ -42,7 +42,7 @@ def sse_response_body(stream: AsyncIterable[StreamChunk], *, keep_alive: float |
         {"type": "done", "id": ..., "model": ..., "provider": ..., "finish_reason": "stop", "refusal": null,
          "usage": {"prompt_tokens": 10, ..., "cost": "0.00015", "cost_source": "reported"}}
         {"type": "error", "error": {"type": "RateLimitError", "message": ..., "code": "AI_ERROR",
-         "status_code": 429, "details": {...}, "retryable": true, "retry_after": 30}}
+         "error_type": null, "status_code": 429, "details": {...}, "retryable": true, "retry_after": 30}}
 
     The last event is always `done` or `error`. A body that ends without either was cut off.
 

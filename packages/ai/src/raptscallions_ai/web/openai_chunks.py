@@ -96,10 +96,8 @@ class OpenAIChunks:
                 return self._end(chunk.result)
 
     def error(self, error: AiError) -> bytes:
-        """Return the chunk of a failure; the gateway's own name for it lets clients tell its class."""
+        """Return the chunk of a failure; its code is the HTTP status that it would have had earlier."""
         told = error_payload(error) | {"code": error.status_code}
-        if error.error_type is not None:
-            told["metadata"] = {"error_type": error.error_type}
         return self._event(self._choice({"content": ""}, "error"), error=told) + _DONE
 
     def stopped(self) -> bytes:

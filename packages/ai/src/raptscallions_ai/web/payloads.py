@@ -50,6 +50,7 @@ def error_payload(error: AiError) -> dict[str, Any]:
         "type": type(error).__name__,
         "message": error.default_message if own else error.message,
         "code": error.code,
+        "error_type": None if own else error.error_type,
         "status_code": error.status_code,
         "details": {} if own else {key: error.details[key] for key in _PUBLIC_DETAILS if key in error.details},
         "retryable": error.retryable,
