@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from decimal import Decimal
 from typing import Any
@@ -27,6 +29,7 @@ from raptscallions_ai import (
     ToolCallChunk,
     Usage,
     WaitingChunk,
+    web,
 )
 from raptscallions_ai.testing import ScriptedClient
 from raptscallions_ai.web import sse_response_body
@@ -298,3 +301,29 @@ async def test_no_repr_shows_the_answer() -> None:
     await body.open()
     assert "secret" not in repr(body)
     await body.aclose()
+
+
+def run(code: str) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+
+
+def test_bodies_need_no_framework() -> None:
+    code = "import sys; from raptscallions_ai.web import SSEBody, sse_response_body; print('starlette' in sys.modules)"
+    assert run(code) == "False"
+
+
+def test_a_missing_framework_is_told_with_its_extra() -> None:
+    code = (
+        "import sys; sys.modules['starlette'] = None\n"
+        "try:\n    from raptscallions_ai.web import ChatStreamResponse\n"
+        "except ImportError as error:\n    print(error)"
+    )
+    assert run(code) == 'ChatStreamResponse needs Starlette: pip install "raptscallions-ai[web]"'
+
+
+def test_every_public_name_is_there_and_no_other() -> None:
+    assert sorted(web.__all__) == dir(web)
+    assert [name for name in web.__all__ if getattr(web, name, None) is None] == []
+    with pytest.raises(AttributeError, match="nothing_of_ours"):
+        _ = web.nothing_of_ours

@@ -96,7 +96,10 @@ def _step(parts: list[Mapping[str, object]]) -> list[ChatMessage]:
         elif type_ == "file" and _text(part, "mediaType").startswith("image"):
             images.append(dict(_file(part)))
         elif type_ == "data-annotation":
-            annotations.append(dict(_object(part.get("data"), "the data of an annotation")))
+            annotation = _object(part.get("data"), "the data of an annotation")
+            # The only kind that is good for anything upstream: it spares a file from being parsed again.
+            if annotation.get("type") == "file":
+                annotations.append(dict(annotation))
         elif (result := _result(part)) is not None:
             name = _text(part, "toolName") if type_ == "dynamic-tool" else type_.removeprefix("tool-")
             calls.append(ToolCall(_text(part, "toolCallId"), name, _json(part.get("input", {}))))
