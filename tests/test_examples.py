@@ -85,7 +85,7 @@ async def stalled(gateway: FakeGateway) -> bool:
 
 async def test_a_complete_answer(service: str, gateway: FakeGateway) -> None:
     gateway.stream("Hello", " world")
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=60) as http:
         response = await http.post(service + "/chat", json=QUESTION)
     assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
     told = events(response.text)
@@ -96,14 +96,14 @@ async def test_a_complete_answer(service: str, gateway: FakeGateway) -> None:
 
 async def test_the_gateway_fails_in_the_middle(service: str, gateway: FakeGateway) -> None:
     gateway.reply(sse(chunk("Half")), Cut())
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=60) as http:
         response = await http.post(service + "/chat", json=QUESTION)
     assert [event["type"] for event in events(response.text)] == ["content", "error"]
 
 
 async def test_the_gateway_fails_at_once(service: str, gateway: FakeGateway) -> None:
     gateway.error(429, "Slow down", retry_after=7)
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=60) as http:
         response = await http.post(service + "/chat", json=QUESTION)
     assert (response.status_code, response.headers["retry-after"]) == (429, "7")
     assert response.json()["error"]["type"] == "RateLimitError"
@@ -111,7 +111,7 @@ async def test_the_gateway_fails_at_once(service: str, gateway: FakeGateway) -> 
 
 async def test_the_browser_leaves_while_the_model_is_silent(service: str, gateway: FakeGateway) -> None:
     gateway.reply(sse(chunk("Hello")), Hang())
-    async with httpx2.AsyncClient() as http, http.stream("POST", service + "/chat", json=QUESTION) as response:
+    async with httpx2.AsyncClient(timeout=60) as http, http.stream("POST", service + "/chat", json=QUESTION) as response:
         async for text in response.aiter_text():
             assert "Hello" in text
             break
@@ -134,7 +134,7 @@ async def test_the_ai_sdks_endpoint(service: str, gateway: FakeGateway) -> None:
     gateway.stream("Hello")
     message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
     asked = {"id": "c1", "trigger": "submit-message", "messages": [message]}
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=60) as http:
         response = await http.post(service + "/ui", json=asked)
         refused = await http.post(service + "/ui", json={"messages": [{**message, "role": "system"}]})
     assert response.headers["x-vercel-ai-ui-message-stream"] == "v1"

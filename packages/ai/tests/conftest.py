@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
+from filelock import FileLock
 
 from raptscallions_ai import OpenRouterClient, reset_settings
 from raptscallions_ai.local import LocalGateway, LocalGatewayError
@@ -109,17 +110,18 @@ def node_modules() -> NodeModules:
         if shutil.which("node") is None or (npm := shutil.which("npm")) is None:
             missing("this needs Node.js with npm, which is not installed here")
             raise AssertionError  # for the type checker: `missing` never returns
-        # Written last, so that an installation that was interrupted is begun anew.
-        stamp = place / "installed.json"
-        if not stamp.exists() or stamp.read_bytes() != wanted.read_bytes():
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir(parents=True)
-            shutil.copy(wanted, place)
-            command = [npm, "install", "--no-fund", "--no-audit", "--no-package-lock", "--ignore-scripts"]
-            done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=240, check=False)
-            if done.returncode != 0:
-                missing(f"{folder.name} could not be installed: {done.stderr.strip()[-300:]}")
-            shutil.copy(wanted, stamp)
+        stamp = place / "installed.json"  # written last, so that an installation that was interrupted is begun anew
+        place.parent.mkdir(exist_ok=True)
+        with FileLock(place.with_suffix(".lock")):  # tests run in several processes
+            if not stamp.exists() or stamp.read_bytes() != wanted.read_bytes():
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir()
+                shutil.copy(wanted, place)
+                command = [npm, "install", "--no-fund", "--no-audit", "--no-package-lock", "--ignore-scripts"]
+                done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=240, check=False)
+                if done.returncode != 0:
+                    missing(f"{folder.name} could not be installed: {done.stderr.strip()[-300:]}")
+                shutil.copy(wanted, stamp)
         return place / "node_modules"
 
     return installed

@@ -99,7 +99,7 @@ def events(text: str) -> list[dict[str, Any]]:
 
 
 async def post(url: str) -> httpx2.Response:
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=60) as http:
         return await http.post(url, json={})
 
 
