@@ -159,7 +159,7 @@ async def test_the_browser_leaves_before_the_first_chunk(
 ) -> None:
     fake_gateway.reply(Hang(), before_headers=True)
     browser = browse(serve(app.asgi()).url + "/chat")
-    await fake_gateway.until(lambda: len(fake_gateway.requests) == 1)
+    assert await fake_gateway.until(lambda: len(fake_gateway.requests) == 1, timeout=30)
     browser.leave()
     assert await gone(fake_gateway)
 

@@ -184,11 +184,14 @@ async def test_usage_that_nobody_asked_for_or_reported_is_not_told() -> None:
 
 
 @pytest_asyncio.fixture
-async def sdk(fake_gateway: FakeGateway, serve: Serve) -> AsyncGenerator[openai.AsyncOpenAI]:
-    """OpenAI's own client, asking our endpoint, which asks the fake gateway and sends keep-alives all the time."""
+async def sdk(
+    fake_gateway: FakeGateway, serve: Serve, request: pytest.FixtureRequest
+) -> AsyncGenerator[openai.AsyncOpenAI]:
+    """OpenAI's own client, asking our endpoint, which asks the fake gateway."""
+    keep_alive: float = getattr(request, "param", 15.0)
     # Not the fixture `client`, whose watch on leaks sees what OpenAI's client leaves to the garbage collector.
     upstream = OpenRouterClient(fake_gateway.api_key, fake_gateway.base_url, fake_gateway.model, max_retries=0)
-    url = serve(proxy(upstream, keep_alive=0.02)).url
+    url = serve(proxy(upstream, keep_alive=keep_alive)).url
     async with upstream, openai.AsyncOpenAI(api_key="a-key", base_url=url + "/v1", max_retries=0) as sdk:
         yield sdk
 
@@ -201,6 +204,7 @@ async def ask(sdk: openai.AsyncOpenAI) -> list[ChatCompletionChunk]:
         return [piece async for piece in stream]
 
 
+@pytest.mark.parametrize("sdk", [0.02], indirect=True, ids=["keep-alives all the time"])
 async def test_openais_own_client_reads_it_keep_alives_included(
     sdk: openai.AsyncOpenAI, fake_gateway: FakeGateway
 ) -> None:
