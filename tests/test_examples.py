@@ -111,7 +111,10 @@ async def test_the_gateway_fails_at_once(service: str, gateway: FakeGateway) -> 
 
 async def test_the_browser_leaves_while_the_model_is_silent(service: str, gateway: FakeGateway) -> None:
     gateway.reply(sse(chunk("Hello")), Hang())
-    async with httpx2.AsyncClient(timeout=60) as http, http.stream("POST", service + "/chat", json=QUESTION) as response:
+    async with (
+        httpx2.AsyncClient(timeout=60) as http,
+        http.stream("POST", service + "/chat", json=QUESTION) as response,
+    ):
         async for text in response.aiter_text():
             assert "Hello" in text
             break
