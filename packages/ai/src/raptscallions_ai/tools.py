@@ -64,17 +64,16 @@ class Tool(Generic[P, R]):
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"a tool's name is 1 to 64 of A-Z, a-z, 0-9, _ and -, which {self.name[:80]!r} is not")
 
-    @classmethod
+    @staticmethod
     def from_schema(
-        cls,
         name: str,
         description: str | None,
         parameters: Mapping[str, Any],
-        function: Callable[P, R],
+        function: Callable[..., Any],
         *,
         timeout: float | None = None,
         needs_approval: bool | None = None,
-    ) -> Tool[P, R]:
+    ) -> Tool[..., Any]:
         """Return a tool whose JSON schema is given, such as one of an MCP server.
 
         Args:
@@ -86,7 +85,9 @@ class Tool(Generic[P, R]):
             timeout: Seconds that a run may take.
             needs_approval: As for `Tool`.
         """
-        made = cls(function, name=name, description=description or "", timeout=timeout, needs_approval=needs_approval)
+        made: Tool[..., Any] = Tool(
+            function, name=name, description=description or "", timeout=timeout, needs_approval=needs_approval
+        )
         made._given_parameters = parameters
         return made
 
