@@ -74,7 +74,7 @@ from raptscallions_ai.tools import Tool, tool
 if TYPE_CHECKING:
     from raptscallions_ai.partial_json import StreamingJson, parse_streaming_json
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
-    from raptscallions_ai.tool_calls import Approve
+    from raptscallions_ai.tool_execution import Approve
     from raptscallions_ai.tool_loop import StopCondition, ToolRun
 
 __all__ = [
@@ -165,7 +165,7 @@ logging.getLogger("raptscallions_ai").addHandler(logging.NullHandler())
 _LAZY = {
     "partial_json": ("StreamingJson", "parse_streaming_json"),
     "settings": ("AiSettings", "get_settings", "reset_settings"),  # pydantic is the slowest of all to import
-    "tool_calls": ("Approve",),
+    "tool_execution": ("Approve",),
     "tool_loop": ("StopCondition", "ToolRun"),
 }
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.options import CallOptions
     from raptscallions_ai.result import ChatResult
     from raptscallions_ai.stream import ChatStream
-    from raptscallions_ai.tool_calls import Approve
+    from raptscallions_ai.tool_execution import Approve
     from raptscallions_ai.tool_loop import StopCondition, ToolRun
 
 __all__ = ["BaseChatClient", "ChatClient"]

@@ -15,8 +15,8 @@ from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.errors import AiError, StreamInterruptedError
 from raptscallions_ai.messages import user
 from raptscallions_ai.result import ChatResult, Usage
-from raptscallions_ai.tool_calls import ToolCalls, ToolPolicy, tools_by_name, with_ids
 from raptscallions_ai.tool_events import StepFinished, ToolRunDone, ToolRunResult
+from raptscallions_ai.tool_execution import ToolExecution, ToolPolicy, tools_by_name, with_ids
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from raptscallions_ai.messages import ChatMessage, Messages
     from raptscallions_ai.options import CallOptions
     from raptscallions_ai.stream import ChatStream
-    from raptscallions_ai.tool_calls import Approve
     from raptscallions_ai.tool_events import ToolRunEvent
+    from raptscallions_ai.tool_execution import Approve
 
 __all__ = ["StopCondition", "ToolRun", "ToolRunIterator", "start_run"]
 
@@ -92,7 +92,7 @@ class ToolRun:
         stop_when: Sequence[StopCondition],
     ) -> None:
         self._ended = True  # until there is something to end
-        self._calls: ToolCalls | None = None
+        self._execution: ToolExecution | None = None
         self._ask = ask
         self._stream = ask(messages, 1)
         self._answering = True
@@ -113,10 +113,10 @@ class ToolRun:
     def messages(self) -> list[ChatMessage | Mapping[str, object]]:
         """The conversation so far, to go on with: every tool call in it has its result.
 
-        An answer is in it when it is complete. A call that has no result yet, or was cut short, says that it did not
-        run; so a run that failed or was left can be taken up again with these messages.
+        An answer is in it when it is complete. In place of a result that is not there, it says that the call did not run
+        or was not finished; so a run that failed or was left can be taken up again with these messages.
         """
-        return [*self._conversation, *(self._calls.messages if self._calls else ())]
+        return [*self._conversation, *(self._execution.messages if self._execution else ())]
 
     @property
     def steps(self) -> tuple[ChatResult, ...]:
@@ -165,8 +165,8 @@ class ToolRun:
         """Stop without waiting; where one can await, `aclose` is the better choice."""
         self._ended = True
         self._stream.abandon()
-        if self._calls is not None:
-            self._calls.abandon()
+        if self._execution is not None:
+            self._execution.abandon()
 
     async def __aenter__(self) -> Self:
         self._began = monotonic()
@@ -217,12 +217,12 @@ class ToolRun:
 
     async def _next(self) -> ToolRunEvent:
         while not self._ready:
-            if self._calls is not None:
-                if (event := await self._calls.next()) is not None:
+            if self._execution is not None:
+                if (event := await self._execution.next()) is not None:
                     return event
                 if self._stopped:
                     raise StopAsyncIteration
-                await self._go_on(self._calls)
+                await self._go_on(self._execution)
             else:
                 chunk = await self._stream.__anext__()
                 if not isinstance(chunk, DoneChunk):
@@ -236,17 +236,17 @@ class ToolRun:
         self._answering = False
         self._steps.append(answer)
         if answer.tool_calls:
-            self._calls = ToolCalls(answer, self._policy)
+            self._execution = ToolExecution(answer, self._policy)
         else:
             self._conversation.append(answer.to_message())
             self._ready += [StepFinished(len(self._steps), answer), self._done(stopped_by=None)]
 
-    async def _go_on(self, calls: ToolCalls) -> None:
+    async def _go_on(self, execution: ToolExecution) -> None:
         """Take the results of an answer's tools: ask the model again, or stop."""
-        self._conversation += calls.messages
-        self._calls = None
+        self._conversation += execution.messages
+        self._execution = None
         self._ready.append(StepFinished(len(self._steps), self._steps[-1]))
-        if reason := "unfinished_call" if calls.broke_off else await self._reason_to_stop():
+        if reason := "unfinished_call" if execution.broke_off else await self._reason_to_stop():
             self._ready.append(self._done(stopped_by=reason))
         else:
             self._stream = self._ask(list(self._conversation), len(self._steps) + 1)
@@ -285,8 +285,8 @@ class ToolRun:
         return StreamInterruptedError("the run was closed before it was complete", partial=partial)
 
     async def _release(self) -> None:
-        if self._calls is not None:
-            await self._calls.aclose()
+        if self._execution is not None:
+            await self._execution.aclose()
         await self._stream.aclose()
 
     async def _text(self) -> AsyncGenerator[str]:

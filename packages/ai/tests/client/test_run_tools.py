@@ -170,7 +170,7 @@ async def test_a_deadline_of_the_caller_holds_for_tools_and_answers(
         async with asyncio.timeout(0.3):
             await run.result()
     assert time.monotonic() - began < 10
-    assert run.messages[-1] == ChatMessage("tool", "not run", tool_call_id="call_1")
+    assert run.messages[-1] == ChatMessage("tool", "not finished: it was cancelled while it ran", tool_call_id="call_1")
 
 
 async def test_many_runs_side_by_side(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:

@@ -39,7 +39,7 @@ from raptscallions_ai import (
     user,
 )
 from raptscallions_ai.testing import ScriptedClient
-from raptscallions_ai.tool_calls import ToolCalls, ToolPolicy
+from raptscallions_ai.tool_execution import ToolExecution, ToolPolicy
 
 pytestmark = pytest.mark.requirement("E04-T005.AC3")
 
@@ -403,7 +403,7 @@ async def test_what_a_hook_raises_reaches_the_caller_and_nothing_is_left_running
     with pytest.raises(LookupError, match="no database"):
         await run.result()
     assert cancelled.is_set()
-    assert results(run) == ["not run", "not run"]
+    assert results(run) == ["not finished: it was cancelled while it ran", "not run"]
     with pytest.raises(LookupError, match="no database"):
         await run.result()
 
@@ -543,7 +543,7 @@ async def test_cancelling_the_reader_cancels_the_tools() -> None:
         await reader
     assert reader.cancelled()
     assert endless.cancelled.is_set()
-    assert results(run) == ['{"city":"Paris","degrees":12}', "not run"]
+    assert results(run) == ['{"city":"Paris","degrees":12}', "not finished: it was cancelled while it ran"]
     with pytest.raises(StreamInterruptedError):
         await run.result()
 
@@ -561,13 +561,13 @@ async def test_closing_from_another_task_ends_the_loop_quietly() -> None:
     assert endless.cancelled.is_set()
     assert set(await reader) <= {"tool_started", "tool_finished"}
     assert reader.cancelling() == 0
-    assert results(run)[1] == "not run"
+    assert results(run)[1] == "not finished: it was cancelled while it ran"
     with pytest.raises(StreamInterruptedError):
         await run.result()
 
 
 async def test_closing_before_the_tools_have_begun_ends_the_wait() -> None:
-    calls = ToolCalls(asks(PARIS), ToolPolicy({"weather": weather}))
+    calls = ToolExecution(asks(PARIS), ToolPolicy({"weather": weather}))
     reader = asyncio.create_task(calls.next())
     await asyncio.sleep(0)  # the reader waits now, and the tools' task has not had its first turn
     await calls.aclose()
@@ -665,7 +665,7 @@ async def test_no_repr_and_no_log_shows_what_was_said(caplog: pytest.LogCaptureF
     assert "secret" not in "".join([*shown, repr(run), caplog.text])
     assert "ToolFinished('look', error=ValueError)" in shown
     assert "ToolFinished('look', 10 characters)" in shown
-    assert "tool look failed: ValueError" in caplog.text
+    assert "tool 'look' failed: ValueError" in caplog.text
     assert shown[-1].startswith("ToolRunDone(result=ToolRunResult(model='m', finish_reason='stop', steps=2")
 
 

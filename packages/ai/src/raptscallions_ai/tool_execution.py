@@ -1,4 +1,4 @@
-"""`ToolCalls`: the tool calls of one answer, being run side by side."""
+"""`ToolExecution`: the tool calls of one answer, being run side by side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.messages import ChatMessage
     from raptscallions_ai.result import ChatResult, ToolCall
-__all__ = ["Approve", "ToolCalls", "ToolPolicy", "tools_by_name", "with_ids"]
+__all__ = ["Approve", "ToolExecution", "ToolPolicy", "tools_by_name", "with_ids"]
 
 Approve: TypeAlias = "Callable[[ToolCall], bool | str | Awaitable[bool | str]]"
 """Decides whether a call may run: True, or False, or the reason why not as a text for the model; may be async."""
@@ -29,6 +29,7 @@ Approve: TypeAlias = "Callable[[ToolCall], bool | str | Awaitable[bool | str]]"
 _BROKEN_OFF = frozenset({"length", "content_filter", "error"})
 _MOST_CHARACTERS = 2000  # of an exception's message, or of arguments that are quoted to the model
 _NOT_RUN = "not run"
+_NOT_FINISHED = "not finished: it was cancelled while it ran"
 
 _log = logging.getLogger("raptscallions_ai")
 
@@ -58,7 +59,7 @@ class ToolPolicy:
             raise TypeError(f"tool {unasked[0]!r} needs approval: give run_tools an approve hook")
 
 
-class ToolCalls:
+class ToolExecution:
     """The tool calls of one answer: run in a task of their own, while `next` tells what happens.
 
     Args:
@@ -81,7 +82,7 @@ class ToolCalls:
 
     @property
     def messages(self) -> list[ChatMessage]:
-        """The answer and the result of each of its calls, in order; those without one yet say that they did not run."""
+        """The answer and the result of each of its calls, in order; one without a result yet says so."""
         calls = tuple(_sendable(call) for call in self._answer.tool_calls)
         results = [tool_result(call.id, text) for call, text in zip(calls, self._contents, strict=True)]
         return [replace(self._answer.to_message(), tool_calls=calls), *results]
@@ -157,6 +158,7 @@ class ToolCalls:
 
     async def _run(self, position: int, tool: Tool[..., Any], arguments: dict[str, Any]) -> None:
         self._events.put_nowait(ToolStarted(self._answer.tool_calls[position]))
+        self._contents[position] = _NOT_FINISHED
         began = monotonic()
         output, content, error = None, "", None
         try:
@@ -184,7 +186,7 @@ class ToolCalls:
             content, output = _text_of_error(error), None
             if not _is_one_object(call):  # so that the conversation goes on without them
                 content += f": {call.raw_arguments[:_MOST_CHARACTERS]}"
-            _log.warning("tool %s failed: %s", call.name, type(error).__name__)
+            _log.warning("tool %r failed: %s", call.name, type(error).__name__)
         self._contents[position] = content
         self._events.put_nowait(ToolFinished(call, content, output, error, duration))
 
