@@ -15,11 +15,12 @@ from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.errors import AiError, StreamInterruptedError
 from raptscallions_ai.messages import user
 from raptscallions_ai.result import ChatResult, Usage
+from raptscallions_ai.stream import StreamIterator
 from raptscallions_ai.tool_events import StepFinished, ToolRunDone, ToolRunResult
 from raptscallions_ai.tool_execution import ToolExecution, ToolPolicy, tools_by_name, with_ids
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine
+    from collections.abc import AsyncGenerator
     from types import TracebackType
 
     from raptscallions_ai.messages import ChatMessage, Messages
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.tool_events import ToolRunEvent
     from raptscallions_ai.tool_execution import Approve
 
-__all__ = ["StopCondition", "ToolRun", "ToolRunIterator", "start_run"]
+__all__ = ["StopCondition", "ToolRun", "start_run"]
 
 StopCondition: TypeAlias = "Callable[[ToolRun], bool | str | Awaitable[bool | str]]"
 """Looks at a run after a step whose tools have run: whether to stop, or the reason to stop; may be async."""
@@ -113,8 +114,8 @@ class ToolRun:
     def messages(self) -> list[ChatMessage | Mapping[str, object]]:
         """The conversation so far, to go on with: every tool call in it has its result.
 
-        An answer is in it when it is complete. In place of a result that is not there, it says that the call did not run
-        or was not finished; so a run that failed or was left can be taken up again with these messages.
+        An answer is in it when it is complete. In place of a result that is not there, it says that the call was not
+        run or not finished; so a run that failed or was left can be taken up again with these messages.
         """
         return [*self._conversation, *(self._execution.messages if self._execution else ())]
 
@@ -182,14 +183,14 @@ class ToolRun:
     ) -> None:
         await self.aclose()
 
-    def __aiter__(self) -> ToolRunIterator:
+    def __aiter__(self) -> StreamIterator[ToolRunEvent]:
         if self._error is not None:
             raise self._error
         if self._reading:
             raise AiError("This run is already being read by another task")
         if self._ended and self._result is None:
             raise self._left_early()
-        return ToolRunIterator(self)
+        return StreamIterator(self)
 
     async def __anext__(self) -> ToolRunEvent:
         if self._reading:
@@ -311,28 +312,6 @@ class ToolRun:
     def __repr__(self) -> str:
         state = "failed" if self._error else "complete" if self._result else "closed" if self._ended else "open"
         return f"ToolRun({state}, {len(self._steps)} steps)"
-
-
-class ToolRunIterator:
-    """What an `async for` over a `ToolRun` holds: when the loop lets go of it, the run is stopped."""
-
-    __slots__ = ("_run",)
-
-    def __init__(self, run: ToolRun) -> None:
-        self._run = run
-
-    def __aiter__(self) -> Self:
-        return self
-
-    def __anext__(self) -> Coroutine[object, object, ToolRunEvent]:
-        return self._run.__anext__()
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a run is not pickled or copied: it holds a connection and the conversation")
-
-    def __del__(self) -> None:
-        if not self._run.being_read:  # by another iterator, which is still wanted
-            self._run.abandon()
 
 
 def _has_begun(answer: ChatResult) -> bool:
