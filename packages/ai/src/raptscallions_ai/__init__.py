@@ -53,6 +53,7 @@ from raptscallions_ai.errors import (
     RefusalError,
     StreamInterruptedError,
     TimeoutError,
+    ToolError,
     TruncatedOutputError,
 )
 from raptscallions_ai.generation import GenerationInfo
@@ -69,8 +70,19 @@ from raptscallions_ai.result import (
     ToolCall,
     Usage,
 )
+from raptscallions_ai.stop_conditions import has_tool_call, max_cost, max_tokens_used
 from raptscallions_ai.stream import ChatStream, EventStream
 from raptscallions_ai.timeouts import Timeouts
+from raptscallions_ai.tool_events import (
+    StepFinished,
+    StoppedBy,
+    ToolFinished,
+    ToolRunDone,
+    ToolRunEvent,
+    ToolRunResult,
+    ToolStarted,
+)
+from raptscallions_ai.tools import Tool, tool
 
 if TYPE_CHECKING:
     from raptscallions_ai.events import (
@@ -93,7 +105,10 @@ if TYPE_CHECKING:
         WaitingEvent,
     )
     from raptscallions_ai.parsed_stream import ParsedStream
+    from raptscallions_ai.partial_json import StreamingJson, parse_streaming_json
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
+    from raptscallions_ai.tool_execution import Approve
+    from raptscallions_ai.tool_loop import StopCondition, ToolRun
 
 __all__ = [
     "__version__",
@@ -150,6 +165,24 @@ __all__ = [
     "ToolCallEndEvent",
     "ToolCallStartEvent",
     "WaitingEvent",
+    # tools
+    "Tool",
+    "tool",
+    "ToolRun",
+    "ToolRunEvent",
+    "ToolStarted",
+    "ToolFinished",
+    "StepFinished",
+    "ToolRunDone",
+    "ToolRunResult",
+    "StoppedBy",
+    "StopCondition",
+    "has_tool_call",
+    "max_cost",
+    "max_tokens_used",
+    "Approve",
+    "StreamingJson",
+    "parse_streaming_json",
     # results
     "Attempt",
     "ChatResult",
@@ -181,6 +214,7 @@ __all__ = [
     "RefusalError",
     "StreamInterruptedError",
     "TimeoutError",
+    "ToolError",
     "TruncatedOutputError",
 ]
 
@@ -209,13 +243,16 @@ _LAZY = {
         "WaitingEvent",
     ),
     "parsed_stream": ("ParsedStream",),
+    "partial_json": ("StreamingJson", "parse_streaming_json"),
     "settings": ("AiSettings", "get_settings", "reset_settings"),
+    "tool_execution": ("Approve",),
+    "tool_loop": ("StopCondition", "ToolRun"),
 }
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is not needed by every program on first use."""
+    """Load on first use what not everybody needs."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

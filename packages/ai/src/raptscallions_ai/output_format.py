@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_origin
 
 from pydantic import TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
-from pydantic.json_schema import GenerateJsonSchema
 
+from raptscallions_ai.json_schema import WithoutTitles, strict_schema
 from raptscallions_ai.result import OutputIssue
-from raptscallions_ai.strict_schema import strict_schema
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -147,17 +146,10 @@ def embedded_object(text: str) -> str | None:
     return None if "{" in text[end:] else text[start:end]
 
 
-class _Schema(GenerateJsonSchema):
-    """Leaves out the titles that pydantic makes from field names: they say nothing, and every call pays for them."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-
 def _schema_of(response_model: Any) -> tuple[dict[str, Any], TypeAdapter[Any]]:
     try:
         adapter = TypeAdapter(response_model)
-        schema = adapter.json_schema(schema_generator=_Schema)
+        schema = adapter.json_schema(schema_generator=WithoutTitles)
     except (PydanticUserError, PydanticUndefinedAnnotation) as error:
         reason = error.message.partition("\n")[0]
     else:

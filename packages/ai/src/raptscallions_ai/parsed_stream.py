@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
-from pydantic_core import from_json
-
 from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.output_format import VALUE
+from raptscallions_ai.partial_json import parse_streaming_json
 from raptscallions_ai.partial_object import MISSING, partial_object
 from raptscallions_ai.structured import read_answer
 
@@ -16,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from raptscallions_ai.chunks import StreamChunk
     from raptscallions_ai.output_format import OutputFormat
     from raptscallions_ai.result import ChatResult, ParsedResult
-    from raptscallions_ai.stream import ChatStream, ChatStreamIterator
+    from raptscallions_ai.stream import ChatStream, StreamIterator
 
 __all__ = ["ParsedStream"]
 
@@ -102,7 +102,10 @@ class ParsedStreamIterator(Generic[T]):
     """What an `async for` over a `ParsedStream` holds: when the loop lets go of it, the stream is closed."""
 
     def __init__(
-        self, chunks: ChatStreamIterator, output: OutputFormat[T], answer_of: Callable[[ChatResult], ParsedResult[T]]
+        self,
+        chunks: StreamIterator[StreamChunk],
+        output: OutputFormat[T],
+        answer_of: Callable[[ChatResult], ParsedResult[T]],
     ) -> None:
         self._chunks = chunks
         self._output = output
@@ -163,7 +166,5 @@ def _begun(text: str) -> Any:
     end = len(text.rstrip("0123456789.eE+-"))
     if not any(character.isdigit() for character in text[end:]):
         end = len(text)
-    try:
-        return from_json(text[start:end], allow_partial="trailing-strings")
-    except ValueError:
-        return MISSING
+    value = parse_streaming_json(text[start:end])
+    return MISSING if value is None else value

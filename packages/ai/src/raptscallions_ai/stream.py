@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, Self, TypeVar
 
 from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.errors import AiError, StreamInterruptedError
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from raptscallions_ai.events import StreamEvent
     from raptscallions_ai.result import ChatResult, Usage
 
-__all__ = ["ChatStream", "ChunkSource", "EventStream"]
+__all__ = ["ChatStream", "ChunkSource", "EventStream", "StreamIterator"]
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 class ChunkSource(Protocol):
@@ -148,14 +150,14 @@ class ChatStream:
     ) -> None:
         await self.aclose()
 
-    def __aiter__(self) -> ChatStreamIterator:
+    def __aiter__(self) -> StreamIterator[StreamChunk]:
         if self._error is not None:
             raise self._error
         if self._reading:
             raise AiError("This stream is already being read by another task")
         if self._ended and self._result is None:
             raise self._left_early()
-        return ChatStreamIterator(self)
+        return StreamIterator(self)
 
     async def __anext__(self) -> StreamChunk:
         if self._ready:
@@ -213,18 +215,29 @@ class ChatStream:
         return f"ChatStream({state})"
 
 
-class ChatStreamIterator:
+class _Readable(Protocol[T_co]):
+    """What a `StreamIterator` reads."""
+
+    @property
+    def being_read(self) -> bool: ...
+
+    def __anext__(self) -> Coroutine[object, object, T_co]: ...
+
+    def abandon(self) -> None: ...
+
+
+class StreamIterator(Generic[T_co]):
     """What an `async for` over a `ChatStream` holds: when the loop lets go of it, the stream is closed."""
 
     __slots__ = ("_stream",)
 
-    def __init__(self, stream: ChatStream) -> None:
+    def __init__(self, stream: _Readable[T_co]) -> None:
         self._stream = stream
 
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Coroutine[object, object, StreamChunk]:
+    def __anext__(self) -> Coroutine[object, object, T_co]:
         return self._stream.__anext__()
 
     def __reduce__(self) -> NoReturn:
@@ -240,7 +253,7 @@ class EventStream:
 
     def __init__(self, stream: ChatStream, brackets: Brackets) -> None:
         self._stream = stream
-        self._chunks: ChatStreamIterator | None = None
+        self._chunks: StreamIterator[StreamChunk] | None = None
         self._brackets = brackets
         self._ready: deque[StreamEvent] = deque()
         self._failed = False

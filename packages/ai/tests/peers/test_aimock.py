@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from raptscallions_ai import (
     AuthenticationError,
+    ChatMessage,
     ContentPolicyError,
     InsufficientCreditsError,
     InvalidOutputError,
@@ -20,6 +21,7 @@ from raptscallions_ai import (
     RateLimitError,
     StreamInterruptedError,
     ToolCallEndEvent,
+    tool,
 )
 
 pytestmark = pytest.mark.timeout(300)  # the first run of all installs aimock
@@ -103,6 +105,21 @@ async def test_an_object_that_is_repaired(client: OpenRouterClient) -> None:
     assert [issue.path for issue in caught.value.errors] == [("people",)]
     result = await client.parse("describe Paris", City, repair=True)
     assert (result.parsed.people, len(result.attempts)) == (2_100_000, 2)
+
+
+@pytest.mark.requirement("E04-T005.AC3")
+async def test_a_run_with_tools(client: OpenRouterClient) -> None:
+    @tool
+    async def forecast(city: str) -> str:
+        """Tell tomorrow's weather."""
+        return {"Paris": "rain", "Rome": "sun"}[city]
+
+    run = client.run_tools("forecast", tools=[forecast])
+    result = await run.result()
+    assert (result.content, result.stopped_by, len(result.steps)) == ("Rain in Paris, sun in Rome.", None, 2)
+    told = [message.content for message in run.messages if isinstance(message, ChatMessage) and message.role == "tool"]
+    assert told == ["rain", "sun"]
+    assert (result.usage.total_tokens, result.usage.cost) == (30, Decimal("0.0003"))
 
 
 async def test_the_plain_openai_dialect(aimock: Aimock) -> None:

@@ -1,15 +1,17 @@
-"""JSON schemas in the dialect that gateways enforce: OpenAI's strict mode.
+"""JSON schemas for models: without what says nothing, and in the dialect that gateways enforce, OpenAI's strict mode.
 
-Every object must list all its properties as required and allow no other, and only some keywords are known; see
-"Supported schemas" in OpenAI's guide to structured outputs. What the dialect has no word for, such as the length of a
-text, is said in the description, so that the model still knows; pydantic checks it afterwards anyway.
+In strict mode every object must list all its properties as required and allow no other, and only some keywords are
+known; see "Supported schemas" in OpenAI's guide to structured outputs. What the dialect has no word for, such as the
+length of a text, is said in the description, so that the model still knows; pydantic checks it afterwards anyway.
 """
 
 from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-__all__ = ["strict_schema"]
+from pydantic.json_schema import GenerateJsonSchema
+
+__all__ = ["WithoutTitles", "strict_schema"]
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -22,6 +24,14 @@ _UNKNOWN = frozenset(
 _FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
 _LOOKAROUND = ("(?=", "(?!", "(?<")
 _SAYING_WHAT = ("type", "enum", "const", "anyOf", "$ref")
+
+
+class WithoutTitles(GenerateJsonSchema):
+    """Makes no title of a field's name: it says nothing that the name does not, and every call would pay for it."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Return False."""
+        return False
 
 
 def strict_schema(schema: Schema) -> Schema:
