@@ -259,6 +259,13 @@ def test_a_piece_of_a_tool_call_is_an_answer_begun(drive: Drive, first: list[dic
     assert [call.raw_arguments for call in failure.partial.tool_calls] == ["x"]
 
 
+@pytest.mark.parametrize(("first", "other"), [(None, 1), (0, 1), (1, 0), (1, None)])
+def test_a_piece_of_another_choice_is_not_taken(drive: Drive, first: int | None, other: int | None) -> None:
+    call: dict[str, Any] = {"index": 0, "id": "a", "function": {"name": "f"}}
+    start = choice(index=first, delta={"tool_calls": [call]})
+    assert drive(start + choice(index=other, delta={"tool_calls": [piece(0)]}))[0] == [ToolCallChunk(0, "a", "f", "")]
+
+
 @pytest.mark.parametrize("index", [0, 1])
 def test_an_end_beside_a_piece_of_a_tool_call(drive: Drive, index: int) -> None:
     body = CALLS + choice(index=index, delta={"tool_calls": [piece(0)]}, finish_reason="tool_calls")

@@ -280,6 +280,6 @@ class Fold:
 def _arguments(call: ToolCall) -> object:
     """Return a call's arguments as an object, or as their text while they are not whole."""
     try:
-        return parse_object(call.raw_arguments.encode("utf-8", "replace"))
+        return parse_object(call.raw_arguments.encode())
     except MalformedJSONError:
         return call.raw_arguments
