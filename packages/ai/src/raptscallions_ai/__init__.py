@@ -30,7 +30,7 @@ from raptscallions_ai.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
-from raptscallions_ai.client import OpenRouterClient
+from raptscallions_ai.client import OpenRouterClient, close_all_clients
 from raptscallions_ai.environment_client import openrouter_client
 from raptscallions_ai.errors import (
     AiError,
@@ -68,6 +68,7 @@ __all__ = [
     "ChatClient",
     "OpenRouterClient",
     "openrouter_client",
+    "close_all_clients",
     "CallOptions",
     "ChatOptions",
     "OnInterrupt",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
     from raptscallions_ai.result import ChatResult
     from raptscallions_ai.settings import AiSettings
 
-__all__ = ["OpenRouterClient"]
+__all__ = ["OpenRouterClient", "close_all_clients"]
+
+_LONGEST_WARM_UP = 10.0  # seconds
+_clients: WeakSet[OpenRouterClient] = WeakSet()
+_building = threading.Lock()
 
 
 class OpenRouterClient(BaseChatClient, Discovery):
@@ -97,6 +102,8 @@ class OpenRouterClient(BaseChatClient, Discovery):
         self._breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
         self._context_lengths: dict[str, int] = {}
         self._connections = _connections(self._settings, openai_client)
+        with _building:
+            _clients.add(self)
 
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
@@ -139,13 +146,23 @@ class OpenRouterClient(BaseChatClient, Discovery):
         return await answer.result()
 
     async def warm_up(self) -> None:
-        """Load what a call needs ahead of the first one, off the loop's thread, so that no call waits for imports."""
+        """Load what a call needs and connect to the gateway, so that the first call waits for neither.
+
+        Nothing is sent but the TLS handshake. That the gateway cannot be reached is no error here: the first call
+        will tell. It takes ten seconds at most, or the `connect` deadline if that is less.
+
+        Raises:
+            AiError: The client is closed.
+        """
         connections = self._connect()
         await asyncio.to_thread(_load_what_a_call_needs)
-        await connections.get()
+        await connections.warm_up(within=min(_LONGEST_WARM_UP, self._timeouts.connect or _LONGEST_WARM_UP))
 
     async def aclose(self) -> None:
-        """End all calls and close all connections; the client cannot be used afterwards. Safe to call again."""
+        """End all calls of this client; it cannot be used afterwards. Safe to call again.
+
+        Connections are shared by the clients of one gateway, and closed with the last of them.
+        """
         self._closed = True
         for call in list(self._calls):
             await call.aclose()
@@ -220,6 +237,20 @@ class OpenRouterClient(BaseChatClient, Discovery):
         return (
             f"OpenRouterClient(base_url={self._settings.gateway_url!r}, default_model={self._settings.default_model!r})"
         )
+
+
+async def close_all_clients() -> None:
+    """Close every `OpenRouterClient` of this process, whichever loop uses it, and all connections.
+
+    For the end of a service: calls that still run end with an error that has what had arrived in `partial`.
+    `openrouter_client` can be used again afterwards, and so can clients that are built later.
+    """
+    from raptscallions_ai._wire.pool import close_all_pools
+
+    with _building:
+        clients = list(_clients)
+    await asyncio.gather(*(client.aclose() for client in clients))
+    await close_all_pools()  # those of clients that were dropped without being closed
 
 
 def _load_what_a_call_needs() -> None:
