@@ -53,8 +53,17 @@ from raptscallions_ai.errors import (
 from raptscallions_ai.generation import GenerationInfo
 from raptscallions_ai.messages import ChatMessage, ContentPart, Messages, Role, assistant, system, tool_result, user
 from raptscallions_ai.models import ModelInfo
+from raptscallions_ai.option_types import ProviderPreferences, ReasoningEffort, ReasoningOptions, ResponseFormat
 from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
 from raptscallions_ai.result import Attempt, ChatResult, CostSource, FinishReason, ToolCall, Usage
+from raptscallions_ai.routing import (
+    MODEL_ALIASES,
+    ModelId,
+    RouteVariant,
+    apply_variant,
+    parse_model_id,
+    resolve_model_alias,
+)
 from raptscallions_ai.stream import ChatStream
 from raptscallions_ai.timeouts import Timeouts
 
@@ -72,7 +81,18 @@ __all__ = [
     "CallOptions",
     "ChatOptions",
     "OnInterrupt",
+    "ProviderPreferences",
+    "ReasoningEffort",
+    "ReasoningOptions",
+    "ResponseFormat",
     "Timeouts",
+    # models' names
+    "MODEL_ALIASES",
+    "ModelId",
+    "RouteVariant",
+    "apply_variant",
+    "parse_model_id",
+    "resolve_model_alias",
     # settings
     "AiSettings",
     "get_settings",
