@@ -6,7 +6,9 @@ of one client's answers for the next client's requests.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import aiohttp
 import httpx2
@@ -15,6 +17,9 @@ from yarl import URL
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator
+
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
 __all__ = ["AiohttpTransport"]
 
@@ -35,7 +40,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     def __init__(self, *, tls: ssl.SSLContext, proxy: str | None) -> None:
         self._proxy = proxy
         # No limit: all clients of a gateway share it, and one that is busy must not keep another waiting.
-        self._connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS, ssl=tls)
+        self._connector = _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS, ssl=tls)
         self._session = aiohttp.ClientSession(
             connector=self._connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
         )
@@ -70,6 +75,26 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Reuses no connection on which something has come since its last answer: it would be the next caller's answer."""
+
+    @functools.cached_property
+    def _used(self) -> WeakSet[object]:
+        return WeakSet()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol is None or protocol not in self._used or not protocol.should_close:
+                if protocol is not None:
+                    self._used.add(protocol)
+                return connection
+            connection.close()
 
 
 class _Body(httpx2.AsyncByteStream):
