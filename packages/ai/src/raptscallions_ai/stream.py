@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
 from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
@@ -59,7 +58,7 @@ class ChatStream:
 
     def __init__(self, source: ChunkSource) -> None:
         self._source = source
-        self._ready: deque[StreamChunk] = deque()
+        self._ready: list[StreamChunk] = []  # the next one last
         self._result: ChatResult | None = None
         self._error: AiError | None = None
         self._reading = False
@@ -147,7 +146,7 @@ class ChatStream:
 
     async def __anext__(self) -> StreamChunk:
         if self._ready:
-            return self._ready.popleft()
+            return self._ready.pop()
         if self._reading:
             raise AiError("This stream is already being read by another task")
         if self._ended:
@@ -155,7 +154,7 @@ class ChatStream:
             self._end()
         self._reading = True
         try:
-            self._ready.extend(await self._source.read())
+            self._ready = [*reversed(await self._source.read())]
         except BaseException as error:
             self._ended = True
             if isinstance(error, AiError):
@@ -166,9 +165,9 @@ class ChatStream:
         if not self._ready:
             self._ended = True
             self._end()
-        if type(last := self._ready[-1]) is DoneChunk:
+        if type(last := self._ready[0]) is DoneChunk:
             self._result, self._ended = last.result, True
-        return self._ready.popleft()
+        return self._ready.pop()
 
     def _end(self) -> NoReturn:
         """End an iteration; one that nobody ended on purpose must not look like an answer's end."""

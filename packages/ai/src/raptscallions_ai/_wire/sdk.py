@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     _Entry = tuple[AsyncOpenAI, ConnectionPool]
 
-__all__ = ["Connections", "RedirectRefusedError", "address_of", "get_json", "post_chat"]
+__all__ = ["Connections", "RedirectRefusedError", "address_of", "get_json", "post_chat", "shed_headers"]
 
 _log = logging.getLogger("raptscallions_ai")
 _MOST_REDIRECTS = 3
@@ -62,6 +62,11 @@ class Connections:
     def is_open(self) -> bool:
         """Whether there is anything to close."""
         return bool(self._open)
+
+    @property
+    def injected(self) -> bool:
+        """Whether the SDK client is the user's own, whose hooks may still want what a response holds."""
+        return self._injected is not None
 
     async def get(self) -> AsyncOpenAI:
         """Return the running loop's SDK client, building it on first use."""
@@ -180,6 +185,18 @@ async def post_chat(sdk: AsyncOpenAI, request: ChatRequest, *, connect_timeout: 
                 raise
             path = _redirect_target(error.response)
     raise RedirectRefusedError("itself, again and again")
+
+
+def shed_headers(response: httpx2.Response) -> None:
+    """Let go of a response's headers and of its request, key included: a quarter of what an open stream takes."""
+    response.request, response.headers = _nothing()
+
+
+@functools.cache
+def _nothing() -> tuple[httpx2.Request, httpx2.Headers]:
+    import httpx2
+
+    return httpx2.Request("POST", ""), httpx2.Headers()
 
 
 async def get_json(sdk: AsyncOpenAI, path: str, query: Mapping[str, object], *, connect_timeout: float | None) -> bytes:
