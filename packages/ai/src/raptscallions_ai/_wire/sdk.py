@@ -7,6 +7,7 @@ Importing the SDK takes half a second; that happens in a thread, on first use.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 from typing import TYPE_CHECKING, cast
