@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 import warnings
 from collections import Counter, defaultdict
@@ -326,6 +329,37 @@ def test_a_client_closed_in_another_loop_leaves_a_resting_one_alone(fake_gateway
         assert {request.connection for request in fake_gateway.requests} == {1}
         runner.run(first.aclose())
     assert fake_gateway.wait_until(lambda: fake_gateway.open_connections == 0)
+
+
+FORKING = """
+import asyncio, os, sys, threading
+from raptscallions_ai import OpenRouterClient
+
+async def main():
+    client = OpenRouterClient("k", sys.argv[1], "m", max_retries=0)
+    await client.chat("Hi")
+    if (child := os.fork()) == 0:
+        async def use_and_close():
+            await client.chat("Hi")
+            await client.aclose()
+        thread = threading.Thread(target=lambda: asyncio.run(use_and_close()), daemon=True)
+        thread.start()
+        thread.join(20)
+        os._exit(thread.is_alive())
+    print(os.waitpid(child, 0)[1])
+    await client.chat("Hi")
+    await client.aclose()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+async def test_a_forked_process_has_connections_of_its_own(fake_gateway: FakeGateway) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKING, fake_gateway.base_url]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+    assert [request.connection for request in fake_gateway.requests] == [1, 2, 1]
 
 
 async def test_close_all_clients_ends_everything(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:

@@ -159,6 +159,7 @@ def _http_client(transport: AiohttpTransport) -> httpx2.AsyncClient:
 
     return httpx2.AsyncClient(
         transport=transport,
+        trust_env=False,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         event_hooks={"response": [limit_error_body]},
     )
