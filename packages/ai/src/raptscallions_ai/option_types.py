@@ -26,8 +26,8 @@ __all__ = [
     "ReasoningEffort",
     "ReasoningOptions",
     "ResponseFormat",
+    "ServerToolStop",
     "ServiceTier",
-    "StopCondition",
     "Trace",
     "Verbosity",
     "WebSearchOptions",
@@ -233,7 +233,7 @@ class XSearchFilter(TypedDict, total=False):
     enable_video_understanding: bool | None
 
 
-class StopCondition(TypedDict, total=False):
+class ServerToolStop(TypedDict, total=False):
     """When the gateway's own tools stop; the other field depends on the type."""
 
     type: Required[Literal["step_count_is", "has_tool_call", "max_tokens_used", "max_cost", "finish_reason_is"]]

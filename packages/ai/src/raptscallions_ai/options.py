@@ -16,14 +16,15 @@ from raptscallions_ai.option_types import (
     ReasoningEffort,
     ReasoningOptions,
     ResponseFormat,
+    ServerToolStop,
     ServiceTier,
-    StopCondition,
     Trace,
     Verbosity,
     WebSearchOptions,
     XSearchFilter,
 )
 from raptscallions_ai.timeouts import Timeouts
+from raptscallions_ai.tools import Tool
 
 __all__ = ["CallOptions", "ChatOptions", "OnInterrupt"]
 
@@ -72,15 +73,15 @@ class ChatOptions(TypedDict, total=False):
     """For example `{"type": "json_object"}` or `{"type": "json_schema", "json_schema": {...}}`."""
     structured_outputs: bool | None
     """OpenRouter: whether the model must be one that holds to a JSON schema."""
-    tools: Sequence[Mapping[str, Any]] | None
-    """Tools that the model may call, in the OpenAI wire format; to be sent with every turn."""
+    tools: Sequence[Tool[..., Any] | Mapping[str, Any]] | None
+    """Tools that the model may call: functions made to `Tool`s, or the OpenAI wire format; to be sent every turn."""
     tool_choice: Literal["none", "auto", "required"] | Mapping[str, Any] | None
     """Whether the model may or must call a tool, or the one function that it must call; `auto` by default."""
     parallel_tool_calls: bool | None
     """Whether the model may ask for several calls at once; yes by default."""
     max_tool_calls: int | None
     """OpenRouter: most calls of the gateway's own tools, 1 to 30; 30 by default."""
-    stop_server_tools_when: Sequence[StopCondition | Mapping[str, Any]] | None
+    stop_server_tools_when: Sequence[ServerToolStop | Mapping[str, Any]] | None
     """OpenRouter: conditions, any of which ends the work of the gateway's own tools; overrides `max_tool_calls`."""
     reasoning: ReasoningOptions | Mapping[str, Any] | None
     """OpenRouter: how much the model thinks, such as `{"effort": "high"}` or `{"max_tokens": 2000}`."""

@@ -12,6 +12,7 @@ import msgspec
 from raptscallions_ai._wire.option_checks import checked_fields
 from raptscallions_ai.messages import to_wire
 from raptscallions_ai.routing import NO_ALIASES, resolve_model_alias
+from raptscallions_ai.tools import tools_to_wire
 
 if TYPE_CHECKING:
     from raptscallions_ai.messages import Messages
@@ -105,6 +106,8 @@ def build_request(
         body["stream_options"] = {"include_usage": True}
     if "models" in fields:
         fields["models"] = [resolve_model_alias(name, aliases) for name in fields["models"]]
+    if "tools" in fields:
+        fields["tools"] = tools_to_wire(fields["tools"])
     body |= fields
     body |= options.get("extra_body") or {}
     if not isinstance(body["messages"], list):
