@@ -165,9 +165,11 @@ def importers_of(*packages: str) -> set[str]:
 @pytest.mark.requirement("E04-T002.AC2")
 def test_only_the_wire_imports_the_sdk() -> None:
     assert importers_of("openai") == {"_wire/sdk.py", "_wire/foreign.py"}
-    assert importers_of("aiohttp", "anyio") == {"_wire/foreign.py"}
+    assert importers_of("aiohttp", "anyio", "yarl") == {"_wire/foreign.py", "_wire/transport.py"}
     assert importers_of("httpx2") == {
         "_wire/sdk.py",
+        "_wire/pool.py",
+        "_wire/transport.py",
         "_wire/error_body.py",
         "_wire/foreign.py",
         "local/download.py",

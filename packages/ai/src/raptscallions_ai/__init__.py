@@ -31,7 +31,7 @@ from raptscallions_ai.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
-from raptscallions_ai.client import OpenRouterClient
+from raptscallions_ai.client import OpenRouterClient, close_all_clients
 from raptscallions_ai.collector import StreamCollector
 from raptscallions_ai.environment_client import openrouter_client
 from raptscallions_ai.errors import (
@@ -59,6 +59,7 @@ from raptscallions_ai.errors import (
 from raptscallions_ai.generation import GenerationInfo
 from raptscallions_ai.messages import ChatMessage, ContentPart, Messages, Role, assistant, system, tool_result, user
 from raptscallions_ai.models import ModelInfo
+from raptscallions_ai.option_types import ProviderPreferences, ReasoningEffort, ReasoningOptions, ResponseFormat
 from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
 from raptscallions_ai.result import (
     Attempt,
@@ -69,6 +70,14 @@ from raptscallions_ai.result import (
     ParsedResult,
     ToolCall,
     Usage,
+)
+from raptscallions_ai.routing import (
+    MODEL_ALIASES,
+    ModelId,
+    RouteVariant,
+    apply_variant,
+    parse_model_id,
+    resolve_model_alias,
 )
 from raptscallions_ai.stop_conditions import has_tool_call, max_cost, max_tokens_used
 from raptscallions_ai.stream import ChatStream, EventStream
@@ -117,10 +126,22 @@ __all__ = [
     "ChatClient",
     "OpenRouterClient",
     "openrouter_client",
+    "close_all_clients",
     "CallOptions",
     "ChatOptions",
     "OnInterrupt",
+    "ProviderPreferences",
+    "ReasoningEffort",
+    "ReasoningOptions",
+    "ResponseFormat",
     "Timeouts",
+    # models' names
+    "MODEL_ALIASES",
+    "ModelId",
+    "RouteVariant",
+    "apply_variant",
+    "parse_model_id",
+    "resolve_model_alias",
     # settings
     "AiSettings",
     "get_settings",

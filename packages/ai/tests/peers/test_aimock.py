@@ -19,8 +19,10 @@ from raptscallions_ai import (
     OpenRouterClient,
     ProviderError,
     RateLimitError,
+    RouteVariant,
     StreamInterruptedError,
     ToolCallEndEvent,
+    apply_variant,
     tool,
 )
 
@@ -157,3 +159,21 @@ async def test_a_line_dropped_in_the_middle_keeps_what_came(client: OpenRouterCl
 
 async def test_models_are_listed(client: OpenRouterClient) -> None:
     assert "deepseek/deepseek-r1" in [model.id for model in await client.models()]
+
+
+@pytest.mark.requirement("E04-T005.AC1")
+async def test_options_of_every_kind_are_taken(client: OpenRouterClient) -> None:
+    await client.warm_up()
+    result = await client.chat(
+        "hello",
+        model=apply_variant("openai/gpt-4o", RouteVariant.NITRO),
+        models=["openai/gpt-4o-mini"],
+        provider={"sort": "price", "max_price": {"prompt": 5}},
+        reasoning={"effort": "low"},
+        response_format={"type": "text"},
+        plugins=[{"id": "web", "enabled": False}],
+        metadata={"ticket": "17"},
+        session_id="conversation-17",
+        stop=["END"],
+    )
+    assert result.content == "Hello there, how can I help?"

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from raptscallions_ai import (
     AuthenticationError,
     BadRequestError,
+    ChatOptions,
     ContextLengthError,
     OpenRouterClient,
     TruncatedOutputError,
@@ -114,7 +115,7 @@ async def test_its_errors(client: OpenRouterClient, local_gateway: LocalGateway)
     assert too_long.value.max_tokens == 4096
     assert (too_long.value.requested_tokens or 0) > 6000
     with pytest.raises(BadRequestError, match="max_tokens"):
-        await client.chat("Hi", max_tokens=-5)
+        await client.chat("Hi", extra_body={"max_tokens": -5})
     async with OpenRouterClient("a-wrong-key", local_gateway.base_url, "m") as stranger:
         with pytest.raises(AuthenticationError):
             await stranger.chat("Hi")
@@ -122,3 +123,25 @@ async def test_its_errors(client: OpenRouterClient, local_gateway: LocalGateway)
 
 async def test_its_models_are_listed(client: OpenRouterClient, local_gateway: LocalGateway) -> None:
     assert [model.id for model in await client.models()] == [local_gateway.model]
+
+
+@pytest.mark.requirement("E04-T005.AC1")
+async def test_options_reach_the_model(client: OpenRouterClient) -> None:
+    plain = await client.chat("Name three fruits.", temperature=0, max_tokens=40)
+    stopped = await client.chat("Name three fruits.", temperature=0, max_tokens=40, stop=[",", "\n"])
+    assert plain.content.startswith(stopped.content)
+    assert len(stopped.content) < len(plain.content)
+    sampling: ChatOptions = {"max_tokens": 12, "temperature": 1.5, "top_p": 0.9, "top_k": 40, "min_p": 0.05, "seed": 11}
+    sampled = [await client.chat("Name three fruits.", **sampling) for _ in range(2)]
+    assert sampled[0].content == sampled[1].content
+
+
+@pytest.mark.requirement("E04-T005.AC12")
+async def test_clients_share_a_connection_that_is_there_before_the_first_call(local_gateway: LocalGateway) -> None:
+    gateway = (local_gateway.api_key, local_gateway.base_url)
+    async with OpenRouterClient(*gateway, "short", model_aliases={"short": local_gateway.model}) as first:
+        await first.warm_up()
+        async with OpenRouterClient(*gateway, local_gateway.model) as second:
+            answers = [await each.chat("Hi", temperature=0, max_tokens=5) for each in (first, second, first)]
+        answers.append(await first.chat("Hi", temperature=0, max_tokens=5))
+    assert len({answer.content for answer in answers}) == 1

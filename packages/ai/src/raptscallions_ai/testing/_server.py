@@ -46,9 +46,16 @@ class Server:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: _Connection(self), sock=listener)
         await stop.wait()
+        # What was accepted just now, of a client that connects and leaves at once, must become a connection before the
+        # server is closed, or asyncio loses its socket.
+        loop.remove_reader(listener)
+        await asyncio.sleep(0)
         server.close()
-        for connection in list(self.connections):
-            connection.shut_down()
+        here = asyncio.current_task()
+        while tasks := {task for task in asyncio.all_tasks() if task is not here}:
+            for connection in list(self.connections):
+                connection.shut_down()
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         await self.watch.until(lambda: not self.connections, None)
         await server.wait_closed()
 
