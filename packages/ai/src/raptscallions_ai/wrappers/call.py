@@ -1,0 +1,47 @@
+"""`ChatCall`: one call of a chat client, as a wrapper sees it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NoReturn, cast
+
+if TYPE_CHECKING:
+    from raptscallions_ai.messages import ChatMessage, Messages
+    from raptscallions_ai.options import CallOptions
+
+__all__ = ["ChatCall"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCall:
+    """One call: what was asked, of whom, and how; its repr shows no contents.
+
+    Attributes:
+        messages: The conversation, as it was given.
+        model: The model that was asked for; None for the client's default.
+        options: The options that were given.
+        stream: Whether the answer is to be streamed.
+    """
+
+    messages: Messages = field(repr=False)
+    model: str | None = None
+    options: CallOptions = field(default_factory=lambda: cast("CallOptions", {}), repr=False)
+    stream: bool = True
+
+    def kept(self) -> ChatCall:
+        """Return the call with a conversation of its own, for what is sent later than it was asked for.
+
+        The caller usually goes on appending to the same conversation.
+        """
+        if isinstance(self.messages, str):
+            return self
+        return replace(self, messages=[_kept(message) for message in self.messages])
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a call is not pickled or copied: it holds the conversation")
+
+
+def _kept(message: ChatMessage | Mapping[str, object]) -> ChatMessage | Mapping[str, object]:
+    return copy.deepcopy(message) if isinstance(message, Mapping) else message
