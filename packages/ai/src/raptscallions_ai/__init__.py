@@ -31,12 +31,14 @@ from raptscallions_ai.chunks import (
     WaitingChunk,
 )
 from raptscallions_ai.client import OpenRouterClient
+from raptscallions_ai.costs import estimate_cost
 from raptscallions_ai.environment_client import openrouter_client
 from raptscallions_ai.errors import (
     AiError,
     AppError,
     AuthenticationError,
     BadRequestError,
+    BudgetExceededError,
     ConfigurationError,
     ConnectionError,
     ContentPolicyError,
@@ -105,11 +107,13 @@ __all__ = [
     "ModelInfo",
     "ToolCall",
     "Usage",
+    "estimate_cost",
     # errors
     "AppError",
     "AiError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "ConfigurationError",
     "ConnectionError",
     "ContentPolicyError",

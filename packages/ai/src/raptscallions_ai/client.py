@@ -98,6 +98,16 @@ class OpenRouterClient(BaseChatClient, Discovery):
         self._context_lengths: dict[str, int] = {}
         self._connections = _connections(self._settings, openai_client)
 
+    @property
+    def default_model(self) -> str:
+        """The model of calls that name none."""
+        return self._settings.default_model
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of the gateway."""
+        return self._settings.gateway_url
+
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
     ) -> ChatStream:

@@ -37,6 +37,16 @@ class WrappedClient(BaseChatClient):
     def __init__(self, inner: ChatClient) -> None:
         self.inner = inner
 
+    @property
+    def default_model(self) -> str | None:
+        """The wrapped client's default model; None if it cannot tell."""
+        return self.inner.default_model if isinstance(self.inner, BaseChatClient) else None
+
+    @property
+    def base_url(self) -> str | None:
+        """The base URL of the wrapped client's gateway; None if it has none."""
+        return self.inner.base_url if isinstance(self.inner, BaseChatClient) else None
+
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
     ) -> ChatStream:

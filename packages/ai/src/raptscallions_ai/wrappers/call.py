@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn, cast
 
 if TYPE_CHECKING:
+    from raptscallions_ai._wire.request import ChatRequest
     from raptscallions_ai.messages import ChatMessage, Messages
     from raptscallions_ai.options import CallOptions
 
@@ -38,6 +39,21 @@ class ChatCall:
         if isinstance(self.messages, str):
             return self
         return replace(self, messages=[_kept(message) for message in self.messages])
+
+    def request(self, model: str | None = None) -> ChatRequest:
+        """Return what would be sent, for what has to be known, or checked, before it is.
+
+        Args:
+            model: The model of calls that name none.
+
+        Raises:
+            TypeError: An option is unknown, or a message of a wrong type.
+            ValueError: A message, a header or a limit is invalid.
+        """
+        from raptscallions_ai._wire.request import build_request
+
+        asked = self.model or model or "default"
+        return build_request(self.messages, model=asked, stream=self.stream, options=self.options)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a call is not pickled or copied: it holds the conversation")

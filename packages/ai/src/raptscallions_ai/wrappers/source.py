@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 
 from raptscallions_ai.chunks import DoneChunk, as_chunks
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.result import ChatResult
+from raptscallions_ai.result import ChatResult, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from raptscallions_ai.chat_client import ChatClient
     from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.result import Usage
     from raptscallions_ai.stream import ChatStream, ChunkSource
     from raptscallions_ai.wrappers.call import ChatCall
 
-__all__ = ["AroundSource", "StreamSource", "WholeAnswerSource"]
+__all__ = ["AroundSource", "EmptySource", "StreamSource", "WholeAnswerSource"]
 
 
 class StreamSource:
@@ -104,6 +103,31 @@ class WholeAnswerSource:
         self._call = None
 
 
+class EmptySource:
+    """The `ChunkSource` that stands in for one of which is not yet known what it will be."""
+
+    async def open(self) -> None:
+        """Do nothing."""
+
+    async def read(self) -> Sequence[StreamChunk]:
+        """Return no chunks."""
+        return ()
+
+    def partial(self) -> ChatResult:
+        """Return an empty answer."""
+        return ChatResult()
+
+    async def settle(self) -> Usage:
+        """Return that nothing is known of any usage."""
+        return Usage()
+
+    async def aclose(self) -> None:
+        """Do nothing."""
+
+    def abandon(self) -> None:
+        """Do nothing."""
+
+
 class AroundSource:
     """A `ChunkSource` around another one; what a wrapper does, it does in a subclass's `begin`, `received`, `ended`.
 
@@ -111,12 +135,13 @@ class AroundSource:
     `ended` is called once and once only, if `begin` has returned.
 
     Args:
-        inner: Where the chunks come from.
+        inner: Where the chunks come from; if None, `begin` must set `_inner`.
     """
 
-    def __init__(self, inner: ChunkSource) -> None:
-        self._inner = inner
+    def __init__(self, inner: ChunkSource | None) -> None:
+        self._inner = inner or EmptySource()
         self._begun = self._stopped = False
+        self._failure: AiError | None = None
         self._waiting: asyncio.Timeout | None = None  # around `begin`, while that runs
         self._loop: asyncio.AbstractEventLoop | None = None
         self._open_end = threading.Lock()  # locked by whoever ends the call first, and never unlocked
@@ -139,6 +164,14 @@ class AroundSource:
             error: What it failed with. None together with no result means that the caller left.
         """
 
+    def stop_with(self, error: AiError) -> None:
+        """Stop the answer behind the chunks that `received` is about to return; the next read raises the error."""
+        error.partial = self.partial()
+        error.attempts, error.request_id = error.partial.attempts, error.partial.id
+        self._failure = error
+        self._inner.abandon()
+        self._end(None, error)
+
     async def open(self) -> None:
         """Begin, and send the request."""
         if await self._ready():
@@ -152,6 +185,9 @@ class AroundSource:
         """Return the next chunks, or none at the end."""
         if not await self._ready():
             return ()
+        if self._failure is not None:
+            await self._inner.aclose()
+            raise self._failure
         try:
             chunks = await self._inner.read()
             if not chunks:
