@@ -75,8 +75,8 @@ class RateLimiter:
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._max_wait = max_wait
 
-    async def acquire(self, tokens: int = 0, *, max_wait: float | None = None) -> None:
-        """Wait until a call may begin; `release` must follow once.
+    async def acquire(self, tokens: int = 0, *, max_wait: float | None = None) -> int:
+        """Wait until a call may begin, and return how many tokens it counts for; `release` must follow once.
 
         Args:
             tokens: About how many tokens it will use.
@@ -94,7 +94,7 @@ class RateLimiter:
             await _within(ends, turn.acquire)
             try:
                 await self._requests.take(1, ends)
-                await self._tokens.take(tokens, ends)
+                return await self._tokens.take(tokens, ends)
             finally:
                 turn.release()
         except BaseException:
@@ -106,7 +106,7 @@ class RateLimiter:
 
         Args:
             used: The tokens that the call really used; None if nobody told.
-            expected: What `acquire` was told.
+            expected: What `acquire` returned.
         """
         if used is not None:
             self._tokens.owe(used - expected)
@@ -166,10 +166,15 @@ class _LimitedCall(AroundSource):
 
     async def begin(self) -> None:
         begun = monotonic()
-        await self._limiter.acquire(self._tokens, max_wait=self._total)
-        if self._total is not None and self._ask_within is not None:
-            left = self._total - (monotonic() - begun)
+        self._tokens = await self._limiter.acquire(self._tokens, max_wait=self._total)
+        if self._total is None or self._ask_within is None:
+            return
+        left = self._total - (monotonic() - begun)
+        try:
             self._inner = self._ask_within(max(0.001, left))
+        except BaseException:
+            self._limiter.release()
+            raise
 
     def ended(self, result: ChatResult | None, error: BaseException | None) -> None:
         usage = (result or self.partial()).usage
@@ -194,16 +199,16 @@ class _Bucket:
         if self._bucket is not None:
             self._debts.put(amount)
 
-    async def take(self, amount: int, ends: float | None) -> None:
-        """Wait until the amount and what is owed are there; of what does not fit into the bucket, a bucketful."""
+    async def take(self, amount: int, ends: float | None) -> int:
+        """Wait until the amount and what is owed are there; return the amount, or a bucketful if that is less."""
         from pyrate_limiter import RateItem
 
         bucket, limit = self._bucket, self._limit
         if bucket is None or limit is None:
-            return
-        owed = self._debt()
-        part = min(limit, amount + owed)
-        while part > 0:
+            return amount
+        due = min(limit, amount) + (owed := self._debt())
+        part = max(0, min(limit, due))
+        while part:
             item = RateItem("call", _number(bucket.now()), weight=part)
             if bucket.put(item):
                 break
@@ -212,7 +217,9 @@ class _Bucket:
                 self._debts.put(owed)
                 raise _refused(seconds)
             await asyncio.sleep(seconds)
-        self._debts.put(amount + owed - part if amount < limit else owed)
+        # A bucket holds no more than a minute's, so that what was spared is not worth more either.
+        self._debts.put(max(-limit, due - part))
+        return min(limit, amount)
 
     def _debt(self) -> int:
         total = 0
