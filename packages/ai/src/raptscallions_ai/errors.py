@@ -311,10 +311,10 @@ class BudgetExceededError(AiError):
 
     def __init__(
         self,
-        limit: Literal["cost", "tokens", "requests"] = "cost",
+        limit: Literal["cost", "tokens", "requests"],
         *,
-        allowed: Decimal | int = 0,
-        used: Decimal | int = 0,
+        allowed: Decimal | int,
+        used: Decimal | int,
         **fields: Unpack[ErrorFields],
     ) -> None:
         self.limit: Literal["cost", "tokens", "requests"] = limit
@@ -322,7 +322,9 @@ class BudgetExceededError(AiError):
         self.used = used
         facts = {"limit": limit, "allowed": _plain(allowed), "used": _plain(used)}
         fields["details"] = {**facts, **(fields.get("details") or {})}
-        fields["message"] = fields.get("message") or f"The budget of {allowed} {_UNITS[limit]} is used up"
+        fields["message"] = (
+            fields.get("message") or f"The budget of {allowed} {_UNITS[limit]} is not enough for this call"
+        )
         super().__init__(**fields)
 
 

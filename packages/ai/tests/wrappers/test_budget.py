@@ -40,7 +40,7 @@ async def test_a_call_is_refused_when_the_money_is_spent(client: OpenRouterClien
     error = caught.value
     assert (error.limit, error.allowed, error.used) == ("cost", Decimal("0.50"), Decimal("0.6"))
     assert (error.status_code, error.retryable, error.partial, error.retry_after) == (402, False, None, None)
-    assert error.message == "The budget of 0.50 USD is used up"
+    assert error.message == "The budget of 0.50 USD is not enough for this call"
     assert error.to_dict()["details"] == {"limit": "cost", "allowed": "0.50", "used": "0.6"}
     assert isinstance(error, AiError)
     assert vars(pickle.loads(pickle.dumps(error))) == vars(error)
@@ -184,6 +184,19 @@ async def test_settling_puts_the_real_figures_in_the_place_of_estimates(
     settled = await stream.settle()
     await stream.settle()
     assert budget.spent == Spent(settled.cost or Decimal(0), settled.total_tokens, 1)
+
+
+async def test_a_correction_after_a_reset_gives_nothing_away(
+    client: OpenRouterClient, fake_gateway: FakeGateway
+) -> None:
+    budget = Budget(cost=1000, prices=PRICES)
+    fake_gateway.reply(sse(chunk("Hello world " * 100, id="gen-1")), Hang())
+    stream = BudgetedClient(client, budget).stream_chat("Hi")
+    async for _ in stream:
+        break
+    budget.reset()
+    await stream.settle()
+    assert budget.spent == Spent()
 
 
 async def test_answers_that_are_not_streamed_need_room_for_all_of_it() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from decimal import Decimal, InvalidOperation
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,6 +42,10 @@ class Spent(NamedTuple):
     def minus(self, other: Spent) -> Spent:
         """Return the difference."""
         return Spent(self.cost - other.cost, self.tokens - other.tokens, self.requests - other.requests)
+
+    def not_below_zero(self) -> Spent:
+        """Return the amount; nothing of what a correction of an earlier window's call would make negative."""
+        return Spent(max(self.cost, Decimal(0)), max(self.tokens, 0), max(self.requests, 0))
 
 
 class Budget:
@@ -83,6 +87,7 @@ class Budget:
             raise ValueError("window must be a positive number of seconds")
         self.window = window
         self.prices = PriceList(prices)
+        self._allowed = (self.cost, self.tokens, self.requests)
         self._lock = threading.Lock()
         # A stream may end in the garbage collector, at any point of any thread: there nothing may wait for a lock.
         self._changes: SimpleQueue[tuple[Spent, Spent]] = SimpleQueue()
@@ -136,8 +141,7 @@ class Budget:
 
     def _exceeded(self, more: Spent, *, beginning: bool) -> BudgetExceededError | None:
         used = self._spent.plus(self._reserved)
-        for limit in _LIMITS:
-            allowed, so_far, wanted = getattr(self, limit), getattr(used, limit), getattr(more, limit)
+        for limit, allowed, so_far, wanted in zip(_LIMITS, self._allowed, used, more, strict=True):
             if allowed is not None and (so_far + wanted > allowed or (beginning and so_far >= allowed)):
                 left = self._window_ends - monotonic()
                 retry_after = left if math.isfinite(left) else None
@@ -147,12 +151,9 @@ class Budget:
     def _catch_up(self) -> None:
         if monotonic() >= self._window_ends:
             self._spent, self._window_ends = Spent(), math.inf
-        while True:
-            try:
-                spent, reserved = self._changes.get_nowait()
-            except Empty:
-                return
-            self._spent = self._spent.plus(spent)
+        while not self._changes.empty():
+            spent, reserved = self._changes.get()
+            self._spent = self._spent.plus(spent).not_below_zero()
             self._reserved = self._reserved.minus(reserved)
 
     def __repr__(self) -> str:

@@ -28,17 +28,13 @@ def prompt_tokens(call: ChatCall) -> int:
 
 def answer_tokens(chunks: Sequence[StreamChunk]) -> int:
     """Return about how many tokens some chunks of an answer are; at least one for each that has any."""
-    return sum(max(1, _text(text)) for chunk in chunks if (text := _said(chunk)))
+    return sum(-(-len(_said(chunk)) // _CHARACTERS) for chunk in chunks)
 
 
 def _said(chunk: StreamChunk) -> str:
-    match chunk:
-        case ContentChunk() | ReasoningChunk():
-            return chunk.content
-        case ToolCallChunk():
-            return chunk.arguments or chunk.name or ""
-        case _:
-            return ""
+    if isinstance(chunk, ContentChunk | ReasoningChunk):
+        return chunk.content
+    return chunk.arguments or chunk.name or "" if isinstance(chunk, ToolCallChunk) else ""
 
 
 def _content(content: object) -> int:

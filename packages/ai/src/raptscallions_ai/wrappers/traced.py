@@ -125,11 +125,13 @@ class _TracedCall(AroundSource):
             await super().open()
 
     async def read(self) -> Sequence[StreamChunk]:
+        if self._first_at is not None:
+            return await super().read()  # making a span the current one costs more than a chunk does
         with self._in_span():
             return await super().read()
 
     def received(self, chunks: Sequence[StreamChunk]) -> Sequence[StreamChunk]:
-        if self._first_at is None and self._call.stream:
+        if self._first_at is None:
             self._first_at = monotonic()
         return chunks
 
@@ -137,7 +139,8 @@ class _TracedCall(AroundSource):
         if (span := self._span) is None:
             return
         now = monotonic()
-        to_first = None if self._first_at is None else self._first_at - self._begun_at
+        first = self._first_at if self._call.stream else None
+        to_first = None if first is None else first - self._begun_at
         known = result or self.partial()
         if isinstance(error, AiError):
             known = error.partial or known

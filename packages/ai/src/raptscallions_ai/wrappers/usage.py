@@ -6,7 +6,7 @@ import threading
 from collections import defaultdict
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai.costs import PriceList
@@ -126,11 +126,8 @@ class UsageTracker:
         return self._sums[tag].totals() if tag in self._sums else UsageTotals()
 
     def _add_up(self) -> None:
-        while True:
-            try:
-                call, usage = self._changes.get_nowait()
-            except Empty:
-                return
+        while not self._changes.empty():  # only this reads it, under the lock
+            call, usage = self._changes.get()
             if call.sums:
                 for sums in call.sums:
                     sums.replace(call, usage)
