@@ -134,7 +134,7 @@ class ChatStream:
             first = await self.__anext__()
         except StopAsyncIteration:
             return ()
-        chunks = [first, *self._ready]
+        chunks = [first, *reversed(self._ready)]
         self._ready.clear()
         return chunks
 

@@ -26,7 +26,6 @@ Wrap = Callable[[ChatClient], WrappedClient]
 WRAPPERS: dict[str, Wrap] = {
     "nothing": WrappedClient,
     "tracked": TrackedClient,
-    "tagged": lambda client: TrackedClient(client, tag="tenant"),
     "budgeted": lambda client: BudgetedClient(client, Budget(cost=100, tokens=10**6, requests=1000)),
     "limited": lambda client: RateLimitedClient(
         client, RateLimiter(requests_per_minute=10**6, tokens_per_minute=10**9, max_concurrency=100)
@@ -51,7 +50,7 @@ def nested(*names: str) -> Wrap:
     return wrap
 
 
-_ALL = [name for name in WRAPPERS if name not in ("nothing", "tagged")]
+_ALL = [name for name in WRAPPERS if name != "nothing"]
 COMPOSITIONS = {" > ".join(names): nested(*names) for names in (_ALL, _ALL[::-1], _ALL[::2] + _ALL[1::2])}
 
 

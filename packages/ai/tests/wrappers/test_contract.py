@@ -6,6 +6,8 @@ import asyncio
 import copy
 import gc
 import pickle
+import subprocess
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -56,9 +58,10 @@ async def gone(gateway: FakeGateway) -> bool:
 
 
 async def test_an_answer_arrives_chunk_by_chunk_and_complete(wrapped: WrappedClient, fake_gateway: FakeGateway) -> None:
-    fake_gateway.stream("Hello", " world")
+    fake_gateway.stream("Hel", "lo", " wor", "ld")
     chunks = [piece async for piece in wrapped.stream_chat(PROMPT)]
-    assert [piece.type for piece in chunks] == ["content", "content", "done"]
+    assert [piece.content for piece in chunks if piece.type == "content"] == ["Hel", "lo", " wor", "ld"]
+    assert [piece.type for piece in chunks] == ["content"] * 4 + ["done"]
     assert chunks[-1].type == "done"
     assert chunks[-1].result.content == "Hello world"
     assert chunks[-1].usage.reported
@@ -286,3 +289,18 @@ async def test_a_wrapper_is_a_whole_client(wrap: Wrap) -> None:
     assert isinstance(client, BaseChatClient)
     protocol: ChatClient = client
     assert (await protocol.chat("Hi")).content == "Hello"
+
+
+async def test_a_wrapper_tells_whom_its_client_asks(wrap: Wrap, new_client: ClientFactory) -> None:
+    client = new_client()
+    assert (wrap(client).default_model, wrap(client).base_url) == (client.default_model, client.base_url)
+    assert wrap(ScriptedClient(model="m/1")).default_model == "m/1"
+    assert wrap(ScriptedClient()).base_url is None
+
+
+def test_importing_the_wrappers_loads_none_of_their_libraries() -> None:
+    script = "import raptscallions_ai.wrappers, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "raptscallions_ai" in loaded
+    assert loaded & {"opentelemetry", "pyrate_limiter", "aiologic", "key_value", "pydantic", "openai"} == set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -223,9 +223,11 @@ class _Bucket:
 
     def _debt(self) -> int:
         total = 0
-        while not self._debts.empty():
-            total += self._debts.get()
-        return total
+        while True:
+            try:
+                total += self._debts.get_nowait()
+            except Empty:
+                return total
 
     def __str__(self) -> str:
         return "any" if self._limit is None else str(self._limit)

@@ -25,8 +25,10 @@ def used_by(result: ChatResult | None, error: BaseException | None, partial: Cha
     """
     if result is not None:
         return result.usage
-    if not isinstance(error, AiError) or error.partial is not None:
-        return (error.partial if isinstance(error, AiError) and error.partial else partial).usage
+    if not isinstance(error, AiError):
+        return partial.usage
+    if error.partial is not None:
+        return error.partial.usage
     billed = [attempt.usage for attempt in error.attempts if attempt.usage is not None]
     return sum(billed[1:], billed[0]) if billed else None
 

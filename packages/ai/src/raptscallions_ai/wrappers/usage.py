@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.stream import ChunkSource
     from raptscallions_ai.wrappers.call import ChatCall
 
-__all__ = ["TrackedClient", "UsageTotals", "UsageTracker"]
+__all__ = ["TrackedClient", "TrackedUsage", "UsageTotals", "UsageTracker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,11 @@ class UsageTracker:
         """Return a usage with its cost estimated, if it has none and one of the models has a price."""
         return priced(usage, self._prices, *models)
 
+    def add_up(self) -> None:
+        """Add up what was recorded so far, which reading the usage does too; a `TrackedClient` does it before calls."""
+        with self._lock:
+            self._add_up()
+
     def _totals(self, tag: str | None) -> UsageTotals:
         self._add_up()
         return self._sums[tag].totals() if tag in self._sums else UsageTotals()
@@ -191,6 +196,9 @@ class _TrackedCall(AroundSource):
         super().__init__(inner)
         self._tracker, self._tag, self._models = tracker, tag, models
         self._told = TrackedUsage(None, tag)
+
+    async def begin(self) -> None:
+        self._tracker.add_up()  # or records would pile up where nobody reads the sums
 
     def ended(self, result: ChatResult | None, error: BaseException | None) -> None:
         usage = used_by(result, error, partial := self.partial())
