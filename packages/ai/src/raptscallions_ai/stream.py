@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, Self, TypeVar
 
 from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.errors import AiError, StreamInterruptedError
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from raptscallions_ai.chunks import StreamChunk
     from raptscallions_ai.result import ChatResult, Usage
 
-__all__ = ["ChatStream", "ChunkSource"]
+__all__ = ["ChatStream", "ChunkSource", "StreamIterator"]
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 class ChunkSource(Protocol):
@@ -151,14 +153,14 @@ class ChatStream:
     ) -> None:
         await self.aclose()
 
-    def __aiter__(self) -> ChatStreamIterator:
+    def __aiter__(self) -> StreamIterator[StreamChunk]:
         if self._error is not None:
             raise self._error
         if self._reading:
             raise AiError("This stream is already being read by another task")
         if self._ended and self._result is None:
             raise self._left_early()
-        return ChatStreamIterator(self)
+        return StreamIterator(self)
 
     async def __anext__(self) -> StreamChunk:
         if self._ready:
@@ -216,18 +218,29 @@ class ChatStream:
         return f"ChatStream({state})"
 
 
-class ChatStreamIterator:
+class _Readable(Protocol[T_co]):
+    """What a `StreamIterator` reads."""
+
+    @property
+    def being_read(self) -> bool: ...
+
+    def __anext__(self) -> Coroutine[object, object, T_co]: ...
+
+    def abandon(self) -> None: ...
+
+
+class StreamIterator(Generic[T_co]):
     """What an `async for` over a `ChatStream` holds: when the loop lets go of it, the stream is closed."""
 
     __slots__ = ("_stream",)
 
-    def __init__(self, stream: ChatStream) -> None:
+    def __init__(self, stream: _Readable[T_co]) -> None:
         self._stream = stream
 
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Coroutine[object, object, StreamChunk]:
+    def __anext__(self) -> Coroutine[object, object, T_co]:
         return self._stream.__anext__()
 
     def __reduce__(self) -> NoReturn:

@@ -159,6 +159,7 @@ async def count(path: str) -> float:
     return (await instructions([text(1) + end()], messages=101) - one) / 100
 
 
+@pytest.mark.requirement("E04-T004.AC7")
 @pytest.mark.parametrize("path", CEILINGS)
 async def test_the_work_stays_under_its_ceiling(path: str) -> None:
     counted = await count(path)

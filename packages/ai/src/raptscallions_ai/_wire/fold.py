@@ -111,7 +111,8 @@ class Fold:
         if chunk.usage is not NO_USAGE:
             self._usage.feed(chunk.usage)
         choices = chunk.choices
-        if choices and (delta := choices[0].delta) and chunk.error is None and not self._upstream_failed:
+        # The first chunk settles which choice is taken, so it goes the long way.
+        if choices and (delta := choices[0].delta) and chunk.error is None and self._choice is not None:
             # Nearly all chunks bring text and nothing else, or a piece of a tool call; their way is much shorter. They
             # are compared as a whole: one step instead of one a field, and no later field can be forgotten.
             text = delta.content
