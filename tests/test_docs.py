@@ -9,6 +9,7 @@ output of the block before it; three dots in it stand for anything.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import re
 import shlex
@@ -106,7 +107,11 @@ def surroundings(
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.chdir(tmp_path)
     reset_settings()
+    log = logging.getLogger("raptscallions_ai")
+    level, handlers = log.level, log.handlers[:]
     yield dict(os.environ)
+    log.setLevel(level)
+    log.handlers[:] = handlers
     reset_settings()
 
 

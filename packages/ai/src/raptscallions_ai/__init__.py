@@ -33,12 +33,14 @@ from raptscallions_ai.chunks import (
 )
 from raptscallions_ai.client import OpenRouterClient, close_all_clients
 from raptscallions_ai.collector import StreamCollector
+from raptscallions_ai.costs import estimate_cost
 from raptscallions_ai.environment_client import openrouter_client
 from raptscallions_ai.errors import (
     AiError,
     AppError,
     AuthenticationError,
     BadRequestError,
+    BudgetExceededError,
     ConfigurationError,
     ConnectionError,
     ContentPolicyError,
@@ -216,11 +218,13 @@ __all__ = [
     "ParsedStream",
     "ToolCall",
     "Usage",
+    "estimate_cost",
     # errors
     "AppError",
     "AiError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "ConfigurationError",
     "ConnectionError",
     "ContentPolicyError",

@@ -49,6 +49,16 @@ class BaseChatClient(ABC):
     A class of your own becomes a full client with it: it defines `stream_chat`, `chat` and `aclose`, and has the rest.
     """
 
+    @property
+    def default_model(self) -> str | None:
+        """The model of calls that name none; None if the client cannot tell."""
+        return None
+
+    @property
+    def base_url(self) -> str | None:
+        """The base URL of the gateway; None if the client has none."""
+        return None
+
     @abstractmethod
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]

@@ -118,6 +118,16 @@ class OpenRouterClient(BaseChatClient, Discovery):
         hosts = [urlsplit(client._settings.gateway_url).hostname or "" for client in clients]
         return all(host == "openrouter.ai" or host.endswith(".openrouter.ai") for host in hosts)
 
+    @property
+    def default_model(self) -> str:
+        """The model of calls that name none."""
+        return self._settings.default_model
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of the gateway."""
+        return self._settings.gateway_url
+
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
     ) -> ChatStream:

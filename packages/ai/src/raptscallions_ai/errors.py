@@ -18,6 +18,7 @@
         ├── ContentPolicyError          400  moderation or a provider's policy rejected the content
         │   └── RefusalError            400  the model itself declined to answer
         ├── InsufficientCreditsError    402  the account or key has no credit left
+        ├── BudgetExceededError         402  a `Budget` of your own is used up
         ├── BadRequestError             400  the gateway says that the request is wrong
         ├── ProviderError               5xx  the gateway or the provider behind it failed
         ├── ConnectionError             503  the gateway was not reached             (also a builtin ConnectionError)
@@ -30,10 +31,11 @@ hold no request, and never contain the key or the prompt; what had arrived of th
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
     from typing import Unpack
 
     from raptscallions_ai.result import Attempt, ChatResult, OutputIssue
@@ -43,6 +45,7 @@ __all__ = [
     "AppError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "ConfigurationError",
     "ConnectionError",
     "ContentPolicyError",
@@ -323,6 +326,44 @@ class InsufficientCreditsError(AiError):
 
     status_code = 402
     default_message = "Not enough credits at the AI gateway"
+
+
+class BudgetExceededError(AiError):
+    """A `Budget` of your own is used up: the call was not made, or was stopped, which `partial` tells.
+
+    Attributes:
+        limit: What is used up: `cost`, `tokens` or `requests`.
+        allowed: How much of it the budget allows; USD for `cost`.
+        used: How much of it is used, calls under way included, as far as can be told before they end.
+    """
+
+    status_code = 402
+
+    def __init__(
+        self,
+        limit: Literal["cost", "tokens", "requests"],
+        *,
+        allowed: Decimal | int,
+        used: Decimal | int,
+        **fields: Unpack[ErrorFields],
+    ) -> None:
+        self.limit: Literal["cost", "tokens", "requests"] = limit
+        self.allowed = allowed
+        self.used = used
+        facts = {"limit": limit, "allowed": _plain(allowed), "used": _plain(used)}
+        fields["details"] = {**facts, **(fields.get("details") or {})}
+        fields["message"] = (
+            fields.get("message") or f"The budget of {allowed} {_UNITS[limit]} is not enough for this call"
+        )
+        super().__init__(**fields)
+
+
+_UNITS = {"cost": "USD", "tokens": "tokens", "requests": "requests"}
+
+
+def _plain(amount: Decimal | int) -> str | int:
+    """Return an amount as JSON can hold it without loss."""
+    return amount if isinstance(amount, int) else str(amount)
 
 
 class BadRequestError(AiError):

@@ -137,6 +137,22 @@ class ChatStream:
         self._ended = True
         self._source.abandon()
 
+    async def read(self) -> Sequence[StreamChunk]:
+        """Return all chunks that are there, waiting for at least one; none at the end.
+
+        What a loop yields one by one, for code that handles many at once, such as a wrapper.
+
+        Raises:
+            AiError: The answer failed; as when iterating.
+        """
+        try:
+            first = await self.__anext__()
+        except StopAsyncIteration:
+            return ()
+        chunks = [first, *reversed(self._ready)]
+        self._ready.clear()
+        return chunks
+
     async def __aenter__(self) -> Self:
         try:
             await self._source.open()

@@ -219,6 +219,16 @@ async def test_the_shared_client_reads_the_environment_when_it_is_used(
     assert "not read yet" in repr(openrouter_client)
 
 
+async def test_a_client_tells_whom_it_asks(
+    client: OpenRouterClient, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (client.default_model, client.base_url) == (fake_gateway.model, fake_gateway.base_url)
+    monkeypatch.setenv("AI_API_KEY", "sk-or-v1-not-a-real-key")
+    monkeypatch.setenv("AI_DEFAULT_MODEL", "from/environment")
+    assert openrouter_client.default_model == "from/environment"
+    await openrouter_client.aclose()
+
+
 def test_settings_are_read_once_until_reset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AI_API_KEY", "first")
     assert get_settings() is get_settings()

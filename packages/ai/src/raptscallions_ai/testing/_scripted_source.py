@@ -9,13 +9,10 @@ from dataclasses import replace
 from typing import TypeAlias, cast
 
 from raptscallions_ai.chunks import (
-    AnnotationChunk,
     ContentChunk,
     DoneChunk,
-    ImageChunk,
-    ReasoningChunk,
     StreamChunk,
-    ToolCallChunk,
+    as_chunks,
 )
 from raptscallions_ai.collector import StreamCollector
 from raptscallions_ai.errors import AiError
@@ -107,7 +104,7 @@ def script_events(script: str | ChatResult | Exception | Sequence[str | Event]) 
         ValueError: Something stands after its error or after its `DoneChunk`.
     """
     if isinstance(script, ChatResult):
-        return _result_events(script)
+        return list(as_chunks(script))
     given = cast("Sequence[object]", [script] if isinstance(script, str | Exception) else script)
     events: list[Event] = []
     for item in given:
@@ -122,19 +119,6 @@ def script_events(script: str | ChatResult | Exception | Sequence[str | Event]) 
 def words_in(messages: Sequence[Mapping[str, object]]) -> int:
     """Return the number of words in a conversation's texts, which stands in for its tokens."""
     return sum(_words(message.get("content")) for message in messages)
-
-
-def _result_events(result: ChatResult) -> list[Event]:
-    events: list[Event] = []
-    if result.reasoning:
-        events.append(ReasoningChunk(result.reasoning))
-    events += [AnnotationChunk(annotation) for annotation in result.annotations]
-    if result.content:
-        events.append(ContentChunk(result.content))
-    calls = enumerate(result.tool_calls)
-    events += [ToolCallChunk(index, call.id, call.name, call.raw_arguments) for index, call in calls]
-    events += [ImageChunk(image) for image in result.images]
-    return [*events, DoneChunk(result)]
 
 
 def _completed(so_far: ChatResult, prompt: int) -> ChatResult:

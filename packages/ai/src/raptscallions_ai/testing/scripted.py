@@ -81,6 +81,11 @@ class ScriptedClient(BaseChatClient):
         self.calls: list[ScriptedCall] = []
         self.closed: bool = False
 
+    @property
+    def default_model(self) -> str:
+        """The model that answers name if the call asks for none."""
+        return self._model
+
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
     ) -> ChatStream:
