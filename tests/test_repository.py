@@ -91,7 +91,18 @@ def test_every_public_name_can_be_imported_and_none_is_forgotten() -> None:
 
 def test_what_the_public_modules_offer_is_in_the_package() -> None:
     offered: set[str] = set()
-    for module in ("chunks", "client", "errors", "messages", "models", "options", "result", "stream", "timeouts"):
+    for module in (
+        "chunks",
+        "client",
+        "errors",
+        "messages",
+        "models",
+        "options",
+        "parts",
+        "result",
+        "stream",
+        "timeouts",
+    ):
         for node in ast.parse((SOURCE / f"{module}.py").read_text("utf-8")).body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
                 offered |= set(ast.literal_eval(node.value))

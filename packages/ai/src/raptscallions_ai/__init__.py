@@ -42,6 +42,7 @@ from raptscallions_ai.errors import (
     ContentPolicyError,
     ContextLengthError,
     InsufficientCreditsError,
+    InvalidMediaError,
     InvalidResponseError,
     ModelNotAvailableError,
     PermissionDeniedError,
@@ -51,9 +52,36 @@ from raptscallions_ai.errors import (
     TimeoutError,
 )
 from raptscallions_ai.generation import GenerationInfo
-from raptscallions_ai.messages import ChatMessage, ContentPart, Messages, Role, assistant, system, tool_result, user
+from raptscallions_ai.messages import (
+    ChatMessage,
+    Content,
+    Messages,
+    Role,
+    assistant,
+    cached,
+    system,
+    tool_result,
+    user,
+)
 from raptscallions_ai.models import ModelInfo
 from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
+from raptscallions_ai.parts import (
+    AudioFormat,
+    AudioPart,
+    CacheControl,
+    CacheTtl,
+    ContentPart,
+    FilePart,
+    ImageDetail,
+    ImagePart,
+    TextPart,
+    VideoPart,
+    audio,
+    file,
+    image,
+    text,
+    video,
+)
 from raptscallions_ai.result import Attempt, ChatResult, CostSource, FinishReason, ToolCall, Usage
 from raptscallions_ai.stream import ChatStream
 from raptscallions_ai.timeouts import Timeouts
@@ -78,13 +106,30 @@ __all__ = [
     "reset_settings",
     # messages
     "ChatMessage",
-    "ContentPart",
+    "Content",
     "Messages",
     "Role",
     "assistant",
+    "cached",
     "system",
     "tool_result",
     "user",
+    # parts of messages
+    "AudioFormat",
+    "AudioPart",
+    "CacheControl",
+    "CacheTtl",
+    "ContentPart",
+    "FilePart",
+    "ImageDetail",
+    "ImagePart",
+    "TextPart",
+    "VideoPart",
+    "audio",
+    "file",
+    "image",
+    "text",
+    "video",
     # stream
     "ChatStream",
     "StreamChunk",
@@ -115,6 +160,7 @@ __all__ = [
     "ContentPolicyError",
     "ContextLengthError",
     "InsufficientCreditsError",
+    "InvalidMediaError",
     "InvalidResponseError",
     "ModelNotAvailableError",
     "PermissionDeniedError",
