@@ -11,12 +11,18 @@ import pytest_asyncio
 
 from raptscallions_ai import (
     AuthenticationError,
+    ChatMessage,
     ContentPolicyError,
     InsufficientCreditsError,
     OpenRouterClient,
     ProviderError,
     RateLimitError,
     StreamInterruptedError,
+    cached,
+    file,
+    image,
+    system,
+    user,
 )
 
 pytestmark = pytest.mark.timeout(300)  # the first run of all installs aimock
@@ -101,3 +107,13 @@ async def test_a_line_dropped_in_the_middle_keeps_what_came(client: OpenRouterCl
 
 async def test_models_are_listed(client: OpenRouterClient) -> None:
     assert "deepseek/deepseek-r1" in [model.id for model in await client.models()]
+
+
+@pytest.mark.requirement("E04-T005.AC2")
+async def test_parts_of_a_message(client: OpenRouterClient) -> None:
+    pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
+    messages = [cached(system("Be kind."), ttl="1h"), user(["hello", image(pixel), file(b"a,b", filename="a.csv")])]
+    result = await client.chat(messages)
+    assert result.content == "Hello there, how can I help?"
+    again = await client.chat([*messages, ChatMessage.from_dict(result.to_message().to_dict()), user(["hello"])])
+    assert again.content == result.content

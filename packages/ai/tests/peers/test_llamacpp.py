@@ -9,11 +9,15 @@ import pytest
 import pytest_asyncio
 
 from raptscallions_ai import (
+    AiError,
     AuthenticationError,
     BadRequestError,
+    ChatMessage,
     ContextLengthError,
     OpenRouterClient,
     assistant,
+    cached,
+    image,
     user,
 )
 from raptscallions_ai.local import LocalGateway
@@ -100,3 +104,22 @@ async def test_its_errors(client: OpenRouterClient, local_gateway: LocalGateway)
 
 async def test_its_models_are_listed(client: OpenRouterClient, local_gateway: LocalGateway) -> None:
     assert [model.id for model in await client.models()] == [local_gateway.model]
+
+
+@pytest.mark.requirement("E04-T005.AC2")
+async def test_parts_that_are_text_mean_the_same_as_a_text(client: OpenRouterClient) -> None:
+    whole = await client.chat("Name three fruits.", temperature=0, max_tokens=20)
+    parts = await client.chat([user([cached("Name three fruits.")])], temperature=0, max_tokens=20)
+    assert parts.content == whole.content
+    stored = [ChatMessage.from_dict(message.to_dict()) for message in (user("Name three fruits."), whole.to_message())]
+    more = await client.chat([*stored, user(["Name three more."])], temperature=0, max_tokens=20)
+    assert more.content
+    assert more.usage.prompt_tokens > whole.usage.prompt_tokens
+
+
+@pytest.mark.requirement("E04-T005.AC2")
+async def test_a_picture_for_a_model_without_eyes(client: OpenRouterClient) -> None:
+    pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
+    with pytest.raises(AiError) as caught:
+        await client.chat([user(["What is this?", image(pixel)])])
+    assert "image" in str(caught.value)
