@@ -180,6 +180,7 @@ def test_only_the_wire_imports_the_sdk() -> None:
         "_wire/foreign.py",
         "local/download.py",
         "cli/network.py",
+        "testing/_upstream.py",
     }
 
 
