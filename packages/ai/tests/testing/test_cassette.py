@@ -52,8 +52,9 @@ OnTape = Callable[..., Cassette]
 
 
 @pytest.fixture
-def tape(tmp_path: Path, fake_gateway: FakeGateway) -> OnTape:
+def tape(tmp_path: Path, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> OnTape:
     """A maker of cassettes of one file, whose real gateway is the fake one."""
+    monkeypatch.delenv("CI", raising=False)
 
     def make(**options: Unpack[CassetteOptions]) -> Cassette:
         given: CassetteOptions = {"gateway_url": fake_gateway.base_url, "api_key": fake_gateway.api_key, **options}

@@ -45,7 +45,7 @@ class Recorder:
     def __init__(self, request: RecordedRequest, gateway: str) -> None:
         self.exchange = Exchange(request.method, request.target, dict(request.headers), request.body)
         self._gateway = gateway
-        self._started = request.received_at
+        self._asked_at = 0.0
 
     async def run(self, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Send every byte of the response; cancelled when the client leaves."""
@@ -57,13 +57,11 @@ class Recorder:
         # The client has deadlines of its own, and leaves when they pass.
         timeout = httpx2.Timeout(None, connect=_CONNECT_S)
         try:
-            async with (
-                httpx2.AsyncClient(timeout=timeout) as client,
-                client.stream(
-                    exchange.method, self._gateway + exchange.target, content=exchange.body, headers=headers
-                ) as response,
-            ):
-                await self._pass_on(response, send)
+            async with httpx2.AsyncClient(timeout=timeout) as client:
+                self._asked_at = time.monotonic()
+                url = self._gateway + exchange.target
+                async with client.stream(exchange.method, url, content=exchange.body, headers=headers) as response:
+                    await self._pass_on(response, send)
             exchange.end = "complete"
         except httpx2.HTTPError as error:
             if exchange.status is None:
@@ -81,11 +79,11 @@ class Recorder:
         exchange = self.exchange
         exchange.status = response.status_code
         exchange.headers = dict(response.headers)
-        exchange.head_at = time.monotonic() - self._started
+        exchange.head_at = time.monotonic() - self._asked_at
         await send(_head(exchange))
         async for data in response.aiter_bytes():
             if data:
-                exchange.pieces.append((time.monotonic() - self._started, data))
+                exchange.pieces.append((time.monotonic() - self._asked_at, data))
                 await send(b"%x\r\n%s\r\n" % (len(data), data))
 
 
