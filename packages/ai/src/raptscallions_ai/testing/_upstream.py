@@ -62,7 +62,7 @@ class Recorder:
                 url = self._gateway + exchange.target
                 async with client.stream(exchange.method, url, content=exchange.body, headers=headers) as response:
                     await self._pass_on(response, send)
-            exchange.end = "complete"
+                    exchange.end = "complete"
         except httpx2.HTTPError as error:
             if exchange.status is None:
                 raise UnreachableGatewayError(f"{self._gateway} gave no answer: {type(error).__name__}") from error
@@ -70,7 +70,7 @@ class Recorder:
         except asyncio.CancelledError:
             # Some clients leave as soon as they have read the mark of the end.
             whole = b"".join(data for _, data in exchange.pieces).rstrip().endswith(b"data: [DONE]")
-            exchange.end = "complete" if whole else "left"
+            exchange.end = exchange.end or ("complete" if whole else "left")
             raise
         if exchange.end == "complete":
             await send(b"0\r\n\r\n")

@@ -140,7 +140,7 @@ class Cassette:
         exchanges = [recorder.exchange for recorder in self._recorders]
         if written := [exchange for exchange in exchanges if exchange.end is not None]:
             self._save(written)
-        problems = [*self._problems, *(str(failure) for failure in self._server.errors)]
+        problems = [*self._problems, *(f"{type(failure).__name__}: {failure}" for failure in self._server.errors)]
         if not problems:
             return
         message = "\n".join([f"{self.path}:", *problems])
