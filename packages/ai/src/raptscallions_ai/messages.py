@@ -80,7 +80,7 @@ class ChatMessage:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the message in the OpenAI wire format, without the fields that are not set."""
-        if self._wire is not None:
+        if self._wire:
             return _copied(self._wire)
         wire: dict[str, Any] = {"role": self.role, "content": self.content}
         if not isinstance(self.content, str) and self.content is not None:
@@ -93,7 +93,9 @@ class ChatMessage:
         for key in _BLOCKS:
             if blocks := getattr(self, key):
                 wire[key] = list(blocks)
-        return {**wire, **self.extra} if self.extra else wire
+        if self.extra:
+            wire |= self.extra
+        return wire
 
     def __repr__(self) -> str:
         size = "None" if self.content is None else f"{len(self.content)}"
