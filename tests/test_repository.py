@@ -92,7 +92,7 @@ def test_every_public_name_can_be_imported_and_none_is_forgotten() -> None:
 def test_what_the_public_modules_offer_is_in_the_package() -> None:
     offered: set[str] = set()
     public = ("chunks", "client", "errors", "events", "messages", "models", "options", "result", "stream", "timeouts")
-    for module in (*public, "partial_json", "stop_conditions", "tool_events"):
+    for module in (*public, "partial_json", "parts", "stop_conditions", "tool_events"):
         for node in ast.parse((SOURCE / f"{module}.py").read_text("utf-8")).body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
                 offered |= set(ast.literal_eval(node.value))
@@ -174,6 +174,7 @@ def test_only_the_wire_imports_the_sdk() -> None:
         "_wire/foreign.py",
         "local/download.py",
         "cli/network.py",
+        "testing/_upstream.py",
     }
 
 

@@ -46,6 +46,7 @@ from raptscallions_ai.errors import (
     ContentPolicyError,
     ContextLengthError,
     InsufficientCreditsError,
+    InvalidMediaError,
     InvalidOutputError,
     InvalidResponseError,
     ModelNotAvailableError,
@@ -59,10 +60,37 @@ from raptscallions_ai.errors import (
     TruncatedOutputError,
 )
 from raptscallions_ai.generation import GenerationInfo
-from raptscallions_ai.messages import ChatMessage, ContentPart, Messages, Role, assistant, system, tool_result, user
+from raptscallions_ai.messages import (
+    ChatMessage,
+    Content,
+    Messages,
+    Role,
+    assistant,
+    cached,
+    system,
+    tool_result,
+    user,
+)
 from raptscallions_ai.models import ModelInfo
 from raptscallions_ai.option_types import ProviderPreferences, ReasoningEffort, ReasoningOptions, ResponseFormat
 from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
+from raptscallions_ai.parts import (
+    AudioFormat,
+    AudioPart,
+    CacheControl,
+    CacheTtl,
+    ContentPart,
+    FilePart,
+    ImageDetail,
+    ImagePart,
+    TextPart,
+    VideoPart,
+    audio,
+    file,
+    image,
+    text,
+    video,
+)
 from raptscallions_ai.result import (
     Attempt,
     ChatResult,
@@ -150,13 +178,30 @@ __all__ = [
     "reset_settings",
     # messages
     "ChatMessage",
-    "ContentPart",
+    "Content",
     "Messages",
     "Role",
     "assistant",
+    "cached",
     "system",
     "tool_result",
     "user",
+    # parts of messages
+    "AudioFormat",
+    "AudioPart",
+    "CacheControl",
+    "CacheTtl",
+    "ContentPart",
+    "FilePart",
+    "ImageDetail",
+    "ImagePart",
+    "TextPart",
+    "VideoPart",
+    "audio",
+    "file",
+    "image",
+    "text",
+    "video",
     # stream
     "ChatStream",
     "StreamChunk",
@@ -231,6 +276,7 @@ __all__ = [
     "ContextLengthError",
     "InsufficientCreditsError",
     "InvalidOutputError",
+    "InvalidMediaError",
     "InvalidResponseError",
     "ModelNotAvailableError",
     "PermissionDeniedError",

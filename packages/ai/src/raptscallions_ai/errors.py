@@ -5,6 +5,7 @@
     AppError                            what all packages of the product share: code, status, details
     └── AiError                         500  anything that went wrong with an AI call
         ├── ConfigurationError          500  settings are missing or invalid          (also a ValueError)
+        ├── InvalidMediaError           400  a file cannot be part of a message       (also a ValueError)
         ├── RateLimitError              429  the gateway or every provider is limiting
         ├── TimeoutError                504  a deadline passed, ours or the gateway's (also a builtin TimeoutError)
         ├── InvalidResponseError        502  not an answer: HTML, no choices, no usage, broken event
@@ -52,6 +53,7 @@ __all__ = [
     "ContextLengthError",
     "InsufficientCreditsError",
     "InvalidOutputError",
+    "InvalidMediaError",
     "InvalidResponseError",
     "ModelNotAvailableError",
     "PermissionDeniedError",
@@ -178,6 +180,22 @@ class ConfigurationError(AiError, ValueError):
     """The settings are missing something or hold something invalid; the message names every variable."""
 
     default_message = "The AI gateway configuration is invalid"
+
+
+class InvalidMediaError(AiError, ValueError):
+    """A picture, document or sound cannot be part of a message; nothing has been sent.
+
+    Attributes:
+        reason: `unreadable`, `empty`, `too_large` (413), `unknown_type` or `wrong_type`.
+    """
+
+    status_code = 400
+
+    def __init__(self, why: str, *, reason: str, **fields: Unpack[ErrorFields]) -> None:
+        self.reason = reason
+        fields["details"] = {"reason": reason, **(fields.get("details") or {})}
+        fields["message"] = why
+        super().__init__(**fields)
 
 
 class RateLimitError(AiError):

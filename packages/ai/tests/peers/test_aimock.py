@@ -23,7 +23,12 @@ from raptscallions_ai import (
     StreamInterruptedError,
     ToolCallEndEvent,
     apply_variant,
+    cached,
+    file,
+    image,
+    system,
     tool,
+    user,
 )
 
 pytestmark = pytest.mark.timeout(300)  # the first run of all installs aimock
@@ -177,3 +182,13 @@ async def test_options_of_every_kind_are_taken(client: OpenRouterClient) -> None
         stop=["END"],
     )
     assert result.content == "Hello there, how can I help?"
+
+
+@pytest.mark.requirement("E04-T005.AC2")
+async def test_parts_of_a_message(client: OpenRouterClient) -> None:
+    pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
+    messages = [cached(system("Be kind."), ttl="1h"), user(["hello", image(pixel), file(b"a,b", filename="a.csv")])]
+    result = await client.chat(messages)
+    assert result.content == "Hello there, how can I help?"
+    again = await client.chat([*messages, ChatMessage.from_dict(result.to_message().to_dict()), user(["hello"])])
+    assert again.content == result.content

@@ -12,13 +12,17 @@ import pytest_asyncio
 from pydantic import BaseModel, Field
 
 from raptscallions_ai import (
+    AiError,
     AuthenticationError,
     BadRequestError,
+    ChatMessage,
     ChatOptions,
     ContextLengthError,
     OpenRouterClient,
     TruncatedOutputError,
     assistant,
+    cached,
+    image,
     user,
 )
 from raptscallions_ai.local import LocalGateway
@@ -145,3 +149,22 @@ async def test_clients_share_a_connection_that_is_there_before_the_first_call(lo
             answers = [await each.chat("Hi", temperature=0, max_tokens=5) for each in (first, second, first)]
         answers.append(await first.chat("Hi", temperature=0, max_tokens=5))
     assert len({answer.content for answer in answers}) == 1
+
+
+@pytest.mark.requirement("E04-T005.AC2")
+async def test_parts_that_are_text_mean_the_same_as_a_text(client: OpenRouterClient) -> None:
+    whole = await client.chat("Name three fruits.", temperature=0, max_tokens=20)
+    parts = await client.chat([user([cached("Name three fruits.")])], temperature=0, max_tokens=20)
+    assert parts.content == whole.content
+    stored = [ChatMessage.from_dict(message.to_dict()) for message in (user("Name three fruits."), whole.to_message())]
+    more = await client.chat([*stored, user(["Name three more."])], temperature=0, max_tokens=20)
+    assert more.content
+    assert more.usage.prompt_tokens > whole.usage.prompt_tokens
+
+
+@pytest.mark.requirement("E04-T005.AC2")
+async def test_a_picture_for_a_model_without_eyes(client: OpenRouterClient) -> None:
+    pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
+    with pytest.raises(AiError) as caught:
+        await client.chat([user(["What is this?", image(pixel)])])
+    assert "image" in str(caught.value)
