@@ -18,6 +18,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._version import __version__
+from raptscallions_ai.account import Credits, KeyInfo
 from raptscallions_ai.chat_client import BaseChatClient, ChatClient
 from raptscallions_ai.chunks import (
     AnnotationChunk,
@@ -31,6 +32,8 @@ from raptscallions_ai.chunks import (
     WaitingChunk,
 )
 from raptscallions_ai.client import OpenRouterClient
+from raptscallions_ai.embeddings import EmbeddingResult, EmbedOptions
+from raptscallions_ai.endpoints import ModelEndpoint, Percentiles, ProviderInfo
 from raptscallions_ai.environment_client import openrouter_client
 from raptscallions_ai.errors import (
     AiError,
@@ -44,6 +47,7 @@ from raptscallions_ai.errors import (
     InsufficientCreditsError,
     InvalidResponseError,
     ModelNotAvailableError,
+    NotSupportedError,
     PermissionDeniedError,
     ProviderError,
     RateLimitError,
@@ -52,11 +56,13 @@ from raptscallions_ai.errors import (
 )
 from raptscallions_ai.generation import GenerationInfo
 from raptscallions_ai.messages import ChatMessage, ContentPart, Messages, Role, assistant, system, tool_result, user
-from raptscallions_ai.models import ModelInfo
+from raptscallions_ai.models import ModelFilter, ModelInfo, ReasoningSupport, filter_models
 from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
+from raptscallions_ai.pricing import Pricing, PricingOverride
 from raptscallions_ai.result import Attempt, ChatResult, CostSource, FinishReason, ToolCall, Usage
 from raptscallions_ai.stream import ChatStream
 from raptscallions_ai.timeouts import Timeouts
+from raptscallions_ai.tokens import TokenCounter, TokenEstimate, estimate_tokens
 
 if TYPE_CHECKING:
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
@@ -102,9 +108,25 @@ __all__ = [
     "CostSource",
     "FinishReason",
     "GenerationInfo",
-    "ModelInfo",
     "ToolCall",
     "Usage",
+    # models, account, embeddings, tokens
+    "Credits",
+    "EmbedOptions",
+    "EmbeddingResult",
+    "KeyInfo",
+    "ModelEndpoint",
+    "ModelFilter",
+    "ModelInfo",
+    "Percentiles",
+    "Pricing",
+    "PricingOverride",
+    "ProviderInfo",
+    "ReasoningSupport",
+    "TokenCounter",
+    "TokenEstimate",
+    "estimate_tokens",
+    "filter_models",
     # errors
     "AppError",
     "AiError",
@@ -117,6 +139,7 @@ __all__ = [
     "InsufficientCreditsError",
     "InvalidResponseError",
     "ModelNotAvailableError",
+    "NotSupportedError",
     "PermissionDeniedError",
     "ProviderError",
     "RateLimitError",

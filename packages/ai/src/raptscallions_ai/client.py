@@ -10,10 +10,12 @@ from weakref import WeakSet
 
 from raptscallions_ai._version import __version__
 from raptscallions_ai.breaker import CircuitBreaker
+from raptscallions_ai.catalogue import Catalogue
 from raptscallions_ai.chat_client import BaseChatClient
 from raptscallions_ai.discovery import Discovery
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.recovery import Recovery, Route, checked_models, checked_on_interrupt
+from raptscallions_ai.retry import checked_retries
 from raptscallions_ai.stream import ChatStream
 from raptscallions_ai.timeouts import Timeouts
 
@@ -95,7 +97,7 @@ class OpenRouterClient(BaseChatClient, Discovery):
         )
         self._fallback_clients = _checked_clients(fallback_clients)
         self._breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
-        self._context_lengths: dict[str, int] = {}
+        self._catalogue = Catalogue()
         self._connections = _connections(self._settings, openai_client)
 
     def stream_chat(
@@ -189,17 +191,15 @@ class OpenRouterClient(BaseChatClient, Discovery):
 
     def _route(self, model: str, options: CallOptions) -> Route:
         timeout, retries = options.get("timeout"), options.get("max_retries")
-        if retries is not None and (type(retries) is not int or not 0 <= retries <= 5):
-            raise ValueError("max_retries must be a whole number from 0 to 5")
         return Route(
             connections=self._connect(),
             gateway=self._settings.gateway_url,
             model=model,
             secret=self._settings.api_key.get_secret_value(),
             timeouts=self._timeouts if timeout is None else Timeouts.of(timeout),
-            max_retries=self._settings.max_retries if retries is None else retries,
+            max_retries=self._settings.max_retries if retries is None else checked_retries(retries),
             breaker=self._breakers[model],
-            context_length=self._context_lengths.get(model),
+            context_length=self._catalogue.context_length(model),
         )
 
     def _connect(self) -> Connections:

@@ -13,9 +13,9 @@ _STATE = frozenset(
     {
         "_breakers",
         "_calls",
+        "_catalogue",
         "_closed",
         "_connections",
-        "_context_lengths",
         "_fallback_clients",
         "_fallback_models",
         "_on_interrupt",

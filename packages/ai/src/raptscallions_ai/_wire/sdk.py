@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urljoin, urlsplit
 
-from raptscallions_ai.errors import AiError
+from raptscallions_ai.errors import AiError, InvalidResponseError
 
 if TYPE_CHECKING:
     import ssl
@@ -22,16 +22,40 @@ if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI, RequestOptions
 
-    from raptscallions_ai._wire.request import ChatRequest
-
     _Entry = tuple[AsyncOpenAI, AsyncGenerator[None]]
 
-__all__ = ["Connections", "RedirectRefusedError", "address_of", "get_json", "post_chat"]
+__all__ = ["Connections", "RedirectRefusedError", "address_of", "get_json", "post_chat", "post_json"]
 
 _KEEP_ALIVE_SECONDS = 30.0  # a person's pause between two turns should not cost a new TLS handshake
 _MOST_REDIRECTS = 3
+_POST_REDIRECTS = frozenset({307, 308})  # the others would drop the body
+_GET_REDIRECTS = _POST_REDIRECTS | {301, 302, 303}
 _LARGE_BODY = 1024 * 1024
 _SLICE = 64 * 1024
+
+
+class OutgoingRequest(Protocol):
+    """What is sent with POST."""
+
+    @property
+    def stream(self) -> bool:
+        """Whether the answer is to be streamed."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The JSON body."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Further headers."""
+        ...
+
+    @property
+    def query(self) -> Mapping[str, object]:
+        """Further query parameters."""
+        ...
 
 
 class RedirectRefusedError(Exception):
@@ -177,8 +201,10 @@ def address_of(openai_client: AsyncOpenAI) -> str:
     return f"{url.scheme}://{url.netloc.decode()}{url.path}"
 
 
-async def post_chat(sdk: AsyncOpenAI, request: ChatRequest, *, connect_timeout: float | None) -> httpx2.Response:
-    """Send a chat request and return the response as soon as its status is known to be good, body unread.
+async def post_chat(
+    sdk: AsyncOpenAI, request: OutgoingRequest, *, connect_timeout: float | None, path: str = "/chat/completions"
+) -> httpx2.Response:
+    """Send a request and return the response as soon as its status is known to be good, body unread.
 
     Raises:
         RedirectRefusedError: The gateway redirects to another origin, or in a way that would drop the body.
@@ -186,14 +212,13 @@ async def post_chat(sdk: AsyncOpenAI, request: ChatRequest, *, connect_timeout: 
     """
     from openai import APIStatusError
 
-    path = "/chat/completions"
     for _ in range(_MOST_REDIRECTS):
         try:
             return await _post(sdk, path, request, connect_timeout=connect_timeout)
         except APIStatusError as error:
             if not 300 <= error.status_code < 400:
                 raise
-            path = _redirect_target(error.response)
+            path = _redirect_target(error.response, _POST_REDIRECTS)
     raise RedirectRefusedError("itself, again and again")
 
 
@@ -201,17 +226,49 @@ async def get_json(sdk: AsyncOpenAI, path: str, query: Mapping[str, object], *, 
     """Return the body of a GET request.
 
     Raises:
+        RedirectRefusedError: The gateway redirects to another origin, or again and again.
         Exception: Whatever the SDK and its transport raise; `ai_error` knows them all.
     """
     import httpx2
+    from openai import APIStatusError
 
     options = _options(connect_timeout=connect_timeout)
     options["params"] = query
-    response = await sdk.get(path, cast_to=httpx2.Response, options=options)
-    return response.content
+    for _ in range(_MOST_REDIRECTS):
+        try:
+            return (await sdk.get(path, cast_to=httpx2.Response, options=options)).content
+        except APIStatusError as error:
+            if error.status_code not in _GET_REDIRECTS:
+                raise
+            path = _redirect_target(error.response, _GET_REDIRECTS)
+            options["params"] = {}  # the new address has its own
+    raise RedirectRefusedError("itself, again and again")
 
 
-async def _post(sdk: AsyncOpenAI, path: str, request: ChatRequest, *, connect_timeout: float | None) -> httpx2.Response:
+async def post_json(
+    sdk: AsyncOpenAI, path: str, request: OutgoingRequest, *, connect_timeout: float | None, max_bytes: int
+) -> bytes:
+    """Send a request whose answer is one JSON document, and return that.
+
+    Raises:
+        InvalidResponseError: The document is larger than `max_bytes`.
+        Exception: What `post_chat` raises, and whatever the transport raises while the document arrives.
+    """
+    response = await post_chat(sdk, request, connect_timeout=connect_timeout, path=path)
+    body = bytearray()
+    try:
+        async for part in response.aiter_bytes():
+            body += part
+            if len(body) > max_bytes:
+                raise InvalidResponseError("the body is larger than AI_MAX_EVENT_BYTES allows")
+    finally:
+        await response.aclose()
+    return bytes(body)
+
+
+async def _post(
+    sdk: AsyncOpenAI, path: str, request: OutgoingRequest, *, connect_timeout: float | None
+) -> httpx2.Response:
     import httpx2
     from openai import AsyncStream
 
@@ -235,7 +292,7 @@ async def _post(sdk: AsyncOpenAI, path: str, request: ChatRequest, *, connect_ti
     return cast("httpx2.Response", response)
 
 
-async def _slices(request: ChatRequest) -> AsyncIterator[bytes]:
+async def _slices(request: OutgoingRequest) -> AsyncIterator[bytes]:
     for start in range(0, len(request.body), _SLICE):
         yield request.body[start : start + _SLICE]
 
@@ -254,11 +311,11 @@ def _options(*, connect_timeout: float | None) -> RequestOptions:
     }
 
 
-def _redirect_target(response: httpx2.Response) -> str:
+def _redirect_target(response: httpx2.Response, followed: frozenset[int]) -> str:
     source = str(response.url)
     target = urljoin(source, response.headers.get("location", ""))
     before, after = urlsplit(source), urlsplit(target)
     same_origin = (before.scheme, before.netloc) == (after.scheme, after.netloc)
-    if not same_origin or response.status_code not in (307, 308):
+    if not same_origin or response.status_code not in followed:
         raise RedirectRefusedError(f"{after.scheme}://{after.netloc.rpartition('@')[2]}{after.path}")
     return target
