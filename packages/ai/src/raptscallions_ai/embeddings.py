@@ -103,6 +103,11 @@ class EmbeddingRequest:
     query: Mapping[str, object] = field(repr=False)
     stream: bool = False
 
+    @property
+    def quotable(self) -> Sequence[str]:
+        """What must not appear in any message."""
+        return self.texts
+
 
 class _WireEmbedding(msgspec.Struct, gc=False):
     embedding: list[float] | str
@@ -156,7 +161,7 @@ async def fetch_embeddings(api: JsonApi, request: EmbeddingRequest, *, max_bytes
         AiError: The call failed.
     """
     _log.info("embedding started: model=%s texts=%d", request.model, len(request.texts))
-    document = await api.post("/embeddings", request, model=request.model, quotable=request.texts, max_bytes=max_bytes)
+    document = await api.post("/embeddings", request, max_bytes=max_bytes)
     return _read(document, request)
 
 
@@ -181,7 +186,7 @@ def _read(document: bytes, request: EmbeddingRequest) -> EmbeddingResult:
     lengths = {len(vector) for vector in vectors}
     if len(vectors) != len(request.texts):
         raise InvalidResponseError(f"it does not have one vector for each of {len(request.texts)} texts")
-    if len(lengths) != 1 or not all(math.isfinite(sum(vector)) for vector in vectors):
+    if len(lengths) != 1 or 0 in lengths or not all(math.isfinite(sum(vector)) for vector in vectors):
         raise InvalidResponseError("its vectors are not all of one length, or hold what is no number")
     if request.dimensions not in (None, *lengths):
         raise InvalidResponseError(f"its vectors have {lengths.pop()} dimensions, not {request.dimensions}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from raptscallions_ai._wire.json import parse_json
 from raptscallions_ai._wire.redact import Redactor
+from raptscallions_ai._wire.sdk import OutgoingRequest
 from raptscallions_ai.errors import NotSupportedError, TimeoutError
 from raptscallions_ai.result import Attempt
 from raptscallions_ai.retry import retry_delay
@@ -18,13 +19,27 @@ if TYPE_CHECKING:
 
     from openai import AsyncOpenAI
 
-    from raptscallions_ai._wire.sdk import Connections, OutgoingRequest
+    from raptscallions_ai._wire.sdk import Connections
     from raptscallions_ai.errors import AiError
     from raptscallions_ai.timeouts import Timeouts
 
-__all__ = ["JsonApi"]
+__all__ = ["DocumentRequest", "JsonApi"]
 
 _log = logging.getLogger("raptscallions_ai")
+
+
+class DocumentRequest(OutgoingRequest, Protocol):
+    """What is sent for one document."""
+
+    @property
+    def model(self) -> str:
+        """The model that it is for."""
+        ...
+
+    @property
+    def quotable(self) -> Sequence[object]:
+        """What of it must not appear in any message."""
+        ...
 
 
 class JsonApi:
@@ -61,19 +76,15 @@ class JsonApi:
                     return None
                 raise
 
-        body = await self._ask(send, f"GET {path}", model="", quotable=[])
+        body = await self._ask(send, f"GET {path}", model="", redact=Redactor([self._secret], []))
         return None if body is None else parse_json(body)
 
-    async def post(
-        self, path: str, request: OutgoingRequest, *, model: str, quotable: Sequence[object], max_bytes: int
-    ) -> bytes:
+    async def post(self, path: str, request: DocumentRequest, *, max_bytes: int) -> bytes:
         """Send a request and return the document that answers it, as it was received.
 
         Args:
             path: The path under the base URL.
             request: What to send.
-            model: The model that it is for.
-            quotable: What of the request must not appear in any message.
             max_bytes: The largest document.
 
         Raises:
@@ -86,7 +97,8 @@ class JsonApi:
             connect = self._timeouts.connect
             return await post_json(sdk, path, request, connect_timeout=connect, max_bytes=max_bytes)
 
-        return await self._ask(send, f"POST {path}", model=model, quotable=quotable) or b""
+        redact = Redactor([self._secret], request.quotable)
+        return await self._ask(send, f"POST {path}", model=request.model, redact=redact) or b""
 
     async def _ask(
         self,
@@ -94,10 +106,9 @@ class JsonApi:
         endpoint: str,
         *,
         model: str,
-        quotable: Sequence[object],
+        redact: Redactor,
     ) -> bytes | None:
         limit = min((each for each in (self._timeouts.first_chunk, self._timeouts.total) if each), default=None)
-        redact = Redactor([self._secret], quotable)
         clock = asyncio.get_running_loop().time
         ends_at = math.inf if limit is None else clock() + limit
         attempts: list[Attempt] = []

@@ -110,10 +110,11 @@ def read_pricing(value: object) -> Pricing:
 
 def _override(entry: Mapping[str, object]) -> PricingOverride | None:
     """Read an override; one with a condition of a kind that is new must not be applied (OpenRouter)."""
-    if entry.keys() - _CONDITIONS - set(_PRICES):
+    prices = _prices(entry)
+    if not prices or entry.keys() - _CONDITIONS - set(_PRICES):
         return None
     return PricingOverride(
-        _prices(entry),
+        prices,
         min_prompt_tokens=count(entry, "min_prompt_tokens"),
         utc_start=count(entry, "utc_start"),
         utc_end=count(entry, "utc_end"),

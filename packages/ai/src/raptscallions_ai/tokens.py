@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,12 +54,13 @@ class _Range(NamedTuple):
     most: float
 
 
-_WORD = re.compile(r"[A-Za-z]+")
+_WORD = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]+")
 _ORDINARY_LENGTH = 6  # letters of a word that is usually one token
 _BREAK = re.compile(r"\n\s*|[ \t]{2,}")
-_WORDS = _Range(0.85, 0.7, 1.25)  # each, with the space before it
-_FURTHER_LETTERS = _Range(0.39, 0.25, 0.6)  # each letter beyond the ordinary length
-_BREAKS = _Range(0.63, 0.4, 0.95)
+_WORDS = _Range(0.85, 0.7, 1.35)  # each, with the space before it
+_FURTHER_LETTERS = _Range(0.36, 0.2, 0.7)  # each letter beyond the ordinary length
+_MARKED_LETTERS = _Range(1.2, 0.3, 2.0)  # each letter with an accent or the like
+_BREAKS = _Range(0.66, 0.4, 0.95)
 _PUNCTUATION = _Range(0.5, 0.35, 0.85)
 _OTHER = _Range(0.86, 0.3, 3.0)  # letters of rarer scripts, and emoji
 
@@ -67,16 +69,13 @@ _SCRIPTS: tuple[tuple[int, int, _Range], ...] = (
     (0x30, 0x39, _Range(0.58, 0.5, 1.05)),  # digits
     (0x21, 0x7E, _PUNCTUATION),
     (0xA1, 0xBF, _PUNCTUATION),
-    (0xC0, 0x24F, _Range(1.05, 0.8, 1.6)),  # Latin letters with marks
-    (0x300, 0x36F, _Range(1.05, 0.1, 1.6)),  # marks on their own
-    (0x370, 0x3FF, _Range(0.43, 0.38, 1.0)),  # Greek
+    (0x370, 0x3FF, _Range(0.43, 0.38, 1.05)),  # Greek
     (0x400, 0x52F, _Range(0.31, 0.24, 0.55)),  # Cyrillic
     (0x590, 0x5FF, _Range(0.54, 0.43, 1.2)),  # Hebrew
     (0x600, 0x77F, _Range(0.45, 0.35, 0.9)),  # Arabic
     (0x900, 0xDFF, _Range(0.55, 0.26, 1.6)),  # scripts of India
     (0xE00, 0xEFF, _Range(0.44, 0.33, 0.65)),  # Thai, Lao
     (0x1100, 0x11FF, _Range(0.78, 0.6, 1.0)),  # Hangul
-    (0x1E00, 0x1EFF, _Range(1.05, 0.4, 1.6)),  # Latin letters of Vietnamese
     (0x1F00, 0x1FFF, _Range(0.6, 0.38, 1.5)),  # Greek with accents
     (0x2010, 0x203A, _PUNCTUATION),
     (0x3000, 0x303F, _PUNCTUATION),
@@ -152,13 +151,14 @@ class _Tally:
         if self._count is not None:
             self.add(_Range(*[self._count(text)] * 3))
             return
+        text = unicodedata.normalize("NFC", text)
         lengths = [len(word) for word in _WORD.findall(text)]
         self.add(_WORDS, len(lengths))
         self.add(_FURTHER_LETTERS, sum(length - _ORDINARY_LENGTH for length in lengths if length > _ORDINARY_LENGTH))
         self.add(_BREAKS, len(_BREAK.findall(text)))
         for letter, times in Counter(text).items():
-            if not (letter.isascii() and letter.isalpha()) and not letter.isspace():
-                self.add(_of_letter(ord(letter)), times)
+            if not letter.isspace() and (tokens := _of_letter(letter)) is not None:
+                self.add(tokens, times)
 
     def add_message(self, message: Mapping[str, object]) -> None:
         for key in ("content", "reasoning", "refusal", "name"):
@@ -186,5 +186,9 @@ class _Tally:
         return TokenEstimate(round(guess), round(least), round(most), self._uncounted)
 
 
-def _of_letter(code: int) -> _Range:
+def _of_letter(letter: str) -> _Range | None:
+    """Return what a letter adds; None for those whose words have been counted."""
+    if _WORD.match(letter):
+        return None if letter.isascii() else _MARKED_LETTERS
+    code = ord(letter)
     return next((tokens for first, last, tokens in _SCRIPTS if first <= code <= last), _OTHER)

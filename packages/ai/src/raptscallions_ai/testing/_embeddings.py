@@ -33,7 +33,7 @@ def embeddings(request: RecordedRequest) -> Reply:
         for index, vector in enumerate(vectors)
     ]
     tokens = sum(max(1, len(text.split())) for text in texts)
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens, "cost": tokens * 2e-8}
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens, "cost": round(tokens * 2e-8, 12)}
     model = body.get("model", EMBEDDING_MODEL)
     return json_reply({"object": "list", "data": entries, "model": model, "provider": PROVIDER, "usage": usage})
 
