@@ -38,7 +38,7 @@ def test_the_range_holds_what_real_tokenizers_count(sample: str) -> None:
     estimate = estimate_tokens(SAMPLES[sample]["text"])
     assert estimate.at_least - FRAME <= min(counts)
     assert max(counts) <= estimate.at_most
-    assert 0.75 * min(counts) <= estimate.tokens - FRAME <= 1.25 * max(counts)
+    assert 0.7 * min(counts) <= estimate.tokens - FRAME <= 1.25 * max(counts)
 
 
 def test_an_exact_counter_takes_the_place_of_the_guess() -> None:
