@@ -139,8 +139,8 @@ class JsonApi:
 
         error = ai_error(exception, model=model, redact=redact, connect_timeout=self._timeouts.connect)
         if is_not_offered(exception):
-            reason = error.details.get("reason", error.message)
-            details = {"endpoint": endpoint, "reason": reason}
+            said = error.message if error.status_code == 501 else None  # of the others it is only the status
+            details = {"endpoint": endpoint, "reason": said}
             return NotSupportedError(f"The AI gateway does not offer {endpoint}", details=details)
         return error
 

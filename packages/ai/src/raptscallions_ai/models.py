@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.fetch import JsonApi
 
-__all__ = ["ModelFilter", "ModelInfo", "ReasoningSupport", "fetch_model", "fetch_models", "filter_models"]
+__all__ = ["ModelFilter", "ModelInfo", "ReasoningSupport", "filter_models"]
 
 _MOST_PAGES = 100
 _ABSURD_PRICE = Decimal("0.01")  # USD for a single token; the dearest models cost less than a tenth of it
