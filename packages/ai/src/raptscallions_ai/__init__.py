@@ -61,6 +61,8 @@ from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
 from raptscallions_ai.pricing import Pricing, PricingOverride
 from raptscallions_ai.result import Attempt, ChatResult, CostSource, FinishReason, ToolCall, Usage
 from raptscallions_ai.stream import ChatStream
+from raptscallions_ai.sync_client import SyncChatClient, SyncOpenRouterClient
+from raptscallions_ai.sync_stream import SyncChatStream, SyncIterator
 from raptscallions_ai.timeouts import Timeouts
 from raptscallions_ai.tokens import TokenCounter, TokenEstimate, estimate_tokens
 
@@ -73,6 +75,8 @@ __all__ = [
     "BaseChatClient",
     "ChatClient",
     "OpenRouterClient",
+    "SyncChatClient",
+    "SyncOpenRouterClient",
     "openrouter_client",
     "CallOptions",
     "ChatOptions",
@@ -93,6 +97,8 @@ __all__ = [
     "user",
     # stream
     "ChatStream",
+    "SyncChatStream",
+    "SyncIterator",
     "StreamChunk",
     "AnnotationChunk",
     "ContentChunk",

@@ -213,13 +213,13 @@ class OpenRouterClient(BaseChatClient, Discovery):
     def __del__(self) -> None:
         connections: Connections | None = self.__dict__.get("_connections")
         if connections is not None and connections.is_open:
-            message = "An OpenRouterClient was not closed; use `async with` or `await client.aclose()`"
+            message = "An OpenRouterClient was not closed; use it in a `with` or `async with` statement, or close it"
             warnings.warn(message, ResourceWarning, source=self, stacklevel=2)
 
     def __repr__(self) -> str:
-        return (
-            f"OpenRouterClient(base_url={self._settings.gateway_url!r}, default_model={self._settings.default_model!r})"
-        )
+        if (settings := self.__dict__.get("_settings")) is None:
+            return "OpenRouterClient(not built)"
+        return f"OpenRouterClient(base_url={settings.gateway_url!r}, default_model={settings.default_model!r})"
 
 
 def _load_what_a_call_needs() -> None:

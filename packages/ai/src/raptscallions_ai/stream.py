@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.chunks import StreamChunk
     from raptscallions_ai.result import ChatResult, Usage
 
-__all__ = ["ChatStream", "ChunkSource"]
+__all__ = ["ChatStream", "ChunkSource", "VisibleText"]
 
 
 class ChunkSource(Protocol):
@@ -97,6 +97,18 @@ class ChatStream:
         if self._result is None:
             raise self._left_early()
         return self._result
+
+    async def read(self) -> list[StreamChunk]:
+        """Return the next chunks, all that have arrived together; none at the end.
+
+        What iterating raises, this raises.
+        """
+        try:
+            chunks = [await self.__anext__(), *self._ready]
+        except StopAsyncIteration:
+            return []
+        self._ready.clear()
+        return chunks
 
     async def settle(self) -> Usage:
         """Stop the stream if it is not at its end, and return what the call used, with its real cost.
@@ -180,14 +192,15 @@ class ChatStream:
         return StreamInterruptedError("the stream was closed before it was complete", partial=self.partial)
 
     async def _text(self) -> AsyncGenerator[str]:
-        given = False
+        visible = VisibleText()
         async for chunk in self:
-            if type(chunk) is ContentChunk:
-                given = True
-                yield chunk.content
-            elif given and type(chunk) is RestartedChunk:
+            try:
+                text = visible.of(chunk)
+            except AiError:
                 await self.aclose()
-                raise chunk.error
+                raise
+            if text is not None:
+                yield text
 
     def __reduce__(self) -> NoReturn:
         # A copy would end the call of the original when it is collected.
@@ -199,6 +212,26 @@ class ChatStream:
     def __repr__(self) -> str:
         state = "failed" if self._error else "complete" if self._result else "closed" if self._ended else "open"
         return f"ChatStream({state})"
+
+
+class VisibleText:
+    """Tells the text of chunks that go to someone who cannot take back what has been shown."""
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    def of(self, chunk: StreamChunk) -> str | None:
+        """Return a chunk's text, if it is a piece of text.
+
+        Raises:
+            AiError: The answer begins anew, after text of the one before it; the error is what ended that.
+        """
+        if type(chunk) is ContentChunk:
+            self._shown = True
+            return chunk.content
+        if self._shown and type(chunk) is RestartedChunk:
+            raise chunk.error
+        return None
 
 
 class ChatStreamIterator:

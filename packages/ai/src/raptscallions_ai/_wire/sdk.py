@@ -32,6 +32,7 @@ _POST_REDIRECTS = frozenset({307, 308})  # the others would drop the body
 _GET_REDIRECTS = _POST_REDIRECTS | {301, 302, 303}
 _LARGE_BODY = 1024 * 1024
 _SLICE = 64 * 1024
+_inherited: list[object] = []  # kept, because what is collected is closed
 
 
 class OutgoingRequest(Protocol):
@@ -82,16 +83,19 @@ class Connections:
         self._open: dict[AbstractEventLoop, _Entry] = {}
         self._locks: dict[AbstractEventLoop, asyncio.Lock] = {}
         self._closed = False
+        self._process = os.getpid()
 
     @property
     def is_open(self) -> bool:
         """Whether there is anything to close."""
+        self._leave_to_the_parent()
         return bool(self._open)
 
     async def get(self) -> AsyncOpenAI:
         """Return the running loop's SDK client, building it on first use."""
         if self._injected is not None:
             return self._injected
+        self._leave_to_the_parent()
         loop = asyncio.get_running_loop()
         if (entry := self._open.get(loop)) is None:
             async with self._locks.setdefault(loop, asyncio.Lock()):
@@ -102,6 +106,7 @@ class Connections:
     async def aclose(self) -> None:
         """Close the connections of every loop that is still running; none can be opened any more."""
         self._closed = True
+        self._leave_to_the_parent()
         here = asyncio.get_running_loop()
         for loop, (_, owner) in list(self._open.items()):
             if loop is here:
@@ -112,6 +117,12 @@ class Connections:
                 await asyncio.gather(asyncio.wrap_future(closing), return_exceptions=True)
         self._open.clear()
         self._locks.clear()
+
+    def _leave_to_the_parent(self) -> None:
+        """In a process that was forked, let go of what its parent opened, without closing it: it is in use there."""
+        if self._process != os.getpid():
+            _inherited.append(self._open)
+            self._open, self._locks, self._process = {}, {}, os.getpid()
 
     async def _open_on(self, loop: AbstractEventLoop) -> _Entry:
         sdk = await asyncio.to_thread(self._build)
