@@ -2,7 +2,8 @@
 """One entry point for working on this repository; it needs Python 3.11 or newer and nothing else.
 
     python3 dev.py chat --local "Name three fruits."   set up, then stream a real model's answer
-    python3 dev.py test                                set up, then run all tests
+    python3 dev.py test                                set up, then run all tests, side by side
+    python3 dev.py test PYTEST_OPTIONS ...             set up, then run pytest with these
     python3 dev.py check                               lint, types, imports, packaging, known vulnerabilities
     python3 dev.py setup                               only set up
     python3 dev.py fuzz [SECONDS]                      look for input that breaks the wire (60 seconds a target)
@@ -25,6 +26,8 @@ ROOT = Path(__file__).resolve().parent
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 ENVIRONMENT = ROOT / ".venv"
 UV_REQUIREMENT = "uv==0.13.8"
+# More processes would each start a local model of their own.
+ALL_TESTS = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
 
 
 def find_uv() -> str:
@@ -117,7 +120,7 @@ def main(arguments: list[str]) -> int:
         print(f"dev.py: setting up failed (exit code {error.returncode}); see the lines above.", file=sys.stderr)
         return error.returncode or 1
     if name == "test":
-        return run("pytest", *rest)
+        return run("pytest", *(rest or ALL_TESTS))
     if name == "check":
         return check()
     if name == "run":

@@ -197,27 +197,30 @@ async def complete(peer: Peer, scenario: dict[str, Any]) -> Figures:
 
 
 async def hold(peer: Peer, scenario: dict[str, Any]) -> Figures:
-    """Hold many streams open after their first chunk; a unit is a stream."""
+    """Open many streams, some at once, and hold them open after their first chunk; a unit is a stream."""
     messages, streams, arrived = _conversation(0), scenario["streams"], 0
     everybody = asyncio.Event()
 
     def note(_: str) -> None:
         nonlocal arrived
         arrived += 1
-        if arrived == streams:
+        if arrived == len(reading):
             everybody.set()
 
     for _ in range(5):
         await _read(peer, _ONCE, messages)
     before = _resident_kib()
-    reading = [asyncio.ensure_future(peer.stream(scenario["model"], messages, note)) for _ in range(streams)]
-    done, _ = await asyncio.wait(
-        [*reading, asyncio.ensure_future(everybody.wait())], return_when=asyncio.FIRST_COMPLETED
-    )
-    for task in done:
-        task.result()
-    if arrived != streams:
-        raise RuntimeError("a stream that should be held open has ended")
+    reading: set[asyncio.Future[Any]] = set()
+    while len(reading) < streams:
+        everybody.clear()
+        reading |= {
+            asyncio.ensure_future(peer.stream(scenario["model"], messages, note)) for _ in range(scenario["at_once"])
+        }
+        opened = asyncio.ensure_future(everybody.wait())
+        done, _ = await asyncio.wait({*reading, opened}, return_when=asyncio.FIRST_COMPLETED)
+        for ended in done - {opened}:
+            ended.result()
+            raise RuntimeError("a stream that should be held open has ended")
     return {"kib": (_resident_kib() - before) / streams}
 
 

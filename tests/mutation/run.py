@@ -26,8 +26,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     f"{WIRE}.fold": ("wire/test_fold.py", "wire/test_fold_content.py", "wire/test_fold_errors.py", *BODY),
     f"{WIRE}.body": ("wire/test_fold_errors.py", *BODY, *HOSTILE),
     f"{WIRE}.errors": ("wire/test_error_mapping.py", "wire/test_error_shapes.py", *HOSTILE),
-    f"{WIRE}.chunk": ("wire/test_chunk.py", "wire/test_chunk_odd_json.py", *BODY),
-    f"{WIRE}.json": ("wire/test_chunk.py", "wire/test_chunk_odd_json.py", *HOSTILE),
+    f"{WIRE}.chunk": ("wire/test_chunk.py", "wire/test_chunk_odd_json.py", "wire/test_usage.py", *BODY),
+    f"{WIRE}.json": ("wire/test_chunk.py", "wire/test_chunk_odd_json.py", "wire/test_usage.py", *HOSTILE),
     f"{WIRE}.blocks": ("wire/test_blocks.py", "wire/test_reasoning_blocks.py", *HOSTILE),
     f"{WIRE}.usage": ("wire/test_usage.py",),
     f"{WIRE}.retry_after": ("wire/test_retry_after.py", *HOSTILE),
@@ -37,6 +37,7 @@ TESTS: dict[str, tuple[str, ...]] = {
 PROPERTY = re.compile(
     r"^    @property\n(    def (\w+)\(.*?)(?=^    (?:@|def |async )|^\S|\Z)", re.DOTALL | re.MULTILINE
 )
+CAST = re.compile(r"""\bcast\((['"])[^'"]*\1, """)
 CONFIGURATION = """\
 [tool.mutmut]
 source_paths = ["src"]
@@ -53,9 +54,13 @@ markers = ["requirement(id): the acceptance criterion of the backlog that this t
 """
 
 
-def undecorated(source: str) -> str:
-    """Write properties as plain methods and an assignment, because mutmut leaves decorated functions alone."""
-    return PROPERTY.sub(lambda found: f"{found[1].rstrip()}\n\n    {found[2]} = property({found[2]})\n\n", source)
+def breakable(source: str) -> str:
+    """Write properties as plain methods and an assignment, because mutmut leaves decorated functions alone.
+
+    Casts are left out: nothing reads the type that they name, so breaking it says nothing.
+    """
+    source = PROPERTY.sub(lambda found: f"{found[1].rstrip()}\n\n    {found[2]} = property({found[2]})\n\n", source)
+    return CAST.sub("(", source)
 
 
 def prepare(module: str) -> None:
@@ -66,7 +71,7 @@ def prepare(module: str) -> None:
     shutil.copytree(PACKAGE / "tests", WORK / "tests", ignore=leave_out)
     file = f"src/{module.replace('.', '/')}.py"
     path = WORK / file
-    path.write_text(undecorated(path.read_text("utf-8")), "utf-8")
+    path.write_text(breakable(path.read_text("utf-8")), "utf-8")
     tests = list(dict.fromkeys(f"tests/{name}" for name in TESTS[module]))
     (WORK / "pyproject.toml").write_text(CONFIGURATION.format(files=[file], tests=tests), "utf-8")
 

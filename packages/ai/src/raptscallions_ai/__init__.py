@@ -15,6 +15,7 @@ Importing this package reads no environment, opens nothing and does not load the
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._version import __version__
@@ -53,6 +54,7 @@ from raptscallions_ai.errors import (
     RateLimitError,
     StreamInterruptedError,
     TimeoutError,
+    ToolError,
 )
 from raptscallions_ai.generation import GenerationInfo
 from raptscallions_ai.messages import ChatMessage, ContentPart, Messages, Role, assistant, system, tool_result, user
@@ -60,14 +62,29 @@ from raptscallions_ai.models import ModelFilter, ModelInfo, ReasoningSupport, fi
 from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
 from raptscallions_ai.pricing import Pricing, PricingOverride
 from raptscallions_ai.result import Attempt, ChatResult, CostSource, FinishReason, ToolCall, Usage
+from raptscallions_ai.stop_conditions import has_tool_call, max_cost, max_tokens_used
 from raptscallions_ai.stream import ChatStream
 from raptscallions_ai.sync_client import SyncChatClient, SyncOpenRouterClient
 from raptscallions_ai.sync_stream import SyncChatStream, SyncIterator
+from raptscallions_ai.sync_tool_run import SyncToolRun
 from raptscallions_ai.timeouts import Timeouts
 from raptscallions_ai.tokens import TokenCounter, TokenEstimate, estimate_tokens
+from raptscallions_ai.tool_events import (
+    StepFinished,
+    StoppedBy,
+    ToolFinished,
+    ToolRunDone,
+    ToolRunEvent,
+    ToolRunResult,
+    ToolStarted,
+)
+from raptscallions_ai.tools import Tool, tool
 
 if TYPE_CHECKING:
+    from raptscallions_ai.partial_json import StreamingJson, parse_streaming_json
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
+    from raptscallions_ai.tool_execution import Approve
+    from raptscallions_ai.tool_loop import StopCondition, ToolRun
 
 __all__ = [
     "__version__",
@@ -99,6 +116,7 @@ __all__ = [
     "ChatStream",
     "SyncChatStream",
     "SyncIterator",
+    "SyncToolRun",
     "StreamChunk",
     "AnnotationChunk",
     "ContentChunk",
@@ -108,6 +126,24 @@ __all__ = [
     "RestartedChunk",
     "ToolCallChunk",
     "WaitingChunk",
+    # tools
+    "Tool",
+    "tool",
+    "ToolRun",
+    "ToolRunEvent",
+    "ToolStarted",
+    "ToolFinished",
+    "StepFinished",
+    "ToolRunDone",
+    "ToolRunResult",
+    "StoppedBy",
+    "StopCondition",
+    "has_tool_call",
+    "max_cost",
+    "max_tokens_used",
+    "Approve",
+    "StreamingJson",
+    "parse_streaming_json",
     # results
     "Attempt",
     "ChatResult",
@@ -151,18 +187,23 @@ __all__ = [
     "RateLimitError",
     "StreamInterruptedError",
     "TimeoutError",
+    "ToolError",
 ]
 
 # Without a handler of its own, a library's warnings land on the user's terminal.
 logging.getLogger("raptscallions_ai").addHandler(logging.NullHandler())
 
-_SETTINGS = frozenset({"AiSettings", "get_settings", "reset_settings"})
+_LAZY = {
+    "partial_json": ("StreamingJson", "parse_streaming_json"),
+    "settings": ("AiSettings", "get_settings", "reset_settings"),  # pydantic is the slowest of all to import
+    "tool_execution": ("Approve",),
+    "tool_loop": ("StopCondition", "ToolRun"),
+}
+_MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Load the settings on first use, because pydantic is the slowest part of this package to import."""
-    if name not in _SETTINGS:
+    """Load on first use what not everybody needs."""
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from raptscallions_ai import settings
-
-    return getattr(settings, name)
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

@@ -13,7 +13,7 @@ from raptscallions_ai._wire.closing import close_later, close_response
 from raptscallions_ai._wire.fold import Fold
 from raptscallions_ai._wire.foreign import ai_error, lost_connection
 from raptscallions_ai._wire.redact import Redactor
-from raptscallions_ai._wire.sdk import post_chat
+from raptscallions_ai._wire.sdk import post_chat, shed_headers
 from raptscallions_ai._wire.watchdog import Watchdog
 from raptscallions_ai.chunks import DoneChunk, WaitingChunk
 from raptscallions_ai.errors import AiError, TimeoutError
@@ -144,9 +144,7 @@ class GatewayCall:
         self._begun = self._now()
         try:
             while not self._stopped:
-                deadline = self._deadline()
-                # It may have passed while the caller was busy with the last chunk, where no timer could interrupt it.
-                outcome = self._expired() if deadline <= self._now() else await self._guard(step, deadline)
+                outcome = await self._guard(step)
                 if not isinstance(outcome, AiError):
                     if (noted := self._noted(outcome)) or not outcome:
                         return noted
@@ -161,9 +159,10 @@ class GatewayCall:
             raise
         return []
 
-    async def _guard(
-        self, step: Callable[[], Awaitable[list[StreamChunk]]], deadline: float
-    ) -> list[StreamChunk] | AiError:
+    async def _guard(self, step: Callable[[], Awaitable[list[StreamChunk]]]) -> list[StreamChunk] | AiError:
+        deadline = self._deadline()
+        if deadline <= self._now():  # passed while the caller was busy, where no timer could interrupt it
+            return self._expired()
         self._watchdog.begin(deadline)
         try:
             return await step()
@@ -193,8 +192,12 @@ class GatewayCall:
         sdk = await route.connections.get()
         self._response = await post_chat(sdk, request, connect_timeout=route.timeouts.connect)
         self._generation_id = self._response.headers.get("x-generation-id")
-        encoded = self._response.headers.get("content-encoding", "identity") != "identity"
-        self._body = self._response.aiter_bytes() if encoded else self._response.aiter_raw()
+        if self._response.headers.get("content-encoding", "identity") == "identity":
+            if not route.connections.injected:
+                shed_headers(self._response)
+            self._body = self._response.aiter_raw()
+        else:
+            self._body = self._response.aiter_bytes()
         _log.debug("answered with status %s after %.3f s", self._response.status_code, self._now() - self._attempt_at)
 
     async def _receive(self) -> list[StreamChunk]:

@@ -18,7 +18,8 @@
         ├── BadRequestError             400  the gateway says that the request is wrong
         ├── NotSupportedError           501  the gateway does not offer what was asked of it
         ├── ProviderError               5xx  the gateway or the provider behind it failed
-        └── ConnectionError             503  the gateway was not reached             (also a builtin ConnectionError)
+        ├── ConnectionError             503  the gateway was not reached             (also a builtin ConnectionError)
+        └── ToolError                   500  a tool of yours failed; its message is for the model
 
 A failure inside a stream has the class that the same failure has before the stream. Errors are picklable,
 hold no request, and never contain the key or the prompt; what had arrived of the answer is in ``partial``.
@@ -53,6 +54,7 @@ __all__ = [
     "RateLimitError",
     "StreamInterruptedError",
     "TimeoutError",
+    "ToolError",
 ]
 
 
@@ -325,3 +327,12 @@ class ConnectionError(AiError, builtins.ConnectionError):
     status_code = 503
     retryable = True
     default_message = "Failed to connect to AI gateway"
+
+
+class ToolError(AiError):
+    """A tool failed, or what the model sent does not fit it; in `run_tools` the message goes to the model as it is.
+
+    Raise it in a tool for a failure that the model can do something about.
+    """
+
+    default_message = "The tool failed"

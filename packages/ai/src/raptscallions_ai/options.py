@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from raptscallions_ai.timeouts import Timeouts
+from raptscallions_ai.tools import Tool
 
 __all__ = ["CallOptions", "ChatOptions", "OnInterrupt"]
 
@@ -48,8 +49,8 @@ class ChatOptions(TypedDict, total=False):
     """How many alternatives per token, 0 to 20; needs `logprobs`."""
     response_format: Mapping[str, Any] | None
     """For example `{"type": "json_object"}` or `{"type": "json_schema", "json_schema": {...}}`."""
-    tools: Sequence[Mapping[str, Any]] | None
-    """Tools that the model may call, in the OpenAI wire format; to be sent with every turn."""
+    tools: Sequence[Tool[..., Any] | Mapping[str, Any]] | None
+    """Tools that the model may call: functions made to `Tool`s, or the OpenAI wire format; to be sent every turn."""
     tool_choice: str | Mapping[str, Any] | None
     """`none`, `auto`, `required`, or one function."""
     parallel_tool_calls: bool | None

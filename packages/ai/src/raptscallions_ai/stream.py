@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, Self, TypeVar
 
 from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.errors import AiError, StreamInterruptedError
@@ -15,7 +14,9 @@ if TYPE_CHECKING:
     from raptscallions_ai.chunks import StreamChunk
     from raptscallions_ai.result import ChatResult, Usage
 
-__all__ = ["ChatStream", "ChunkSource", "VisibleText"]
+__all__ = ["ChatStream", "ChunkSource", "StreamIterator", "VisibleText"]
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 class ChunkSource(Protocol):
@@ -59,7 +60,7 @@ class ChatStream:
 
     def __init__(self, source: ChunkSource) -> None:
         self._source = source
-        self._ready: deque[StreamChunk] = deque()
+        self._ready: list[StreamChunk] = []  # the next one last
         self._result: ChatResult | None = None
         self._error: AiError | None = None
         self._reading = False
@@ -104,7 +105,7 @@ class ChatStream:
         What iterating raises, this raises.
         """
         try:
-            chunks = [await self.__anext__(), *self._ready]
+            chunks = [await self.__anext__(), *reversed(self._ready)]
         except StopAsyncIteration:
             return []
         self._ready.clear()
@@ -148,18 +149,18 @@ class ChatStream:
     ) -> None:
         await self.aclose()
 
-    def __aiter__(self) -> ChatStreamIterator:
+    def __aiter__(self) -> StreamIterator[StreamChunk]:
         if self._error is not None:
             raise self._error
         if self._reading:
             raise AiError("This stream is already being read by another task")
         if self._ended and self._result is None:
             raise self._left_early()
-        return ChatStreamIterator(self)
+        return StreamIterator(self)
 
     async def __anext__(self) -> StreamChunk:
         if self._ready:
-            return self._ready.popleft()
+            return self._ready.pop()
         if self._reading:
             raise AiError("This stream is already being read by another task")
         if self._ended:
@@ -167,7 +168,7 @@ class ChatStream:
             self._end()
         self._reading = True
         try:
-            self._ready.extend(await self._source.read())
+            self._ready = [*reversed(await self._source.read())]
         except BaseException as error:
             self._ended = True
             if isinstance(error, AiError):
@@ -178,9 +179,9 @@ class ChatStream:
         if not self._ready:
             self._ended = True
             self._end()
-        if type(last := self._ready[-1]) is DoneChunk:
+        if type(last := self._ready[0]) is DoneChunk:
             self._result, self._ended = last.result, True
-        return self._ready.popleft()
+        return self._ready.pop()
 
     def _end(self) -> NoReturn:
         """End an iteration; one that nobody ended on purpose must not look like an answer's end."""
@@ -234,18 +235,29 @@ class VisibleText:
         return None
 
 
-class ChatStreamIterator:
+class _Readable(Protocol[T_co]):
+    """What a `StreamIterator` reads."""
+
+    @property
+    def being_read(self) -> bool: ...
+
+    def __anext__(self) -> Coroutine[object, object, T_co]: ...
+
+    def abandon(self) -> None: ...
+
+
+class StreamIterator(Generic[T_co]):
     """What an `async for` over a `ChatStream` holds: when the loop lets go of it, the stream is closed."""
 
     __slots__ = ("_stream",)
 
-    def __init__(self, stream: ChatStream) -> None:
+    def __init__(self, stream: _Readable[T_co]) -> None:
         self._stream = stream
 
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Coroutine[object, object, StreamChunk]:
+    def __anext__(self) -> Coroutine[object, object, T_co]:
         return self._stream.__anext__()
 
     def __reduce__(self) -> NoReturn:

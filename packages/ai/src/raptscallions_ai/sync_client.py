@@ -6,15 +6,16 @@ hand it the work and wait. Each has the name, the arguments and the errors of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast
 
 from raptscallions_ai.chat_client import BaseChatClient
 from raptscallions_ai.client import OpenRouterClient
-from raptscallions_ai.loop_thread import shared_loop_thread
+from raptscallions_ai.loop_thread import Errands, shared_loop_thread
 from raptscallions_ai.sync_stream import SyncChatStream
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Mapping
     from types import TracebackType
     from typing import Unpack
 
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     from raptscallions_ai.options import CallOptions, OnInterrupt
     from raptscallions_ai.result import ChatResult
     from raptscallions_ai.settings import AiSettings
+    from raptscallions_ai.sync_tool_run import SyncToolRun
     from raptscallions_ai.timeouts import Timeouts
     from raptscallions_ai.tokens import TokenEstimate
+    from raptscallions_ai.tool_execution import Approve
+    from raptscallions_ai.tool_loop import StopCondition
 
 __all__ = ["SyncChatClient", "SyncOpenRouterClient"]
 
@@ -64,6 +68,33 @@ class SyncChatClient(Generic[C]):
         work = self._client.chat(messages, stream=stream, model=model, **options)
         del messages, options  # a traceback with local variables must not show the conversation
         return self._run(work)
+
+    def run_tools(
+        self,
+        messages: Messages,
+        *,
+        model: str | None = None,
+        max_steps: int = 10,
+        stop_when: StopCondition | Sequence[StopCondition] = (),
+        approve: Approve | None = None,
+        tool_timeout: float | None = None,
+        **options: Unpack[CallOptions],
+    ) -> SyncToolRun:
+        """Let the model call tools until it has its answer; see `OpenRouterClient.run_tools`."""
+        from raptscallions_ai.sync_tool_run import SyncToolRun, in_callers_thread
+
+        errands = Errands()
+        conditions = [stop_when] if callable(stop_when) else list(stop_when)
+        run = self._client.run_tools(
+            messages,
+            model=model,
+            max_steps=max_steps,
+            stop_when=[in_callers_thread(condition, errands) for condition in conditions],
+            approve=in_callers_thread(approve, errands),
+            tool_timeout=tool_timeout,
+            **options,
+        )
+        return SyncToolRun(run, shared_loop_thread(), errands)
 
     def close(self) -> None:
         """End all calls and close all connections; the client cannot be used afterwards. Safe to call again."""

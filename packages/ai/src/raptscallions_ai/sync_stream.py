@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.loop_thread import LoopThread
+    from raptscallions_ai.loop_thread import Errands, LoopThread
     from raptscallions_ai.result import ChatResult, Usage
-    from raptscallions_ai.stream import ChatStream, ChatStreamIterator
+    from raptscallions_ai.stream import ChatStream, StreamIterator
 
 __all__ = ["SyncChatStream", "SyncIterator"]
 
@@ -83,8 +83,12 @@ class SyncChatStream:
 
     def __next__(self) -> StreamChunk:
         if not self._ready:
-            # All at once: what a chunk costs is not to be ruled by what it costs to change threads.
-            self._ready.extend(self._thread.run(self._stream.read()))
+            try:
+                # All at once: what a chunk costs is not to be ruled by what it costs to change threads.
+                self._ready.extend(self._thread.run(self._stream.read()))
+            except KeyboardInterrupt:  # which may have come before the work began, and could be cancelled
+                self._stream.abandon()
+                raise
             if not self._ready:
                 raise StopIteration
         return self._ready.popleft()
@@ -107,7 +111,7 @@ class SyncChatStreamIterator:
 
     __slots__ = ("_iterator", "_stream")
 
-    def __init__(self, stream: SyncChatStream, iterator: ChatStreamIterator) -> None:
+    def __init__(self, stream: SyncChatStream, iterator: StreamIterator[StreamChunk]) -> None:
         self._stream = stream
         self._iterator = iterator  # which closes the stream when it is collected
 
@@ -124,18 +128,20 @@ class SyncIterator(Generic[T]):
     Args:
         iterator: The asynchronous iterator.
         thread: The thread that it runs in.
+        errands: What the caller does for it while it waits.
     """
 
-    def __init__(self, iterator: AsyncIterator[T], thread: LoopThread) -> None:
+    def __init__(self, iterator: AsyncIterator[T], thread: LoopThread, errands: Errands | None = None) -> None:
         self._iterator = iterator
         self._thread = thread
+        self._errands = errands
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> T:
         try:
-            return self._thread.run(_next(self._iterator))
+            return self._thread.run(_next(self._iterator), self._errands)
         except StopAsyncIteration:
             raise StopIteration from None
 

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from raptscallions_ai import (
     AuthenticationError,
+    ChatMessage,
     ContentPolicyError,
     InsufficientCreditsError,
     NotSupportedError,
@@ -18,6 +19,7 @@ from raptscallions_ai import (
     ProviderError,
     RateLimitError,
     StreamInterruptedError,
+    tool,
 )
 
 pytestmark = pytest.mark.timeout(300)  # the first run of all installs aimock
@@ -65,6 +67,21 @@ async def test_parallel_tool_calls(client: OpenRouterClient) -> None:
     assert result.finish_reason == "tool_calls"
     assert [call.arguments for call in result.tool_calls] == [{"city": "Paris"}, {"city": "Rome"}]
     assert len({call.id for call in result.tool_calls}) == 2
+
+
+@pytest.mark.requirement("E04-T005.AC3")
+async def test_a_run_with_tools(client: OpenRouterClient) -> None:
+    @tool
+    async def forecast(city: str) -> str:
+        """Tell tomorrow's weather."""
+        return {"Paris": "rain", "Rome": "sun"}[city]
+
+    run = client.run_tools("forecast", tools=[forecast])
+    result = await run.result()
+    assert (result.content, result.stopped_by, len(result.steps)) == ("Rain in Paris, sun in Rome.", None, 2)
+    told = [message.content for message in run.messages if isinstance(message, ChatMessage) and message.role == "tool"]
+    assert told == ["rain", "sun"]
+    assert (result.usage.total_tokens, result.usage.cost) == (30, Decimal("0.0003"))
 
 
 async def test_the_plain_openai_dialect(aimock: Aimock) -> None:

@@ -31,7 +31,9 @@ from raptscallions_ai import (
     SyncChatStream,
     SyncIterator,
     SyncOpenRouterClient,
+    SyncToolRun,
     TimeoutError,
+    ToolRun,
 )
 from raptscallions_ai.loop_thread import LoopThread, shared_loop_thread
 from raptscallions_ai.testing import Cut, FakeGateway, Gate, Hang, ScriptedClient, chunk, sse
@@ -65,7 +67,12 @@ def parameters_of(method: object) -> list[inspect.Parameter]:
 
 @pytest.mark.parametrize(
     ("asynchronous", "synchronous"),
-    [(OpenRouterClient, SyncOpenRouterClient), (BaseChatClient, SyncChatClient), (ChatStream, SyncChatStream)],
+    [
+        (OpenRouterClient, SyncOpenRouterClient),
+        (BaseChatClient, SyncChatClient),
+        (ChatStream, SyncChatStream),
+        (ToolRun, SyncToolRun),
+    ],
 )
 def test_both_have_the_same_methods_and_parameters(asynchronous: type[object], synchronous: type[object]) -> None:
     expected, there = methods_of(asynchronous), methods_of(synchronous)

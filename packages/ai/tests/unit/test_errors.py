@@ -26,6 +26,7 @@ from raptscallions_ai.errors import (
     RateLimitError,
     StreamInterruptedError,
     TimeoutError,
+    ToolError,
 )
 from raptscallions_ai.result import Attempt, ChatResult, ToolCall, Usage
 
@@ -66,6 +67,7 @@ FULL: list[AppError] = [
     RateLimitError(**COMMON),
     StreamInterruptedError("cut", **COMMON),
     TimeoutError(5_000, phase="idle", **COMMON),
+    ToolError("went wrong", **COMMON),
 ]
 # What a call without arguments beyond the necessary ones is: message, status, whether a retry may help, details.
 PLAIN: list[tuple[AppError, str, int, bool, dict[str, Any] | None]] = [
@@ -90,6 +92,7 @@ PLAIN: list[tuple[AppError, str, int, bool, dict[str, Any] | None]] = [
     (TimeoutError(30_000), "AI request timed out after 30000ms", 504, True, {"timeout_ms": 30_000, "phase": "total"}),
     (TimeoutError(5, phase="idle"), "AI request timed out after 5ms", 504, True, {"timeout_ms": 5, "phase": "idle"}),
     (TimeoutError(phase="gateway"), "AI request timed out", 504, True, {"phase": "gateway"}),
+    (ToolError(), "The tool failed", 500, False, None),
     (TimeoutError(5, message=None), "AI request timed out after 5ms", 504, True, {"timeout_ms": 5, "phase": "total"}),
 ]
 

@@ -63,14 +63,16 @@ def test_dicts_are_passed_on_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "messages", [None, 5, b"hi", bytearray(b"hi"), {"role": "user"}, {user("a")}, object()], ids=repr
+    "messages",
+    [None, 5, b"hi", bytearray(b"hi"), {"role": "user"}, {user("a")}, object()],
+    ids=lambda value: type(value).__name__,
 )
 def test_another_type_than_messages(messages: Any) -> None:
     with pytest.raises(TypeError, match="messages must be a str or a sequence of messages, not "):
         to_wire(messages)
 
 
-@pytest.mark.parametrize("message", [None, 5, "hi", b"hi", ["role"], object()], ids=repr)
+@pytest.mark.parametrize("message", [None, 5, "hi", b"hi", ["role"], object()], ids=lambda value: type(value).__name__)
 def test_another_type_than_a_message_is_named_with_its_place(message: Any) -> None:
     with pytest.raises(TypeError, match=r"messages\[1\] must be a ChatMessage or a dict, not "):
         to_wire([user("a"), message])

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from raptscallions_ai.chunks import (
 )
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.result import ChatResult
+
+pytestmark = pytest.mark.requirement("E04-T003.AC9")
 
 Outcome = tuple[list[StreamChunk], ChatResult | None, AiError | None]
 Drive = Callable[..., Outcome]

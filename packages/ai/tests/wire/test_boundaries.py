@@ -15,7 +15,7 @@ from raptscallions_ai._wire.fold import Fold
 from raptscallions_ai._wire.redact import Redactor, printable_line
 from raptscallions_ai._wire.retry_after import parse_retry_after
 from raptscallions_ai._wire.sse import Event, EventTooLargeError, SSEDecoder
-from raptscallions_ai.chunks import ContentChunk, StreamChunk, ToolCallChunk
+from raptscallions_ai.chunks import ContentChunk, ImageChunk, StreamChunk, ToolCallChunk
 from raptscallions_ai.errors import (
     AiError,
     AuthenticationError,
@@ -55,6 +55,26 @@ def test_line_ends_in_reads_of_their_own() -> None:
         [],
         [b"b"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("reads", "events"),
+    [
+        pytest.param([b"data: ab\n\n"], [b"ab"], id="one event"),
+        pytest.param([b"data: a\n\ndata: b\n\n"], [b"a", b"b"], id="two events"),
+        pytest.param([b"data: a\ndata: b\n\n"], [b"a\nb"], id="two lines"),
+        pytest.param([b"data: a\rdata: b\n\n"], [b"a\nb"], id="two lines, one of them ends with cr"),
+        pytest.param([b"data: a\nx: b\n", b"\n"], [b"a"], id="no blank line"),
+        pytest.param([b"data: a\n", b"data: b\n\n"], [b"a\nb"], id="behind data"),
+        pytest.param([b"x: ", b"data: b\n\n"], [], id="behind half a line"),
+        pytest.param([b"event: e\n", b"data: b\n\n"], [Event("e", b"b")], id="behind a name"),
+        pytest.param([b"\xef\xbb\xbfdata: b\n\n"], [], id="behind a byte order mark"),
+    ],
+)
+def test_reads_of_one_whole_event_and_what_only_looks_like_it(reads: list[bytes], events: list[bytes | Event]) -> None:
+    decoder = SSEDecoder(100)
+    assert decoder.feed(b"data: 0\n\n") == [b"0"]
+    assert [event for read in reads for event in decoder.feed(read)] == events
 
 
 @pytest.mark.parametrize(
@@ -134,10 +154,59 @@ HELLO = b'data: {"choices":[{"delta":{"content":"Hello"}}]}\n\n'
 
 
 @pytest.mark.parametrize(
-    "start", [b"data:\n\n", b"data:  \n\n", b"event: ping\ndata: 12:00\n\n"], ids=["empty", "blank", "ping"]
+    "start",
+    [b"data:\n\n", b"data:  \n\n", b"event: ping\ndata: 12:00\n\n", b"X: 1\n\n"],
+    ids=["empty", "blank", "ping", "unknown"],
 )
 def test_events_that_say_nothing_do_not_hide_those_behind_them(drive: Drive, start: bytes) -> None:
     assert drive(start + HELLO)[0] == [ContentChunk("Hello")]
+
+
+@pytest.mark.parametrize(
+    "part", [{"id": "gen-1"}, {"choices": []}, {"usage": {"prompt_tokens": 1}}], ids=["id", "choices", "usage"]
+)
+def test_a_message_beside_a_part_of_a_chunk_is_no_error(drive: Drive, part: dict[str, Any]) -> None:
+    event = {**part, "message": "fine", "detail": "fine"}
+    assert drive(b"data: " + json.dumps(event).encode() + b"\n\n" + HELLO)[0] == [ContentChunk("Hello")]
+
+
+def choice(**fields: Any) -> bytes:
+    return b"data: " + json.dumps({"choices": [fields]}).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize(("first", "other"), [(None, 1), (0, 1), (1, 0), (1, None)])
+def test_the_first_choice_is_the_answer(drive: Drive, first: int | None, other: int | None) -> None:
+    body = choice(index=first, delta={"content": "Hello"}) + choice(index=other, delta={"content": "Bonjour"})
+    chunks, result, _ = drive(body * 2 + choice(index=first, finish_reason="stop"), require_usage=False)
+    assert chunks == [ContentChunk("Hello")] * 2
+    assert result is not None and (result.content, result.finish_reason) == ("HelloHello", "stop")
+
+
+def test_choices_without_an_index_are_choices(drive: Drive) -> None:
+    failure = drive(HELLO + b"data: [DONE]\n\n")[2]
+    assert str(failure) == "Invalid AI API response: the stream ended without a finish reason"
+
+
+def test_text_behind_a_chunk_that_says_nothing_is_an_answer_begun(drive: Drive) -> None:
+    failure = drive(choice(index=0, delta={}) + choice(index=0, delta={"content": "Hello"}))[2]
+    assert failure is not None and failure.partial is not None
+    assert failure.partial.content == "Hello"
+
+
+def test_an_error_beside_text_is_told_behind_it(drive: Drive) -> None:
+    text = {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
+    event = {**text, "error": {"code": 429, "message": "slow down"}}
+    chunks, _, failure = drive(
+        choice(index=0, delta={"content": "Hello"}) + b"data: " + json.dumps(event).encode() + b"\n\n"
+    )
+    assert chunks == [ContentChunk("Hello")] * 2
+    assert type(failure) is RateLimitError
+
+
+@pytest.mark.parametrize("parts", [["a", "b"], [{"text": "a"}, {"text": "b"}], [{"text": "a"}, "b"]], ids=str)
+def test_text_in_parts(drive: Drive, parts: list[Any]) -> None:
+    hello = choice(index=0, delta={"content": "Hello"})
+    assert drive(hello + choice(index=0, delta={"content": parts}))[0] == [*map(ContentChunk, ("Hello", "a", "b"))]
 
 
 def test_an_event_that_was_cut_is_told(drive: Drive) -> None:
@@ -153,6 +222,7 @@ def test_a_whole_body_needs_neither_a_finish_reason_nor_usage_to_be_complete(dri
     _, result, failure = drive(body, require_usage=False)
     assert failure is None
     assert result is not None and (result.content, result.finish_reason) == ("Hello", None)
+    assert result.native_finish_reason is None
     assert drive(b"data: " + body + b"\n\ndata: [DONE]\n\n", require_usage=False)[1] is None
 
 
@@ -242,6 +312,22 @@ def test_whole_blocks_stay_apart() -> None:
 def test_blocks_are_told_apart_by_an_index_of_any_type() -> None:
     deltas = [[{"type": "t", "index": [n], "text": "x"}] for n in (0, 1, 0)]
     assert blocks(*deltas) == [{"type": "t", "index": [0], "text": "xx"}, {"type": "t", "index": [1], "text": "x"}]
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "-1e999", "1e99999999999999999999"])
+def test_numbers_that_json_has_not_are_null(drive: Drive, number: str) -> None:
+    message = f'{{"content":"x","images":[{{"y":{number}}}]}}'
+    body = f'{{"choices":[{{"message":{message}}}],"usage":{{"prompt_tokens":1,"z":[{number}]}}}}'
+    result = drive(body.encode())[1]
+    assert result is not None
+    assert result.images == ({"y": None},)
+    assert result.usage.raw == {"prompt_tokens": 1, "z": [None]}
+
+
+def test_many_brackets_beside_what_is_no_json_are_not_deep_ones(drive: Drive) -> None:
+    images = ",".join(["{}"] * 300)
+    event = f'data: {{"x":NaN,"choices":[{{"delta":{{"content":"x","images":[{images}]}}}}]}}\n\n'
+    assert drive(event.encode())[0] == [ContentChunk("x"), *[ImageChunk({})] * 300]
 
 
 CONTEXT, POLICY, CREDITS = "the prompt is too long", "flagged by moderation", "insufficient credits"

@@ -72,6 +72,7 @@ ERRORS = [
     pytest.param(choice(finish_reason="stop", native_finish_reason="error"), StreamInterruptedError, id="native error"),
     pytest.param(named({"error": LIMIT}), RateLimitError, id="named, enveloped"),
     pytest.param(named({"message": "slow down", "code": 429}), RateLimitError, id="named, bare"),
+    pytest.param(named({**HEAD, "message": "slow down", "code": 429}), RateLimitError, id="named, bare, with an id"),
     pytest.param(named({"message": "slow down", "type": "rate_limit_error"}), RateLimitError, id="named, with type"),
     pytest.param(named({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}), ProviderError,
                  id="named, Anthropic"),

@@ -113,7 +113,9 @@ def test_roles_types_and_ids_are_no_secrets(word: str) -> None:
     assert Redactor([], [message])(f"unknown {word}") == f"unknown {word}"
 
 
-@pytest.mark.parametrize("odd", [5, None, True, b"x", object(), {1, 2}, {5: PROMPT}], ids=str)
+@pytest.mark.parametrize(
+    "odd", [5, None, True, b"x", object(), {1, 2}, {5: PROMPT}], ids=lambda value: type(value).__name__
+)
 def test_odd_conversations_are_survived(odd: object) -> None:
     assert Redactor([KEY], [odd, {"content": odd}])("nothing here to hide") == "nothing here to hide"
 

@@ -165,7 +165,11 @@ def test_values_that_are_no_json_are_the_callers_mistake(value: object) -> None:
         build(metadata=value)
 
 
-@pytest.mark.parametrize("messages", [b"hi", 5, None, {"role": "user"}, object(), {"hi"}, iter(["hi"])], ids=repr)
+@pytest.mark.parametrize(
+    "messages",
+    [b"hi", 5, None, {"role": "user"}, object(), {"hi"}, iter(["hi"])],
+    ids=lambda value: type(value).__name__,
+)
 def test_messages_of_another_type_are_refused(messages: Any) -> None:
     with pytest.raises(TypeError, match="messages must be a str or a sequence of messages"):
         build(messages)

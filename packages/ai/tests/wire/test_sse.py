@@ -37,6 +37,7 @@ CASES = [
     case("byte order mark before a blank line", b"\xef\xbb\xbf\ndata: a\n\n", b"a"),
     case("only the first byte order mark", b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\ndata: b\n\n", b"b"),
     case("byte order mark later on", b"data: a\n\n\xef\xbb\xbfdata: b\n\n", b"a"),
+    case("byte order mark behind a blank line", b"\n\xef\xbb\xbfdata: a\n\ndata: b\n\n", b"b"),
     case("half a byte order mark", b"\xef\xbbdata: a\n\ndata: b\n\n", b"b"),
     case("comment", ": hello\ndata: a\n\n", b"a"),
     case("bare comment", ":\n:\n\ndata: a\n\n", b"a"),

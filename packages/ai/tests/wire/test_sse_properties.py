@@ -2,10 +2,13 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from raptscallions_ai._wire.sse import Event, EventTooLargeError, SSEDecoder
+
+pytestmark = pytest.mark.requirement("E04-T003.AC9")
 
 LIMIT = 1 << 20
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from decimal import Decimal
 from typing import Any
@@ -116,6 +117,24 @@ def test_what_reports_nothing(nothing: object) -> None:
 def test_what_says_nothing_takes_nothing_back(later: object) -> None:
     usage = metered(OPENROUTER, later).result()
     assert (usage.prompt_tokens, usage.cost, usage.upstream_cost) == (8174, Decimal("0.0133176"), Decimal("0.0032696"))
+
+
+@pytest.mark.parametrize(
+    ("report", "usage"),
+    [
+        ({"prompt_tokens": 5}, Usage(prompt_tokens=5, total_tokens=5)),
+        ({"completion_tokens": 5}, Usage(completion_tokens=5, total_tokens=5)),
+        ({"total_tokens": 5}, Usage(total_tokens=5)),
+        ({"cost": 5}, Usage(cost=Decimal(5), cost_source="reported")),
+    ],
+    ids=str,
+)
+def test_one_figure_is_a_report_and_the_others_are_zero(report: dict[str, int], usage: Usage) -> None:
+    details: dict[str, object] = {"prompt_tokens_details": {}, "completion_tokens_details": {}, "cost_details": {}}
+    for told in (report, report | details):
+        meter = metered(told)
+        assert meter.seen
+        assert meter.result() == dataclasses.replace(usage, raw=told)
 
 
 def test_a_report_of_zero_tokens_is_a_report() -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from raptscallions_ai._wire.chunk import WireToolCall
+    from raptscallions_ai.chunks import StreamChunk
 
 __all__ = ["ReasoningBlocks", "ToolCalls"]
 
@@ -36,17 +37,17 @@ class ToolCalls:
 
     def __init__(self) -> None:
         self._calls: list[_OpenCall] = []
-        self._by_index: dict[int, _OpenCall] = {}
+        self._by_index: dict[int | None, _OpenCall] = {}
         self._by_id: dict[str, _OpenCall] = {}
 
-    def feed(self, deltas: Sequence[WireToolCall], *, whole: bool) -> list[ToolCallChunk]:
+    def feed(self, deltas: Sequence[WireToolCall], *, whole: bool) -> list[StreamChunk]:
         """Take in the deltas of one chunk and return what each adds.
 
         Args:
             deltas: The deltas; in a body that was not streamed, whole calls.
             whole: Whether each is a call of its own, as in a body that was not streamed.
         """
-        chunks: list[ToolCallChunk] = []
+        chunks: list[StreamChunk] = []
         for delta in deltas:
             function = delta.function
             call = self._open() if whole else self._find(delta)
@@ -63,6 +64,17 @@ class ToolCalls:
             if new_id or new_name or arguments:
                 chunks.append(ToolCallChunk(call.position, new_id, new_name, arguments))
         return chunks
+
+    def feed_piece(self, deltas: Sequence[WireToolCall]) -> ToolCallChunk | None:
+        """Take in one delta that adds arguments to a known call and nothing else; return None if it is another one."""
+        delta, function = deltas[0], deltas[0].function
+        if len(deltas) > 1 or delta.id is not None or function is None or function.name is not None:
+            return None
+        arguments, call = function.arguments, self._by_index.get(delta.index)
+        if call is None or not arguments or type(arguments) is not str:
+            return None
+        call.arguments.append(arguments)
+        return ToolCallChunk(call.position, None, None, arguments)
 
     def result(self) -> tuple[ToolCall, ...]:
         """Return the calls so far, in order of appearance."""

@@ -113,12 +113,13 @@ class AnswerDecoder:
         fold = self._fold
         for event in events:
             name, data = (event.name, event.data) if isinstance(event, Event) else ("", event)
-            if not data or data.isspace():
-                continue
-            if data[:1] != b"{" and data.strip() == _DONE:
-                fold.mark_done()
-                self.done = True
-                break
+            if data[:1] != b"{":
+                if not data or data.isspace():
+                    continue
+                if data.strip() == _DONE:
+                    fold.mark_done()
+                    self.done = True
+                    break
             try:
                 chunk = decode_chunk(data)
             except MalformedJSONError as error:
@@ -126,8 +127,9 @@ class AnswerDecoder:
                     continue  # an event of the gateway's own, such as a heartbeat with a time in it
                 self.failure = self._malformed(name, data, str(error), at_end=at_end)
                 break
-            chunks += fold.feed(chunk)
-            if fold.failure is None and (name == "error" or chunk.says_nothing):
+            if pieces := fold.feed(chunk):
+                chunks += pieces
+            if fold.failure is None and (name == "error" or (not pieces and chunk.says_nothing)):
                 self._take_bare_error(name, data)
             if fold.failure is not None:
                 break

@@ -6,7 +6,7 @@ No I/O, no clock, no SDK: the same events give the same chunks however their byt
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._wire.blocks import ReasoningBlocks, ToolCalls
 from raptscallions_ai._wire.chunk import NO_USAGE, WireChoice, WireDelta
@@ -111,10 +111,17 @@ class Fold:
         if chunk.usage is not NO_USAGE:
             self._usage.feed(chunk.usage)
         choices = chunk.choices
-        if choices and (delta := choices[0].delta) and (text := delta.content) and self._is_only(text, chunk):
-            self._content.append(text)
-            self.started = True
-            return [ContentChunk(text)]
+        # The first chunk settles which choice is taken, so it goes the long way.
+        if choices and (delta := choices[0].delta) and chunk.error is None and self._choice is not None:
+            # Nearly all chunks bring text and nothing else, or a piece of a tool call; their way is much shorter. They
+            # are compared as a whole: one step instead of one a field, and no later field can be forgotten.
+            text = delta.content
+            if type(text) is str and text and choices == [WireChoice(self._choice, WireDelta(text))]:
+                self._content.append(text)
+                self.started = True
+                return [ContentChunk(text)]
+            if delta.tool_calls and (piece := self._feed_piece(choices, delta)):
+                return [piece]
         out: list[StreamChunk] = []
         error = chunk.error
         for choice in chunk.choices or ():
@@ -193,12 +200,12 @@ class Fold:
             logprobs=tuple(self._logprobs),
         )
 
-    def _is_only(self, text: str | list[Any], chunk: WireChunk) -> TypeGuard[str]:
-        """Whether a chunk brings this text and nothing else, as nearly all do; their way is much shorter."""
-        if type(text) is not str or chunk.error is not None or self._upstream_failed:
-            return False
-        # Compared as a whole: one step instead of one a field, and no field that is added later can be forgotten.
-        return chunk.choices == [WireChoice(index=self._choice, delta=WireDelta(content=text))]
+    def _feed_piece(self, choices: list[WireChoice], delta: WireDelta) -> StreamChunk | None:
+        """Take in a piece of a tool call's arguments, if that is all there is."""
+        calls = delta.tool_calls or []
+        if not delta.content and choices == [WireChoice(self._choice, WireDelta(delta.content, tool_calls=calls))]:
+            return self._tool_calls.feed_piece(calls)
+        return None
 
     def _feed_choice(self, choice: WireChoice, out: list[StreamChunk]) -> object:
         """Take in one choice and return the error object that it carries, if any."""

@@ -11,6 +11,7 @@ import msgspec
 
 from raptscallions_ai.messages import to_wire
 from raptscallions_ai.options import CallOptions, ChatOptions
+from raptscallions_ai.tools import tools_to_wire
 
 if TYPE_CHECKING:
     from raptscallions_ai.messages import Messages
@@ -104,7 +105,7 @@ def build_request(messages: Messages, *, model: str, stream: bool, options: Call
         body["stream_options"] = {"include_usage": True}
     for name in _IN_BODY:
         if (value := options.get(name)) is not None:
-            body[name] = value
+            body[name] = tools_to_wire(value) if name == "tools" else value
     body |= options.get("extra_body") or {}
     if not isinstance(body["messages"], list):
         raise TypeError("extra_body: messages must be a list")
