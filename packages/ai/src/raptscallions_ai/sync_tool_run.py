@@ -91,8 +91,9 @@ class SyncToolRun:
 
 def in_callers_thread(hook: F, errands: Errands) -> F:
     """Return a hook that runs in the thread that waits for the run; one that is async, or no function, as it is."""
-    if callable(hook) and not inspect.iscoroutinefunction(hook):
-        return cast("F", errands.of(hook))
+    given: object = hook
+    if callable(given) and not inspect.iscoroutinefunction(given):
+        return cast("F", errands.of(given))
     return hook
 
 
