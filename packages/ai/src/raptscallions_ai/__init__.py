@@ -33,6 +33,7 @@ from raptscallions_ai.chunks import (
     WaitingChunk,
 )
 from raptscallions_ai.client import OpenRouterClient
+from raptscallions_ai.collector import StreamCollector
 from raptscallions_ai.embeddings import EmbeddingResult, EmbedOptions
 from raptscallions_ai.endpoints import ModelEndpoint, Percentiles, ProviderInfo
 from raptscallions_ai.environment_client import openrouter_client
@@ -46,25 +47,38 @@ from raptscallions_ai.errors import (
     ContentPolicyError,
     ContextLengthError,
     InsufficientCreditsError,
+    InvalidOutputError,
     InvalidResponseError,
     ModelNotAvailableError,
     NotSupportedError,
     PermissionDeniedError,
     ProviderError,
     RateLimitError,
+    RefusalError,
     StreamInterruptedError,
     TimeoutError,
     ToolError,
+    TruncatedOutputError,
 )
 from raptscallions_ai.generation import GenerationInfo
 from raptscallions_ai.messages import ChatMessage, ContentPart, Messages, Role, assistant, system, tool_result, user
 from raptscallions_ai.models import ModelFilter, ModelInfo, ReasoningSupport, filter_models
 from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
 from raptscallions_ai.pricing import Pricing, PricingOverride
-from raptscallions_ai.result import Attempt, ChatResult, CostSource, FinishReason, ToolCall, Usage
+from raptscallions_ai.result import (
+    Attempt,
+    ChatResult,
+    CostSource,
+    FinishReason,
+    OutputIssue,
+    ParsedResult,
+    ToolCall,
+    Usage,
+)
 from raptscallions_ai.stop_conditions import has_tool_call, max_cost, max_tokens_used
-from raptscallions_ai.stream import ChatStream
+from raptscallions_ai.stream import ChatStream, EventStream
 from raptscallions_ai.sync_client import SyncChatClient, SyncOpenRouterClient
+from raptscallions_ai.sync_parsed_stream import SyncParsedStream
 from raptscallions_ai.sync_stream import SyncChatStream, SyncIterator
 from raptscallions_ai.sync_tool_run import SyncToolRun
 from raptscallions_ai.timeouts import Timeouts
@@ -81,6 +95,26 @@ from raptscallions_ai.tool_events import (
 from raptscallions_ai.tools import Tool, tool
 
 if TYPE_CHECKING:
+    from raptscallions_ai.events import (
+        AnnotationEvent,
+        DoneEvent,
+        ErrorEvent,
+        ImageEvent,
+        RestartedEvent,
+        StartEvent,
+        StreamEvent,
+        TextDeltaEvent,
+        TextEndEvent,
+        TextStartEvent,
+        ThinkingDeltaEvent,
+        ThinkingEndEvent,
+        ThinkingStartEvent,
+        ToolCallDeltaEvent,
+        ToolCallEndEvent,
+        ToolCallStartEvent,
+        WaitingEvent,
+    )
+    from raptscallions_ai.parsed_stream import ParsedStream
     from raptscallions_ai.partial_json import StreamingJson, parse_streaming_json
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
     from raptscallions_ai.tool_execution import Approve
@@ -116,6 +150,7 @@ __all__ = [
     "ChatStream",
     "SyncChatStream",
     "SyncIterator",
+    "SyncParsedStream",
     "SyncToolRun",
     "StreamChunk",
     "AnnotationChunk",
@@ -126,6 +161,26 @@ __all__ = [
     "RestartedChunk",
     "ToolCallChunk",
     "WaitingChunk",
+    "StreamCollector",
+    # events
+    "EventStream",
+    "StreamEvent",
+    "AnnotationEvent",
+    "DoneEvent",
+    "ErrorEvent",
+    "ImageEvent",
+    "RestartedEvent",
+    "StartEvent",
+    "TextDeltaEvent",
+    "TextEndEvent",
+    "TextStartEvent",
+    "ThinkingDeltaEvent",
+    "ThinkingEndEvent",
+    "ThinkingStartEvent",
+    "ToolCallDeltaEvent",
+    "ToolCallEndEvent",
+    "ToolCallStartEvent",
+    "WaitingEvent",
     # tools
     "Tool",
     "tool",
@@ -150,6 +205,9 @@ __all__ = [
     "CostSource",
     "FinishReason",
     "GenerationInfo",
+    "OutputIssue",
+    "ParsedResult",
+    "ParsedStream",
     "ToolCall",
     "Usage",
     # models, account, embeddings, tokens
@@ -179,23 +237,47 @@ __all__ = [
     "ContentPolicyError",
     "ContextLengthError",
     "InsufficientCreditsError",
+    "InvalidOutputError",
     "InvalidResponseError",
     "ModelNotAvailableError",
     "NotSupportedError",
     "PermissionDeniedError",
     "ProviderError",
     "RateLimitError",
+    "RefusalError",
     "StreamInterruptedError",
     "TimeoutError",
     "ToolError",
+    "TruncatedOutputError",
 ]
 
 # Without a handler of its own, a library's warnings land on the user's terminal.
 logging.getLogger("raptscallions_ai").addHandler(logging.NullHandler())
 
+# Loaded on first use, because pydantic is the slowest part of this package to import, and few programs need events.
 _LAZY = {
+    "events": (
+        "AnnotationEvent",
+        "DoneEvent",
+        "ErrorEvent",
+        "ImageEvent",
+        "RestartedEvent",
+        "StartEvent",
+        "StreamEvent",
+        "TextDeltaEvent",
+        "TextEndEvent",
+        "TextStartEvent",
+        "ThinkingDeltaEvent",
+        "ThinkingEndEvent",
+        "ThinkingStartEvent",
+        "ToolCallDeltaEvent",
+        "ToolCallEndEvent",
+        "ToolCallStartEvent",
+        "WaitingEvent",
+    ),
+    "parsed_stream": ("ParsedStream",),
     "partial_json": ("StreamingJson", "parse_streaming_json"),
-    "settings": ("AiSettings", "get_settings", "reset_settings"),  # pydantic is the slowest of all to import
+    "settings": ("AiSettings", "get_settings", "reset_settings"),
     "tool_execution": ("Approve",),
     "tool_loop": ("StopCondition", "ToolRun"),
 }

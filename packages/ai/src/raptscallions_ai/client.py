@@ -6,6 +6,7 @@ import asyncio
 import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NoReturn, cast
+from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from raptscallions_ai._version import __version__
@@ -99,6 +100,13 @@ class OpenRouterClient(BaseChatClient, Discovery):
         self._breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
         self._catalogue = Catalogue()
         self._connections = _connections(self._settings, openai_client)
+
+    @property
+    def has_provider_routing(self) -> bool:
+        """Whether all gateways that a call may reach, fallbacks included, are OpenRouter."""
+        clients = (self, *self._fallback_clients)
+        hosts = [urlsplit(client._settings.gateway_url).hostname or "" for client in clients]
+        return all(host == "openrouter.ai" or host.endswith(".openrouter.ai") for host in hosts)
 
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]

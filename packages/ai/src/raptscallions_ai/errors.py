@@ -8,12 +8,15 @@
         ├── RateLimitError              429  the gateway or every provider is limiting
         ├── TimeoutError                504  a deadline passed, ours or the gateway's (also a builtin TimeoutError)
         ├── InvalidResponseError        502  not an answer: HTML, no choices, no usage, broken event
-        │   └── StreamInterruptedError  502  the stream ended before the answer was complete
+        │   ├── StreamInterruptedError  502  the stream ended before the answer was complete
+        │   └── InvalidOutputError      502  the answer does not fit the response model
+        │       └── TruncatedOutputError  502  it ended at its token limit, in the middle of the JSON
         ├── AuthenticationError         401  the key is missing, wrong or revoked
         ├── PermissionDeniedError       403  guardrail, region or policy
         ├── ModelNotAvailableError      400  unknown model, or nobody serves it now
         ├── ContextLengthError          400  the conversation does not fit the model
         ├── ContentPolicyError          400  moderation or a provider's policy rejected the content
+        │   └── RefusalError            400  the model itself declined to answer
         ├── InsufficientCreditsError    402  the account or key has no credit left
         ├── BadRequestError             400  the gateway says that the request is wrong
         ├── NotSupportedError           501  the gateway does not offer what was asked of it
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Unpack
 
-    from raptscallions_ai.result import Attempt, ChatResult
+    from raptscallions_ai.result import Attempt, ChatResult, OutputIssue
 
 __all__ = [
     "AiError",
@@ -46,15 +49,18 @@ __all__ = [
     "ContentPolicyError",
     "ContextLengthError",
     "InsufficientCreditsError",
+    "InvalidOutputError",
     "InvalidResponseError",
     "ModelNotAvailableError",
     "NotSupportedError",
     "PermissionDeniedError",
     "ProviderError",
     "RateLimitError",
+    "RefusalError",
     "StreamInterruptedError",
     "TimeoutError",
     "ToolError",
+    "TruncatedOutputError",
 ]
 
 
@@ -221,6 +227,22 @@ class StreamInterruptedError(InvalidResponseError):
     """The stream ended before the answer was complete; `partial` holds what had arrived."""
 
 
+class InvalidOutputError(InvalidResponseError):
+    """The answer is complete, but it does not fit the response model; `partial` holds it as it was received.
+
+    Attributes:
+        errors: What is wrong with it.
+    """
+
+    def __init__(self, why: str, *, errors: Sequence[OutputIssue] = (), **fields: Unpack[ErrorFields]) -> None:
+        self.errors: tuple[OutputIssue, ...] = tuple(errors)
+        super().__init__(why, **fields)
+
+
+class TruncatedOutputError(InvalidOutputError):
+    """The answer ended at its token limit in the middle of the JSON; ask with a larger `max_tokens`."""
+
+
 class AuthenticationError(AiError):
     """The gateway does not accept the key."""
 
@@ -290,6 +312,12 @@ class ContentPolicyError(AiError):
         self.reasons: tuple[str, ...] = tuple(reasons)
         fields["details"] = {"reasons": list(reasons) or None, **(fields.get("details") or {})}
         super().__init__(**fields)
+
+
+class RefusalError(ContentPolicyError):
+    """The model declined to give the answer that was asked for; its words are in `partial.refusal`."""
+
+    default_message = "The model refused to answer"
 
 
 class InsufficientCreditsError(AiError):

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from raptscallions_ai.messages import Messages
     from raptscallions_ai.models import ModelFilter, ModelInfo
     from raptscallions_ai.options import CallOptions, OnInterrupt
-    from raptscallions_ai.result import ChatResult
+    from raptscallions_ai.result import ChatResult, ParsedResult
     from raptscallions_ai.settings import AiSettings
+    from raptscallions_ai.sync_parsed_stream import SyncParsedStream
     from raptscallions_ai.sync_tool_run import SyncToolRun
     from raptscallions_ai.timeouts import Timeouts
     from raptscallions_ai.tokens import TokenEstimate
@@ -68,6 +69,39 @@ class SyncChatClient(Generic[C]):
         work = self._client.chat(messages, stream=stream, model=model, **options)
         del messages, options  # a traceback with local variables must not show the conversation
         return self._run(work)
+
+    def parse(
+        self,
+        messages: Messages,
+        response_model: type[T],
+        *,
+        stream: bool = True,
+        model: str | None = None,
+        strict: bool = True,
+        repair: bool = False,
+        **options: Unpack[CallOptions],
+    ) -> ParsedResult[T]:
+        """Return the answer as an object of the given type; see `OpenRouterClient.parse`."""
+        work = self._client.parse(
+            messages, response_model, stream=stream, model=model, strict=strict, repair=repair, **options
+        )
+        del messages, options  # a traceback with local variables must not show the conversation
+        return self._run(work)
+
+    def stream_parse(
+        self,
+        messages: Messages,
+        response_model: type[T],
+        *,
+        model: str | None = None,
+        strict: bool = True,
+        **options: Unpack[CallOptions],
+    ) -> SyncParsedStream[T]:
+        """Return the answer as an object that grows while it is yielded; see `OpenRouterClient.stream_parse`."""
+        from raptscallions_ai.sync_parsed_stream import SyncParsedStream
+
+        parsed = self._client.stream_parse(messages, response_model, model=model, strict=strict, **options)
+        return SyncParsedStream(parsed, shared_loop_thread())
 
     def run_tools(
         self,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.events import StreamEvent
     from raptscallions_ai.loop_thread import Errands, LoopThread
     from raptscallions_ai.result import ChatResult, Usage
     from raptscallions_ai.stream import ChatStream, StreamIterator
@@ -47,6 +48,10 @@ class SyncChatStream:
     def text_stream(self) -> Iterator[str]:
         """The answer's text only, as an iterator of `str`; see `ChatStream.text_stream`."""
         return self._text()
+
+    def events(self) -> SyncIterator[StreamEvent]:
+        """Return the answer as events with brackets (`start`, `text_start`, ...); see `ChatStream.events`."""
+        return SyncIterator(self._stream.events(), self._thread)
 
     def result(self) -> ChatResult:
         """Read the rest of the answer and return the whole.

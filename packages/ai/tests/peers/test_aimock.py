@@ -8,17 +8,20 @@ from typing import Protocol
 
 import pytest
 import pytest_asyncio
+from pydantic import BaseModel
 
 from raptscallions_ai import (
     AuthenticationError,
     ChatMessage,
     ContentPolicyError,
     InsufficientCreditsError,
+    InvalidOutputError,
     NotSupportedError,
     OpenRouterClient,
     ProviderError,
     RateLimitError,
     StreamInterruptedError,
+    ToolCallEndEvent,
     tool,
 )
 
@@ -67,6 +70,42 @@ async def test_parallel_tool_calls(client: OpenRouterClient) -> None:
     assert result.finish_reason == "tool_calls"
     assert [call.arguments for call in result.tool_calls] == [{"city": "Paris"}, {"city": "Rome"}]
     assert len({call.id for call in result.tool_calls}) == 2
+
+
+@pytest.mark.requirement("E04-T005.AC5")
+async def test_parallel_tool_calls_in_brackets(client: OpenRouterClient) -> None:
+    tool = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
+    stream = client.stream_chat("weather", tools=[tool])
+    events = [event async for event in stream.events()]
+    kinds = [event.type for event in events]
+    assert (kinds[0], kinds[-1]) == ("start", "done")
+    assert kinds.count("tool_call_start") == kinds.count("tool_call_end") == 2
+    ends = [event.tool_call for event in events if isinstance(event, ToolCallEndEvent)]
+    assert tuple(ends) == (await stream.result()).tool_calls
+
+
+class City(BaseModel):
+    name: str
+    people: int
+    rivers: list[str]
+
+
+@pytest.mark.requirement("E04-T005.AC4")
+async def test_an_object(client: OpenRouterClient) -> None:
+    stream = client.stream_parse("describe Rome", City, provider={"require_parameters": True})
+    rivers = [city.rivers async for city in stream]
+    assert len(rivers) > 3
+    assert (rivers[0], rivers[-1]) == ([], ["Tiber", "Aniene"])
+    assert (await client.parse("describe Rome", City)).parsed == (await stream.result()).parsed
+
+
+@pytest.mark.requirement("E04-T005.AC4")
+async def test_an_object_that_is_repaired(client: OpenRouterClient) -> None:
+    with pytest.raises(InvalidOutputError) as caught:
+        await client.parse("describe Paris", City)
+    assert [issue.path for issue in caught.value.errors] == [("people",)]
+    result = await client.parse("describe Paris", City, repair=True)
+    assert (result.parsed.people, len(result.attempts)) == (2_100_000, 2)
 
 
 @pytest.mark.requirement("E04-T005.AC3")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import pytest
 import pytest_asyncio
+from pydantic import BaseModel, Field
 
 from raptscallions_ai import (
     AuthenticationError,
@@ -14,6 +17,7 @@ from raptscallions_ai import (
     ContextLengthError,
     NotSupportedError,
     OpenRouterClient,
+    TruncatedOutputError,
     assistant,
     estimate_tokens,
     user,
@@ -65,13 +69,31 @@ async def test_a_conversation_is_remembered(client: OpenRouterClient) -> None:
     assert prefilled.content
 
 
-async def test_json_schema_is_obeyed(client: OpenRouterClient) -> None:
-    import json
+class Animal(BaseModel):
+    kind: Literal["bird", "mammal"]
+    legs: int = Field(ge=0, le=8)
+    zebras: list[Literal["one", "two"]] = Field(max_length=2)
 
-    schema = {"type": "object", "properties": {"zebra": {"type": "integer"}}, "required": ["zebra"]}
-    wanted = {"type": "json_schema", "json_schema": {"name": "animal", "schema": schema}}
-    result = await client.chat("How many zebras?", temperature=0, max_tokens=60, response_format=wanted)
-    assert isinstance(json.loads(result.content)["zebra"], int)
+
+@pytest.mark.requirement("E04-T005.AC4")
+async def test_json_schema_is_obeyed(client: OpenRouterClient) -> None:
+    result = await client.parse("Describe a cat.", Animal, temperature=0, max_tokens=100)
+    assert 0 <= result.parsed.legs <= 8
+    assert list(json.loads(result.content)) == ["kind", "legs", "zebras"]
+    kinds = [animal.kind async for animal in client.stream_parse("Describe a cat.", Animal, temperature=0)]
+    assert kinds[-1] == result.parsed.kind
+    # The option of another gateway does no harm.
+    provider = {"require_parameters": True}
+    again = await client.parse("Describe a cat.", Animal, temperature=0, max_tokens=100, provider=provider)
+    assert again.parsed == result.parsed
+
+
+@pytest.mark.requirement("E04-T005.AC4")
+async def test_an_object_that_is_cut_at_the_token_limit(client: OpenRouterClient) -> None:
+    with pytest.raises(TruncatedOutputError) as caught:
+        await client.parse("Describe a cat.", Animal, temperature=0, max_tokens=5)
+    assert caught.value.partial is not None
+    assert caught.value.partial.content.startswith("{")
 
 
 async def test_log_probabilities_are_kept(client: OpenRouterClient) -> None:

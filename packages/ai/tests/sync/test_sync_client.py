@@ -13,8 +13,9 @@ import time
 import traceback
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, assert_type
 
 import pytest
 
@@ -25,12 +26,14 @@ from raptscallions_ai import (
     ChatResult,
     ChatStream,
     OpenRouterClient,
+    ParsedStream,
     ProviderError,
     StreamInterruptedError,
     SyncChatClient,
     SyncChatStream,
     SyncIterator,
     SyncOpenRouterClient,
+    SyncParsedStream,
     SyncToolRun,
     TimeoutError,
     ToolRun,
@@ -72,6 +75,7 @@ def parameters_of(method: object) -> list[inspect.Parameter]:
         (BaseChatClient, SyncChatClient),
         (ChatStream, SyncChatStream),
         (ToolRun, SyncToolRun),
+        (ParsedStream, SyncParsedStream),
     ],
 )
 def test_both_have_the_same_methods_and_parameters(asynchronous: type[object], synchronous: type[object]) -> None:
@@ -107,6 +111,38 @@ def test_text_result_and_chat(client: SyncOpenRouterClient) -> None:
     with client.stream_chat("Hi") as stream:
         assert next(stream).type == "content"
     assert repr(stream) == "SyncChatStream(complete)"
+
+
+def test_events(client: SyncOpenRouterClient, fake_gateway: FakeGateway) -> None:
+    fake_gateway.stream("Hello").error(503, "down").reply(sse(chunk("Hello")), Hang())
+    assert [event.type for event in client.stream_chat("Hi").events()][:2] == ["start", "text_start"]
+    assert [event.type for event in client.stream_chat("Hi").events()][-1] == "error"
+    for _ in client.stream_chat("Hi").events():
+        break
+    assert fake_gateway.requests[2].wait_closed()
+
+
+@dataclass
+class Animal:
+    name: str
+    legs: int
+
+
+def test_objects(client: SyncOpenRouterClient, fake_gateway: FakeGateway) -> None:
+    fake_gateway.stream('{"name": "cat",', ' "legs": 4}', times=3).reply(sse(chunk('{"name": "c')), Hang())
+    parsed = client.parse("Hi", Animal)
+    assert_type(parsed.parsed, Animal)
+    assert parsed.parsed == Animal("cat", 4)
+    stream = client.stream_parse("Hi", Animal)
+    animals = list(stream)
+    assert_type(animals, list[Animal])
+    assert animals[-1] == stream.result().parsed == Animal("cat", 4)
+    assert len(animals) > 1
+    with client.stream_parse("Hi", Animal) as stream:
+        assert stream.result().parsed.legs == 4
+    for _ in client.stream_parse("Hi", Animal):
+        break
+    assert fake_gateway.requests[3].wait_closed()
 
 
 def test_what_is_not_chat(client: SyncOpenRouterClient, fake_gateway: FakeGateway) -> None:
