@@ -80,9 +80,9 @@ def schema_of(function: Callable[..., Any], name: str) -> ToolSchema:
 def _hints(function: Callable[..., Any], name: str) -> list[Any]:
     """Return the types of the parameters in order; `inspect.Parameter.empty` for one without."""
     plain = inspect.unwrap(getattr(function, "__func__", function))
-    annotations = {key: hint for key, hint in inspect.get_annotations(plain).items() if key != "return"}
-    holder = type("_Annotated", (), {"__annotations__": annotations})
     try:
+        annotations = {key: hint for key, hint in inspect.get_annotations(plain).items() if key != "return"}
+        holder = type("_Annotated", (), {"__annotations__": annotations})
         hints = get_type_hints(holder, getattr(plain, "__globals__", {}), include_extras=True)
     except NameError as error:
         raise TypeError(f"tool {name!r}: {error}; its type hints must be found in the module it is in") from error
