@@ -115,8 +115,6 @@ BUILDERS = {"system": system, "user": user, "assistant": assistant, "tool": part
 
 
 @pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS.keys())
-    "build", [system, user, assistant, partial(tool_result, "c")], ids=["system", "user", "assistant", "tool"]
-)
 def test_content_that_is_none(build: Any) -> None:
     with pytest.raises(TypeError, match="put a single part into a list"):
         build(text("secret"))
