@@ -25,6 +25,7 @@ def run(output: Path, *arguments: str) -> tuple[str, dict[str, Any]]:
     return done.stdout, json.loads(output.read_text("utf-8"))
 
 
+@pytest.mark.requirement("E04-T004.AC1")
 def test_a_choice_of_scenarios_gives_figures_and_a_comparison(tmp_path: Path) -> None:
     arguments = ["--only", "first,complete,memory-live", "--peers", "raw-aiohttp,raw-socket"]
     _, baseline = run(tmp_path / "before.json", *arguments)

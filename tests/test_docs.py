@@ -9,6 +9,7 @@ output of the block before it; three dots in it stand for anything.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import re
 import shlex
@@ -106,7 +107,11 @@ def surroundings(
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.chdir(tmp_path)
     reset_settings()
+    log = logging.getLogger("raptscallions_ai")
+    level, handlers = log.level, log.handlers[:]
     yield dict(os.environ)
+    log.setLevel(level)
+    log.handlers[:] = handlers
     reset_settings()
 
 
@@ -132,6 +137,7 @@ def prepare(block: Block, gateway: FakeGateway, request: pytest.FixtureRequest) 
         names = {name: getattr(testing, name) for name in testing.__all__}
         eval(f"gateway.{script}", {**names, "ToolCall": ToolCall, "gateway": gateway})
     for name, content in block.files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(content, "utf-8")
 
 
@@ -144,7 +150,7 @@ def assert_printed(block: Block, printed: str) -> None:
 
 
 def test_every_block_is_of_a_kind_that_is_tested() -> None:
-    assert {block.language for block in BLOCKS} <= {"python", "sh", "env", "toml"}
+    assert {block.language for block in BLOCKS} <= {"python", "sh", "env", "toml", "jsonl"}
     assert len([block for block in of("python") if is_test(block)]) >= 3
     assert len(of("python")) >= 15
     assert len(of("sh")) >= 8
@@ -238,6 +244,14 @@ def check_installable(requirements: list[str]) -> None:
 
 def variables() -> set[str]:
     return {"AI_" + name.upper() for name in AiSettings.model_fields} | {"OPENROUTER_API_KEY", "AI_LOCAL_CACHE_DIR"}
+
+
+@pytest.mark.parametrize("block", of("jsonl"), ids=repr)
+def test_cassettes(block: Block, tmp_path: Path) -> None:
+    assert block.directives["file"].endswith(".jsonl"), "a later block replays it"
+    (tmp_path / "a.jsonl").write_text(block.code, "utf-8")
+    with testing.Cassette(tmp_path / "a.jsonl", mode="replay") as cassette:
+        assert not cassette.is_recording
 
 
 @pytest.mark.parametrize("block", of("env"), ids=repr)

@@ -91,11 +91,12 @@ def test_every_public_name_can_be_imported_and_none_is_forgotten() -> None:
 
 def test_what_the_public_modules_offer_is_in_the_package() -> None:
     offered: set[str] = set()
-    for module in ("chunks", "client", "errors", "messages", "models", "options", "result", "stream", "timeouts"):
+    public = ("chunks", "client", "errors", "events", "messages", "models", "options", "result", "stream", "timeouts")
+    for module in (*public, "partial_json", "parts", "stop_conditions", "tool_events"):
         for node in ast.parse((SOURCE / f"{module}.py").read_text("utf-8")).body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
                 offered |= set(ast.literal_eval(node.value))
-    internal = {"ChunkSource", "Phase"}
+    internal = {"ChunkSource", "Phase", "StreamIterator", "VisibleText"}
     assert offered - set(raptscallions_ai.__all__) == internal
 
 
@@ -116,7 +117,9 @@ def test_importing_the_package_is_light() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "raptscallions_ai.client" in loaded
-    assert loaded & {"openai", "aiohttp", "httpx2", "pydantic", "pydantic_settings", "typer", "rich"} == set()
+    assert (
+        loaded & {"openai", "aiohttp", "httpx2", "pydantic", "pydantic_settings", "starlette", "typer", "rich"} == set()
+    )
 
 
 def test_importing_the_package_reads_no_environment() -> None:
@@ -162,13 +165,16 @@ def importers_of(*packages: str) -> set[str]:
 @pytest.mark.requirement("E04-T002.AC2")
 def test_only_the_wire_imports_the_sdk() -> None:
     assert importers_of("openai") == {"_wire/sdk.py", "_wire/foreign.py"}
-    assert importers_of("aiohttp", "anyio") == {"_wire/foreign.py"}
+    assert importers_of("aiohttp", "anyio", "yarl") == {"_wire/foreign.py", "_wire/transport.py"}
     assert importers_of("httpx2") == {
         "_wire/sdk.py",
+        "_wire/pool.py",
+        "_wire/transport.py",
         "_wire/error_body.py",
         "_wire/foreign.py",
         "local/download.py",
         "cli/network.py",
+        "testing/_upstream.py",
     }
 
 
@@ -176,6 +182,8 @@ def test_the_libraries_of_the_extras_stay_in_their_parts() -> None:
     assert [name for name in importers_of("raptscallions_ai.testing") if not name.startswith("testing/")] == []
     local = importers_of("raptscallions_ai.local")
     assert [name for name in local if not name.startswith(("local/", "cli/"))] == []
+    assert importers_of("starlette") == {"web/responses.py"}
+    assert [name for name in importers_of("raptscallions_ai.web") if not name.startswith("web/")] == []
     assert [name for name in importers_of("typer") if not name.startswith("cli/")] == []
     assert [name for name in importers_of("rich") if not name.startswith("cli/")] == ["local/progress.py"]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import subprocess
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,14 +13,18 @@ from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
+from filelock import FileLock
 
 from raptscallions_ai import OpenRouterClient, reset_settings
 from raptscallions_ai.local import LocalGateway, LocalGatewayError
 from raptscallions_ai.local.weights import ensure_weights, require_extra
 from raptscallions_ai.testing import FakeGateway
 
+REPOSITORY = Path(__file__).parents[3]
+
 T = TypeVar("T")
 ClientFactory = Callable[..., OpenRouterClient]
+NodeModules = Callable[[Path], Path]
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +92,36 @@ def local_gateway(local_weights: Path) -> Iterator[LocalGateway]:
     gateway = run_apart(LocalGateway(model_path=None, progress=False).start())
     yield gateway
     run_apart(gateway.aclose())
+
+
+def missing(what: str) -> None:
+    """Skip where something is not there; in CI it must be."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> NodeModules:
+    """Returns the installed packages of a folder's package.json; they are kept in the repository's cache folder."""
+
+    def installed(folder: Path) -> Path:
+        wanted, place = folder / "package.json", REPOSITORY / ".cache" / folder.name
+        if shutil.which("node") is None or (npm := shutil.which("npm")) is None:
+            missing("this needs Node.js with npm, which is not installed here")
+            raise AssertionError  # for the type checker: `missing` never returns
+        stamp = place / "installed.json"  # written last, so that an installation that was interrupted is begun anew
+        place.parent.mkdir(exist_ok=True)
+        with FileLock(place.with_suffix(".lock")):  # tests run in several processes
+            if not stamp.exists() or stamp.read_bytes() != wanted.read_bytes():
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir()
+                shutil.copy(wanted, place)
+                command = [npm, "install", "--no-fund", "--no-audit", "--no-package-lock", "--ignore-scripts"]
+                done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=240, check=False)
+                if done.returncode != 0:
+                    missing(f"{folder.name} could not be installed: {done.stderr.strip()[-300:]}")
+                shutil.copy(wanted, stamp)
+        return place / "node_modules"
+
+    return installed

@@ -15,9 +15,11 @@ Importing this package reads no environment, opens nothing and does not load the
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._version import __version__
+from raptscallions_ai.account import Credits, KeyInfo
 from raptscallions_ai.chat_client import BaseChatClient, ChatClient
 from raptscallions_ai.chunks import (
     AnnotationChunk,
@@ -30,36 +32,132 @@ from raptscallions_ai.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
-from raptscallions_ai.client import OpenRouterClient
+from raptscallions_ai.client import OpenRouterClient, close_all_clients
+from raptscallions_ai.collector import StreamCollector
+from raptscallions_ai.costs import estimate_cost
+from raptscallions_ai.embeddings import EmbeddingResult, EmbedOptions
+from raptscallions_ai.endpoints import ModelEndpoint, Percentiles, ProviderInfo
 from raptscallions_ai.environment_client import openrouter_client
 from raptscallions_ai.errors import (
     AiError,
     AppError,
     AuthenticationError,
     BadRequestError,
+    BudgetExceededError,
     ConfigurationError,
     ConnectionError,
     ContentPolicyError,
     ContextLengthError,
     InsufficientCreditsError,
+    InvalidMediaError,
+    InvalidOutputError,
     InvalidResponseError,
     ModelNotAvailableError,
+    NotSupportedError,
     PermissionDeniedError,
     ProviderError,
     RateLimitError,
+    RefusalError,
     StreamInterruptedError,
     TimeoutError,
+    ToolError,
+    TruncatedOutputError,
 )
 from raptscallions_ai.generation import GenerationInfo
-from raptscallions_ai.messages import ChatMessage, ContentPart, Messages, Role, assistant, system, tool_result, user
-from raptscallions_ai.models import ModelInfo
+from raptscallions_ai.messages import (
+    ChatMessage,
+    Content,
+    Messages,
+    Role,
+    assistant,
+    cached,
+    system,
+    tool_result,
+    user,
+)
+from raptscallions_ai.models import ModelFilter, ModelInfo, ReasoningSupport, filter_models
+from raptscallions_ai.option_types import ProviderPreferences, ReasoningEffort, ReasoningOptions, ResponseFormat
 from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
-from raptscallions_ai.result import Attempt, ChatResult, CostSource, FinishReason, ToolCall, Usage
-from raptscallions_ai.stream import ChatStream
+from raptscallions_ai.parts import (
+    AudioFormat,
+    AudioPart,
+    CacheControl,
+    CacheTtl,
+    ContentPart,
+    FilePart,
+    ImageDetail,
+    ImagePart,
+    TextPart,
+    VideoPart,
+    audio,
+    file,
+    image,
+    text,
+    video,
+)
+from raptscallions_ai.pricing import Pricing, PricingOverride
+from raptscallions_ai.result import (
+    Attempt,
+    ChatResult,
+    CostSource,
+    FinishReason,
+    OutputIssue,
+    ParsedResult,
+    ToolCall,
+    Usage,
+)
+from raptscallions_ai.routing import (
+    MODEL_ALIASES,
+    ModelId,
+    RouteVariant,
+    apply_variant,
+    parse_model_id,
+    resolve_model_alias,
+)
+from raptscallions_ai.stop_conditions import has_tool_call, max_cost, max_tokens_used
+from raptscallions_ai.stream import ChatStream, EventStream
+from raptscallions_ai.sync_client import SyncChatClient, SyncOpenRouterClient
+from raptscallions_ai.sync_parsed_stream import SyncParsedStream
+from raptscallions_ai.sync_stream import SyncChatStream, SyncIterator
+from raptscallions_ai.sync_tool_run import SyncToolRun
 from raptscallions_ai.timeouts import Timeouts
+from raptscallions_ai.tokens import TokenCounter, TokenEstimate, estimate_tokens
+from raptscallions_ai.tool_events import (
+    StepFinished,
+    StoppedBy,
+    ToolFinished,
+    ToolRunDone,
+    ToolRunEvent,
+    ToolRunResult,
+    ToolStarted,
+)
+from raptscallions_ai.tools import Tool, tool
 
 if TYPE_CHECKING:
+    from raptscallions_ai.events import (
+        AnnotationEvent,
+        DoneEvent,
+        ErrorEvent,
+        ImageEvent,
+        RestartedEvent,
+        StartEvent,
+        StreamEvent,
+        TextDeltaEvent,
+        TextEndEvent,
+        TextStartEvent,
+        ThinkingDeltaEvent,
+        ThinkingEndEvent,
+        ThinkingStartEvent,
+        ToolCallDeltaEvent,
+        ToolCallEndEvent,
+        ToolCallStartEvent,
+        WaitingEvent,
+    )
+    from raptscallions_ai.parsed_stream import ParsedStream
+    from raptscallions_ai.partial_json import StreamingJson, parse_streaming_json
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
+    from raptscallions_ai.tool_execution import Approve
+    from raptscallions_ai.tool_loop import StopCondition, ToolRun
 
 __all__ = [
     "__version__",
@@ -67,26 +165,61 @@ __all__ = [
     "BaseChatClient",
     "ChatClient",
     "OpenRouterClient",
+    "SyncChatClient",
+    "SyncOpenRouterClient",
     "openrouter_client",
+    "close_all_clients",
     "CallOptions",
     "ChatOptions",
     "OnInterrupt",
+    "ProviderPreferences",
+    "ReasoningEffort",
+    "ReasoningOptions",
+    "ResponseFormat",
     "Timeouts",
+    # models' names
+    "MODEL_ALIASES",
+    "ModelId",
+    "RouteVariant",
+    "apply_variant",
+    "parse_model_id",
+    "resolve_model_alias",
     # settings
     "AiSettings",
     "get_settings",
     "reset_settings",
     # messages
     "ChatMessage",
-    "ContentPart",
+    "Content",
     "Messages",
     "Role",
     "assistant",
+    "cached",
     "system",
     "tool_result",
     "user",
+    # parts of messages
+    "AudioFormat",
+    "AudioPart",
+    "CacheControl",
+    "CacheTtl",
+    "ContentPart",
+    "FilePart",
+    "ImageDetail",
+    "ImagePart",
+    "TextPart",
+    "VideoPart",
+    "audio",
+    "file",
+    "image",
+    "text",
+    "video",
     # stream
     "ChatStream",
+    "SyncChatStream",
+    "SyncIterator",
+    "SyncParsedStream",
+    "SyncToolRun",
     "StreamChunk",
     "AnnotationChunk",
     "ContentChunk",
@@ -96,44 +229,134 @@ __all__ = [
     "RestartedChunk",
     "ToolCallChunk",
     "WaitingChunk",
+    "StreamCollector",
+    # events
+    "EventStream",
+    "StreamEvent",
+    "AnnotationEvent",
+    "DoneEvent",
+    "ErrorEvent",
+    "ImageEvent",
+    "RestartedEvent",
+    "StartEvent",
+    "TextDeltaEvent",
+    "TextEndEvent",
+    "TextStartEvent",
+    "ThinkingDeltaEvent",
+    "ThinkingEndEvent",
+    "ThinkingStartEvent",
+    "ToolCallDeltaEvent",
+    "ToolCallEndEvent",
+    "ToolCallStartEvent",
+    "WaitingEvent",
+    # tools
+    "Tool",
+    "tool",
+    "ToolRun",
+    "ToolRunEvent",
+    "ToolStarted",
+    "ToolFinished",
+    "StepFinished",
+    "ToolRunDone",
+    "ToolRunResult",
+    "StoppedBy",
+    "StopCondition",
+    "has_tool_call",
+    "max_cost",
+    "max_tokens_used",
+    "Approve",
+    "StreamingJson",
+    "parse_streaming_json",
     # results
     "Attempt",
     "ChatResult",
     "CostSource",
     "FinishReason",
     "GenerationInfo",
-    "ModelInfo",
+    "OutputIssue",
+    "ParsedResult",
+    "ParsedStream",
     "ToolCall",
     "Usage",
+    "estimate_cost",
+    # models, account, embeddings, tokens
+    "Credits",
+    "EmbedOptions",
+    "EmbeddingResult",
+    "KeyInfo",
+    "ModelEndpoint",
+    "ModelFilter",
+    "ModelInfo",
+    "Percentiles",
+    "Pricing",
+    "PricingOverride",
+    "ProviderInfo",
+    "ReasoningSupport",
+    "TokenCounter",
+    "TokenEstimate",
+    "estimate_tokens",
+    "filter_models",
     # errors
     "AppError",
     "AiError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "ConfigurationError",
     "ConnectionError",
     "ContentPolicyError",
     "ContextLengthError",
     "InsufficientCreditsError",
+    "InvalidOutputError",
+    "InvalidMediaError",
     "InvalidResponseError",
     "ModelNotAvailableError",
+    "NotSupportedError",
     "PermissionDeniedError",
     "ProviderError",
     "RateLimitError",
+    "RefusalError",
     "StreamInterruptedError",
     "TimeoutError",
+    "ToolError",
+    "TruncatedOutputError",
 ]
 
 # Without a handler of its own, a library's warnings land on the user's terminal.
 logging.getLogger("raptscallions_ai").addHandler(logging.NullHandler())
 
-_SETTINGS = frozenset({"AiSettings", "get_settings", "reset_settings"})
+# Loaded on first use, because pydantic is the slowest part of this package to import, and few programs need events.
+_LAZY = {
+    "events": (
+        "AnnotationEvent",
+        "DoneEvent",
+        "ErrorEvent",
+        "ImageEvent",
+        "RestartedEvent",
+        "StartEvent",
+        "StreamEvent",
+        "TextDeltaEvent",
+        "TextEndEvent",
+        "TextStartEvent",
+        "ThinkingDeltaEvent",
+        "ThinkingEndEvent",
+        "ThinkingStartEvent",
+        "ToolCallDeltaEvent",
+        "ToolCallEndEvent",
+        "ToolCallStartEvent",
+        "WaitingEvent",
+    ),
+    "parsed_stream": ("ParsedStream",),
+    "partial_json": ("StreamingJson", "parse_streaming_json"),
+    "settings": ("AiSettings", "get_settings", "reset_settings"),
+    "tool_execution": ("Approve",),
+    "tool_loop": ("StopCondition", "ToolRun"),
+}
+_MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Load the settings on first use, because pydantic is the slowest part of this package to import."""
-    if name not in _SETTINGS:
+    """Load on first use what not everybody needs."""
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from raptscallions_ai import settings
-
-    return getattr(settings, name)
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

@@ -156,3 +156,17 @@ StreamChunk: TypeAlias = (
     | DoneChunk
 )
 """Whatever a stream may yield."""
+
+
+def as_chunks(result: ChatResult) -> list[StreamChunk]:
+    """Return the chunks that a stream yields of an answer that is there at once."""
+    chunks: list[StreamChunk] = []
+    if result.reasoning:
+        chunks.append(ReasoningChunk(result.reasoning))
+    chunks += [AnnotationChunk(annotation) for annotation in result.annotations]
+    if result.content:
+        chunks.append(ContentChunk(result.content))
+    calls = enumerate(result.tool_calls)
+    chunks += [ToolCallChunk(index, call.id, call.name, call.raw_arguments) for index, call in calls]
+    chunks += [ImageChunk(image) for image in result.images]
+    return [*chunks, DoneChunk(result)]

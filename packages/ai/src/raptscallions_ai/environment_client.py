@@ -11,11 +11,12 @@ __all__ = ["EnvironmentClient", "openrouter_client"]
 
 _STATE = frozenset(
     {
+        "_aliases",
         "_breakers",
         "_calls",
+        "_catalogue",
         "_closed",
         "_connections",
-        "_context_lengths",
         "_fallback_clients",
         "_fallback_models",
         "_on_interrupt",

@@ -5,19 +5,26 @@
     AppError                            what all packages of the product share: code, status, details
     └── AiError                         500  anything that went wrong with an AI call
         ├── ConfigurationError          500  settings are missing or invalid          (also a ValueError)
+        ├── InvalidMediaError           400  a file cannot be part of a message       (also a ValueError)
         ├── RateLimitError              429  the gateway or every provider is limiting
         ├── TimeoutError                504  a deadline passed, ours or the gateway's (also a builtin TimeoutError)
         ├── InvalidResponseError        502  not an answer: HTML, no choices, no usage, broken event
-        │   └── StreamInterruptedError  502  the stream ended before the answer was complete
+        │   ├── StreamInterruptedError  502  the stream ended before the answer was complete
+        │   └── InvalidOutputError      502  the answer does not fit the response model
+        │       └── TruncatedOutputError  502  it ended at its token limit, in the middle of the JSON
         ├── AuthenticationError         401  the key is missing, wrong or revoked
         ├── PermissionDeniedError       403  guardrail, region or policy
         ├── ModelNotAvailableError      400  unknown model, or nobody serves it now
         ├── ContextLengthError          400  the conversation does not fit the model
         ├── ContentPolicyError          400  moderation or a provider's policy rejected the content
+        │   └── RefusalError            400  the model itself declined to answer
         ├── InsufficientCreditsError    402  the account or key has no credit left
+        ├── BudgetExceededError         402  a `Budget` of your own is used up
         ├── BadRequestError             400  the gateway says that the request is wrong
+        ├── NotSupportedError           501  the gateway does not offer what was asked of it
         ├── ProviderError               5xx  the gateway or the provider behind it failed
-        └── ConnectionError             503  the gateway was not reached             (also a builtin ConnectionError)
+        ├── ConnectionError             503  the gateway was not reached             (also a builtin ConnectionError)
+        └── ToolError                   500  a tool of yours failed; its message is for the model
 
 A failure inside a stream has the class that the same failure has before the stream. Errors are picklable,
 hold no request, and never contain the key or the prompt; what had arrived of the answer is in ``partial``.
@@ -26,147 +33,64 @@ hold no request, and never contain the key or the prompt; what had arrived of th
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
+from typing import TYPE_CHECKING, Literal
+
+from raptscallions_ai.base_errors import AiError, AppError, ErrorFields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
     from typing import Unpack
 
-    from raptscallions_ai.result import Attempt, ChatResult
+    from raptscallions_ai.result import OutputIssue
 
 __all__ = [
     "AiError",
     "AppError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "ConfigurationError",
     "ConnectionError",
     "ContentPolicyError",
     "ContextLengthError",
     "InsufficientCreditsError",
+    "InvalidOutputError",
+    "InvalidMediaError",
     "InvalidResponseError",
     "ModelNotAvailableError",
+    "NotSupportedError",
     "PermissionDeniedError",
     "ProviderError",
     "RateLimitError",
+    "RefusalError",
     "StreamInterruptedError",
     "TimeoutError",
+    "ToolError",
+    "TruncatedOutputError",
 ]
-
-
-class AppError(Exception):
-    """An error with a code and an HTTP status that a service can answer with as it is.
-
-    Attributes:
-        message: What went wrong, in one sentence.
-        code: Machine-readable name of the kind of error.
-        status_code: The HTTP status that a service would answer with.
-        details: Further facts, JSON-compatible, with snake_case keys; empty when there are none.
-    """
-
-    code: str = "APP_ERROR"
-    status_code: int = 500
-
-    def __init__(self, message: str, *, status_code: int | None = None, details: dict[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.details: dict[str, Any] = {k: v for k, v in (details or {}).items() if v is not None}
-        if status_code is not None:
-            self.status_code = status_code
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what a JSON error body needs, with the keys of the TypeScript sibling's `toJSON`."""
-        return {
-            "message": self.message,
-            "code": self.code,
-            "status_code": self.status_code,
-            "details": self.details or None,
-        }
-
-    def __str__(self) -> str:
-        return self.message
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.message!r}, status_code={self.status_code})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, self.__dict__.copy())
-
-
-def _rebuild(cls: type[AppError], message: str, state: dict[str, Any]) -> AppError:
-    error = cls.__new__(cls, message)
-    error.args = (message,)
-    error.__dict__.update(state)
-    return error
-
-
-class ErrorFields(TypedDict, total=False):
-    """The keyword arguments that every `AiError` takes."""
-
-    message: str | None
-    status_code: int | None
-    details: dict[str, Any] | None
-    retryable: bool | None
-    retry_after: float | None
-    error_type: str | None
-    provider: str | None
-    request_id: str | None
-    partial: ChatResult | None
-    attempts: Sequence[Attempt]
-
-
-class AiError(AppError):
-    """The root of everything that can go wrong with an AI call.
-
-    Attributes:
-        retryable: Whether the same request may succeed a little later.
-        retry_after: Seconds after which the gateway says to try again, when it said so.
-        error_type: The gateway's own name for the failure, such as `rate_limit_exceeded`.
-        provider: The upstream provider that failed, when the gateway named it.
-        request_id: The gateway's id for the request or the generation, for its support and cost look-ups.
-        partial: What had arrived of the answer before it failed; None when nothing had.
-        attempts: Every attempt that was made for the call, the failed last one included.
-    """
-
-    code: str = "AI_ERROR"
-    retryable: bool = False
-    default_message: ClassVar[str] = "Unknown error occurred"
-
-    def __init__(
-        self,
-        message: str | None = None,
-        *,
-        status_code: int | None = None,
-        details: dict[str, Any] | None = None,
-        retryable: bool | None = None,
-        retry_after: float | None = None,
-        error_type: str | None = None,
-        provider: str | None = None,
-        request_id: str | None = None,
-        partial: ChatResult | None = None,
-        attempts: Sequence[Attempt] = (),
-    ) -> None:
-        super().__init__(message or self.default_message, status_code=status_code, details=details)
-        if retryable is not None:
-            self.retryable = retryable
-        self.retry_after = retry_after
-        self.error_type = error_type
-        self.provider = provider
-        self.request_id = request_id
-        self.partial = partial
-        self.attempts: tuple[Attempt, ...] = tuple(attempts)
-
-    def bare(self) -> Self:
-        """Return this error without traceback and context, so that no frame or cause can leak a request."""
-        BaseException.__setattr__(self, "__cause__", None)
-        BaseException.__setattr__(self, "__context__", None)
-        return self.with_traceback(None)
 
 
 class ConfigurationError(AiError, ValueError):
     """The settings are missing something or hold something invalid; the message names every variable."""
 
     default_message = "The AI gateway configuration is invalid"
+
+
+class InvalidMediaError(AiError, ValueError):
+    """A picture, document or sound cannot be part of a message; nothing has been sent.
+
+    Attributes:
+        reason: `unreadable`, `empty`, `too_large` (413), `unknown_type` or `wrong_type`.
+    """
+
+    status_code = 400
+
+    def __init__(self, why: str, *, reason: str, **fields: Unpack[ErrorFields]) -> None:
+        self.reason = reason
+        fields["details"] = {"reason": reason, **(fields.get("details") or {})}
+        fields["message"] = why
+        super().__init__(**fields)
 
 
 class RateLimitError(AiError):
@@ -215,6 +139,22 @@ class InvalidResponseError(AiError):
 
 class StreamInterruptedError(InvalidResponseError):
     """The stream ended before the answer was complete; `partial` holds what had arrived."""
+
+
+class InvalidOutputError(InvalidResponseError):
+    """The answer is complete, but it does not fit the response model; `partial` holds it as it was received.
+
+    Attributes:
+        errors: What is wrong with it.
+    """
+
+    def __init__(self, why: str, *, errors: Sequence[OutputIssue] = (), **fields: Unpack[ErrorFields]) -> None:
+        self.errors: tuple[OutputIssue, ...] = tuple(errors)
+        super().__init__(why, **fields)
+
+
+class TruncatedOutputError(InvalidOutputError):
+    """The answer ended at its token limit in the middle of the JSON; ask with a larger `max_tokens`."""
 
 
 class AuthenticationError(AiError):
@@ -288,6 +228,12 @@ class ContentPolicyError(AiError):
         super().__init__(**fields)
 
 
+class RefusalError(ContentPolicyError):
+    """The model declined to give the answer that was asked for; its words are in `partial.refusal`."""
+
+    default_message = "The model refused to answer"
+
+
 class InsufficientCreditsError(AiError):
     """The account or the key has no credit left for this request."""
 
@@ -295,11 +241,56 @@ class InsufficientCreditsError(AiError):
     default_message = "Not enough credits at the AI gateway"
 
 
+class BudgetExceededError(AiError):
+    """A `Budget` of your own is used up: the call was not made, or was stopped, which `partial` tells.
+
+    Attributes:
+        limit: What is used up: `cost`, `tokens` or `requests`.
+        allowed: How much of it the budget allows; USD for `cost`.
+        used: How much of it is used, calls under way included, as far as can be told before they end.
+    """
+
+    status_code = 402
+
+    def __init__(
+        self,
+        limit: Literal["cost", "tokens", "requests"],
+        *,
+        allowed: Decimal | int,
+        used: Decimal | int,
+        **fields: Unpack[ErrorFields],
+    ) -> None:
+        self.limit: Literal["cost", "tokens", "requests"] = limit
+        self.allowed = allowed
+        self.used = used
+        facts = {"limit": limit, "allowed": _plain(allowed), "used": _plain(used)}
+        fields["details"] = {**facts, **(fields.get("details") or {})}
+        fields["message"] = (
+            fields.get("message") or f"The budget of {allowed} {_UNITS[limit]} is not enough for this call"
+        )
+        super().__init__(**fields)
+
+
+_UNITS = {"cost": "USD", "tokens": "tokens", "requests": "requests"}
+
+
+def _plain(amount: Decimal | int) -> str | int:
+    """Return an amount as JSON can hold it without loss."""
+    return amount if isinstance(amount, int) else str(amount)
+
+
 class BadRequestError(AiError):
     """The gateway says that the request itself is wrong."""
 
     status_code = 400
     default_message = "The AI gateway rejected the request"
+
+
+class NotSupportedError(AiError):
+    """The gateway does not offer this: it has no such endpoint, as most gateways have no books of generations."""
+
+    status_code = 501
+    default_message = "The AI gateway does not offer this"
 
 
 class ProviderError(AiError):
@@ -316,3 +307,12 @@ class ConnectionError(AiError, builtins.ConnectionError):
     status_code = 503
     retryable = True
     default_message = "Failed to connect to AI gateway"
+
+
+class ToolError(AiError):
+    """A tool failed, or what the model sent does not fit it; in `run_tools` the message goes to the model as it is.
+
+    Raise it in a tool for a failure that the model can do something about.
+    """
+
+    default_message = "The tool failed"

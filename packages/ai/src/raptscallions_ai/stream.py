@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, Protocol, Self
+from collections import deque
+from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, Self, TypeVar
 
 from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.errors import AiError, StreamInterruptedError
@@ -11,10 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Sequence
     from types import TracebackType
 
+    from raptscallions_ai.brackets import Brackets
     from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.events import StreamEvent
     from raptscallions_ai.result import ChatResult, Usage
 
-__all__ = ["ChatStream", "ChunkSource"]
+__all__ = ["ChatStream", "ChunkSource", "EventStream", "StreamIterator", "VisibleText"]
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 class ChunkSource(Protocol):
@@ -84,6 +89,16 @@ class ChatStream:
         """
         return self._text()
 
+    def events(self) -> EventStream:
+        """Return the answer as events with brackets (`start`, `text_start`, `text_delta`, ...); see `StreamEvent`.
+
+        To be iterated instead of the stream itself. Leaving the loop closes the connection, as ever. A failure is the
+        last event, of type `error`, and is not raised; cancellation is.
+        """
+        from raptscallions_ai.brackets import Brackets
+
+        return EventStream(self, Brackets())
+
     async def result(self) -> ChatResult:
         """Read the rest of the answer and return the whole.
 
@@ -122,6 +137,22 @@ class ChatStream:
         self._ended = True
         self._source.abandon()
 
+    async def read(self) -> Sequence[StreamChunk]:
+        """Return all chunks that are there, waiting for at least one; none at the end.
+
+        What a loop yields one by one, for code that handles many at once, such as a wrapper.
+
+        Raises:
+            AiError: The answer failed; as when iterating.
+        """
+        try:
+            first = await self.__anext__()
+        except StopAsyncIteration:
+            return ()
+        chunks = [first, *reversed(self._ready)]
+        self._ready.clear()
+        return chunks
+
     async def __aenter__(self) -> Self:
         try:
             await self._source.open()
@@ -135,14 +166,14 @@ class ChatStream:
     ) -> None:
         await self.aclose()
 
-    def __aiter__(self) -> ChatStreamIterator:
+    def __aiter__(self) -> StreamIterator[StreamChunk]:
         if self._error is not None:
             raise self._error
         if self._reading:
             raise AiError("This stream is already being read by another task")
         if self._ended and self._result is None:
             raise self._left_early()
-        return ChatStreamIterator(self)
+        return StreamIterator(self)
 
     async def __anext__(self) -> StreamChunk:
         if self._ready:
@@ -179,14 +210,15 @@ class ChatStream:
         return StreamInterruptedError("the stream was closed before it was complete", partial=self.partial)
 
     async def _text(self) -> AsyncGenerator[str]:
-        given = False
+        visible = VisibleText()
         async for chunk in self:
-            if type(chunk) is ContentChunk:
-                given = True
-                yield chunk.content
-            elif given and type(chunk) is RestartedChunk:
+            try:
+                text = visible.of(chunk)
+            except AiError:
                 await self.aclose()
-                raise chunk.error
+                raise
+            if text is not None:
+                yield text
 
     def __reduce__(self) -> NoReturn:
         # A copy would end the call of the original when it is collected.
@@ -200,18 +232,49 @@ class ChatStream:
         return f"ChatStream({state})"
 
 
-class ChatStreamIterator:
+class VisibleText:
+    """Tells the text of chunks that go to someone who cannot take back what has been shown."""
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    def of(self, chunk: StreamChunk) -> str | None:
+        """Return a chunk's text, if it is a piece of text.
+
+        Raises:
+            AiError: The answer begins anew, after text of the one before it; the error is what ended that.
+        """
+        if type(chunk) is ContentChunk:
+            self._shown = True
+            return chunk.content
+        if self._shown and type(chunk) is RestartedChunk:
+            raise chunk.error
+        return None
+
+
+class _Readable(Protocol[T_co]):
+    """What a `StreamIterator` reads."""
+
+    @property
+    def being_read(self) -> bool: ...
+
+    def __anext__(self) -> Coroutine[object, object, T_co]: ...
+
+    def abandon(self) -> None: ...
+
+
+class StreamIterator(Generic[T_co]):
     """What an `async for` over a `ChatStream` holds: when the loop lets go of it, the stream is closed."""
 
     __slots__ = ("_stream",)
 
-    def __init__(self, stream: ChatStream) -> None:
+    def __init__(self, stream: _Readable[T_co]) -> None:
         self._stream = stream
 
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Coroutine[object, object, StreamChunk]:
+    def __anext__(self) -> Coroutine[object, object, T_co]:
         return self._stream.__anext__()
 
     def __reduce__(self) -> NoReturn:
@@ -220,3 +283,36 @@ class ChatStreamIterator:
     def __del__(self) -> None:
         if not self._stream.being_read:  # by another iterator, which is still wanted
             self._stream.abandon()
+
+
+class EventStream:
+    """What `ChatStream.events` returns: an async iterator of `StreamEvent`s; letting go of it closes the stream."""
+
+    def __init__(self, stream: ChatStream, brackets: Brackets) -> None:
+        self._stream = stream
+        self._chunks: StreamIterator[StreamChunk] | None = None
+        self._brackets = brackets
+        self._ready: deque[StreamEvent] = deque()
+        self._failed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        while not self._ready:
+            if self._failed:
+                raise StopAsyncIteration
+            try:
+                if self._chunks is None:
+                    self._chunks = aiter(self._stream)
+                chunk = await anext(self._chunks)
+            except AiError as error:
+                if self._stream.being_read:  # by another task: a mistake here, and no failure of the call
+                    raise
+                self._failed = True
+                return self._brackets.fail(error)
+            self._ready.extend(self._brackets.feed(chunk))
+        return self._ready.popleft()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")

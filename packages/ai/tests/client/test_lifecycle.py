@@ -219,6 +219,16 @@ async def test_the_shared_client_reads_the_environment_when_it_is_used(
     assert "not read yet" in repr(openrouter_client)
 
 
+async def test_a_client_tells_whom_it_asks(
+    client: OpenRouterClient, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (client.default_model, client.base_url) == (fake_gateway.model, fake_gateway.base_url)
+    monkeypatch.setenv("AI_API_KEY", "sk-or-v1-not-a-real-key")
+    monkeypatch.setenv("AI_DEFAULT_MODEL", "from/environment")
+    assert openrouter_client.default_model == "from/environment"
+    await openrouter_client.aclose()
+
+
 def test_settings_are_read_once_until_reset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AI_API_KEY", "first")
     assert get_settings() is get_settings()
@@ -294,13 +304,13 @@ async def test_first_calls_at_once_build_one_sdk_client(
     import openai
 
     built: list[object] = []
-    original = openai.DefaultAioHttpClient
+    original = openai.AsyncOpenAI
 
     def counted(**options: Any) -> Any:
-        built.append(options)
+        built.append(options["http_client"])
         return original(**options)
 
-    monkeypatch.setattr(openai, "DefaultAioHttpClient", counted)
+    monkeypatch.setattr(openai, "AsyncOpenAI", counted)
     await asyncio.gather(*(client.chat("Hi") for _ in range(20)))
     assert len(built) == 1
     assert len(fake_gateway.requests) == 20

@@ -18,6 +18,7 @@ from raptscallions_ai import (
     ImageChunk,
     OpenRouterClient,
     ReasoningChunk,
+    StreamInterruptedError,
     ToolCall,
     WaitingChunk,
     assistant,
@@ -25,7 +26,7 @@ from raptscallions_ai import (
     tool_result,
     user,
 )
-from raptscallions_ai.testing import FakeGateway, Gate, chunk, completion, sse, usage
+from raptscallions_ai.testing import Cut, FakeGateway, Gate, chunk, completion, sse, usage
 from raptscallions_ai.testing.wire import COMMENT, DONE
 
 ClientFactory = Callable[..., OpenRouterClient]
@@ -259,3 +260,26 @@ async def test_two_tasks_cannot_read_one_stream(client: OpenRouterClient, fake_g
 
 def usage_only() -> dict[str, Any]:
     return {"id": "gen-1", "choices": [], "usage": usage()}
+
+
+@pytest.mark.requirement("E04-T005.AC9")
+async def test_chunks_can_be_read_as_many_as_there_are(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+    fake_gateway.reply(sse(chunk("a")) + sse(chunk("b")) + sse(chunk("c")), Cut())
+    stream, seen = client.stream_chat("Hi"), list[str]()
+    with pytest.raises(StreamInterruptedError):
+        while chunks := await stream.read():
+            seen += [piece.content for piece in chunks if piece.type == "content"]
+    assert "".join(seen) == "abc"
+    with pytest.raises(StreamInterruptedError):
+        await stream.result()
+
+
+@pytest.mark.requirement("E04-T005.AC9")
+async def test_there_is_nothing_to_read_behind_the_end(client: OpenRouterClient) -> None:
+    stream = client.stream_chat("Hi")
+    whole = [piece async for piece in stream]
+    assert whole[-1].type == "done"
+    assert await stream.read() == ()
+    left = client.stream_chat("Hi")
+    await left.aclose()
+    assert await left.read() == ()

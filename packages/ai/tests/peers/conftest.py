@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
-REPOSITORY = HERE.parents[3]
-
-
-def missing(what: str) -> None:
-    """Skip where something is not there; in CI it must be."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @dataclass(frozen=True)
@@ -33,9 +24,9 @@ class Aimock:
 
 
 @pytest.fixture(scope="session")
-def aimock() -> Iterator[Aimock]:
+def aimock(node_modules: Callable[[Path], Path]) -> Iterator[Aimock]:
     """A running aimock, installed into the repository's cache folder on first use (12 MB)."""
-    program = _installed_aimock()
+    program = node_modules(HERE / "aimock") / "@copilotkit" / "aimock" / "dist" / "cli.js"
     command = ["node", str(program), "-p", "0", "-f", str(HERE / "aimock" / "fixtures.json"), "--strict", "-c", "6"]
     environment = {**os.environ, "AIMOCK_API_KEYS": Aimock.api_key}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
@@ -56,20 +47,3 @@ def aimock() -> Iterator[Aimock]:
         if drain.is_alive():
             drain.join(timeout=10)
         process.stdout.close()
-
-
-def _installed_aimock() -> Path:
-    folder = REPOSITORY / ".cache" / "aimock"
-    program = folder / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
-    if program.exists():
-        return program
-    if (npm := shutil.which("npm")) is None or shutil.which("node") is None:
-        missing("aimock needs Node.js with npm, which is not installed here")
-        raise AssertionError  # for the type checker: `missing` never returns
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "aimock" / "package.json", folder)
-    command = [npm, "install", "--no-fund", "--no-audit", "--no-package-lock", "--ignore-scripts"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
-    if done.returncode != 0:
-        missing(f"aimock could not be installed: {done.stderr.strip()[-300:]}")
-    return program

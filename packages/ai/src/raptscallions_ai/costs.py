@@ -1,0 +1,63 @@
+"""What a call costs by the catalogue's prices, for gateways that do not say what it did."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from raptscallions_ai._wire.json import json_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from raptscallions_ai.models import ModelInfo
+    from raptscallions_ai.result import Usage
+
+__all__ = ["PriceList", "estimate_cost"]
+
+
+def estimate_cost(usage: Usage, model: ModelInfo) -> Usage:
+    """Return a usage with its cost by the model's list prices, marked by `cost_source="priced"`.
+
+    Cached tokens cost what the catalogue says of them, else as much as others. It is an estimate: the provider that
+    answered may charge another price, and images, searches and other extras are not in it.
+
+    Args:
+        usage: The tokens. If it has a cost already, or the gateway reported no tokens, it is returned as it is.
+        model: The model with its prices, from `client.models()`; without both prices nothing is estimated.
+    """
+    prompt, completion = model.prompt_price, model.completion_price
+    if usage.cost is not None or not usage.reported or prompt is None or completion is None:
+        return usage
+    read, written = _price(model, "input_cache_read", prompt), _price(model, "input_cache_write", prompt)
+    plain = max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens)
+    cost = plain * prompt + usage.cached_tokens * read + usage.cache_write_tokens * written
+    cost += usage.completion_tokens * completion + _price(model, "request", Decimal(0))
+    return replace(usage, cost=cost, cost_source="priced")
+
+
+class PriceList:
+    """The prices of models by their id, as `client.models()` tells them.
+
+    Args:
+        models: The models; those without prices are as if they were not there.
+    """
+
+    def __init__(self, models: Iterable[ModelInfo] = ()) -> None:
+        self._models = {m.id: m for m in models if m.prompt_price is not None and m.completion_price is not None}
+
+    def find(self, *names: str | None) -> ModelInfo | None:
+        """Return the first model of these names that has a price, if any has."""
+        return next((self._models[name] for name in names if name in self._models), None)
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+
+def _price(model: ModelInfo, name: str, otherwise: Decimal) -> Decimal:
+    try:
+        price = Decimal(str(json_object(model.raw.get("pricing"))[name]))
+    except (KeyError, InvalidOperation):
+        return otherwise
+    return price if price.is_finite() and price >= 0 else otherwise

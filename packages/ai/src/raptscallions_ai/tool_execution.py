@@ -1,0 +1,253 @@
+"""`ToolExecution`: the tool calls of one answer, being run side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from raptscallions_ai.errors import InvalidResponseError, ToolError
+from raptscallions_ai.messages import tool_result
+from raptscallions_ai.tool_events import ToolFinished, ToolStarted
+from raptscallions_ai.tools import Tool, checked_timeout, tools_to_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from raptscallions_ai.messages import ChatMessage
+    from raptscallions_ai.result import ChatResult, ToolCall
+__all__ = ["Approve", "ToolExecution", "ToolPolicy", "tools_by_name", "with_ids"]
+
+Approve: TypeAlias = "Callable[[ToolCall], bool | str | Awaitable[bool | str]]"
+"""Decides whether a call may run: True, or False, or the reason why not as a text for the model; may be async."""
+
+# An answer that ended so may have broken off within its last call.
+_BROKEN_OFF = frozenset({"length", "content_filter", "error"})
+_MOST_CHARACTERS = 2000  # of an exception's message, or of arguments that are quoted to the model
+_NOT_RUN = "not run"
+_NOT_FINISHED = "not finished: it was cancelled while it ran"
+
+_log = logging.getLogger("raptscallions_ai")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPolicy:
+    """How the calls of a run are made.
+
+    Attributes:
+        tools: The tools by name.
+        approve: Who decides on calls that need approval.
+        timeout: Seconds for a tool that has no timeout of its own.
+        parallel: Whether the calls of one answer run side by side.
+    """
+
+    tools: Mapping[str, Tool[..., Any]]
+    approve: Approve | None = None
+    timeout: float | None = None
+    parallel: bool = True
+
+    def __post_init__(self) -> None:
+        if self.approve is not None and not callable(self.approve):
+            raise TypeError(f"approve must be a function, not {type(self.approve).__name__}")
+        checked_timeout(self.timeout, "tool_timeout")
+        unasked = [name for name, tool in self.tools.items() if tool.needs_approval and self.approve is None]
+        if unasked:
+            raise TypeError(f"tool {unasked[0]!r} needs approval: give run_tools an approve hook")
+
+
+class ToolExecution:
+    """The tool calls of one answer: run in a task of their own, while `next` tells what happens.
+
+    Args:
+        answer: The answer that asks for them.
+        policy: How they are made.
+
+    Attributes:
+        broke_off: Whether the answer ended before it was complete, so that none of its calls is run.
+    """
+
+    def __init__(self, answer: ChatResult, policy: ToolPolicy) -> None:
+        self._answer = answer
+        self._policy = policy
+        self._contents = [_NOT_RUN] * len(answer.tool_calls)
+        # Unbounded, but never more than two events a call and the end.
+        self._events: asyncio.Queue[ToolStarted | ToolFinished | None] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+        self.broke_off: bool = answer.finish_reason in _BROKEN_OFF
+
+    @property
+    def messages(self) -> list[ChatMessage]:
+        """The answer and the result of each of its calls, in order; one without a result yet says so."""
+        calls = tuple(_sendable(call) for call in self._answer.tool_calls)
+        results = [tool_result(call.id, text) for call, text in zip(calls, self._contents, strict=True)]
+        return [replace(self._answer.to_message(), tool_calls=calls), *results]
+
+    async def next(self) -> ToolStarted | ToolFinished | None:
+        """Return what happens next, or None when nothing does any more."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run_all(), name="raptscallions_ai tool calls")
+            self._task.add_done_callback(lambda _: self._events.put_nowait(None))
+        event = await self._events.get()
+        if event is None and not (self._closed and self._task.cancelled()):
+            self._task.result()  # which raises what the task ended with
+        return event
+
+    async def aclose(self) -> None:
+        """Cancel what is running and wait until it has ended."""
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            if not self._task.cancelled():
+                self._task.exception()  # looked at, so that nobody is told that nobody did
+
+    def abandon(self) -> None:
+        """Cancel what is running without waiting; may be called from any thread."""
+        self._closed = True
+        if self._task is not None and not self._task.done() and not (loop := self._task.get_loop()).is_closed():
+            loop.call_soon_threadsafe(self._task.cancel)
+
+    async def _run_all(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for position, call in enumerate(self._answer.tool_calls):
+                    try:
+                        tool, arguments = await self._admitted(call)
+                    except ToolError as error:
+                        self._finish(position, error=error)
+                        continue
+                    running = self._run(position, tool, arguments)
+                    if self._policy.parallel:
+                        group.create_task(running)
+                    else:
+                        await running
+        except BaseExceptionGroup as several:  # of the caller's own hook: what a tool raises goes to the model
+            raise several.exceptions[0] from None
+
+    async def _admitted(self, call: ToolCall) -> tuple[Tool[..., Any], dict[str, Any]]:
+        """Return the tool that a call is for and its arguments.
+
+        Raises:
+            ToolError: The call cannot, or must not, be run.
+        """
+        if self.broke_off:
+            raise ToolError("not run: the answer broke off before its end")
+        tool = self._policy.tools.get(call.name)
+        if tool is None:
+            raise ToolError(f"there is no such tool; there are: {', '.join(self._policy.tools)}")
+        if not _is_one_object(call):
+            raise ToolError("the arguments are not one JSON object")
+        try:
+            arguments = tool.validate(call.raw_arguments)
+        except ToolError:
+            raise
+        except Exception as error:  # of a validator of the tool's author
+            raise ToolError(f"invalid arguments: {_text_of_error(error)}") from error
+        if self._policy.approve is not None and tool.needs_approval is not False:
+            verdict: object = self._policy.approve(call)
+            if inspect.isawaitable(verdict):
+                verdict = await verdict
+            if verdict is not True:
+                raise ToolError(verdict if isinstance(verdict, str) and verdict else "the user did not allow this call")
+        return tool, arguments
+
+    async def _run(self, position: int, tool: Tool[..., Any], arguments: dict[str, Any]) -> None:
+        self._events.put_nowait(ToolStarted(self._answer.tool_calls[position]))
+        self._contents[position] = _NOT_FINISHED
+        began = monotonic()
+        output, content, error = None, "", None
+        try:
+            output = await tool.call(arguments, timeout=self._policy.timeout)
+            content = output if isinstance(output, str) else _json(output)
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            error = ToolError(f"{tool.name} was cancelled")  # by itself, which must not look like the caller's wish
+        except Exception as failure:
+            error = failure
+        self._finish(position, content=content, output=output, error=error, duration=monotonic() - began)
+
+    def _finish(
+        self,
+        position: int,
+        *,
+        content: str = "",
+        output: object = None,
+        error: Exception | None = None,
+        duration: float | None = None,
+    ) -> None:
+        call = self._answer.tool_calls[position]
+        if error is not None:
+            content, output = _text_of_error(error), None
+            if not _is_one_object(call):  # so that the conversation goes on without them
+                content += f": {call.raw_arguments[:_MOST_CHARACTERS]}"
+            _log.warning("tool %r failed: %s", call.name, type(error).__name__)
+        self._contents[position] = content
+        self._events.put_nowait(ToolFinished(call, content, output, error, duration))
+
+
+def tools_by_name(tools: object) -> dict[str, Tool[..., Any]]:
+    """Return the tools that can be run, by name; those that the gateway runs itself are passed over.
+
+    Raises:
+        TypeError: There are none at all, or one is a function's schema without a function.
+        ValueError: Two have the same name.
+    """
+    if not isinstance(tools, Sequence) or not tools:
+        raise TypeError("run_tools needs tools=[...], functions decorated with @tool")
+    found: dict[str, Tool[..., Any]] = {}
+    for each, wire in zip(cast("Sequence[object]", tools), tools_to_wire(cast("Any", tools)), strict=True):
+        if isinstance(each, Tool):
+            tool = cast("Tool[..., Any]", each)
+            if tool.name in found:
+                raise ValueError(f"two tools are called {tool.name!r}")
+            found[tool.name] = tool
+        elif wire.get("type") == "function":
+            raise TypeError("run_tools cannot run a tool that is only a schema; see Tool.from_schema")
+    return found
+
+
+def with_ids(answer: ChatResult, position: int) -> ChatResult:
+    """Return an answer whose calls all have an id of their own, which some gateways forget.
+
+    Args:
+        answer: The answer.
+        position: Its place in the conversation, so that the ids are new and yet the same in each replay.
+    """
+    seen: set[str] = set()
+    calls = list(answer.tool_calls)
+    for index, call in enumerate(calls):
+        if not call.id or call.id in seen:
+            calls[index] = replace(call, id=f"call_{position}_{index}")
+        seen.add(calls[index].id)
+    return replace(answer, tool_calls=tuple(calls))
+
+
+def _is_one_object(call: ToolCall) -> bool:
+    try:
+        call.arguments  # noqa: B018 - a property that raises
+    except InvalidResponseError:
+        return False
+    return True
+
+
+def _sendable(call: ToolCall) -> ToolCall:
+    """Return a call as a gateway takes it back: some refuse a conversation with arguments that are no object."""
+    return call if _is_one_object(call) and call.raw_arguments.strip() else replace(call, raw_arguments="{}")
+
+
+def _text_of_error(error: Exception) -> str:
+    if isinstance(error, ToolError):
+        return error.message
+    return f"{type(error).__name__}: {error}"[:_MOST_CHARACTERS]
+
+
+def _json(output: object) -> str:
+    from pydantic_core import to_json
+
+    return to_json(output, bytes_mode="base64", fallback=str).decode()

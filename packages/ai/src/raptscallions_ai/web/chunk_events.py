@@ -1,0 +1,104 @@
+"""The library's own protocol: one event for each chunk, told apart by `type` as the chunks are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from raptscallions_ai.chunks import (
+    AnnotationChunk,
+    ContentChunk,
+    DoneChunk,
+    ImageChunk,
+    ReasoningChunk,
+    RestartedChunk,
+    ToolCallChunk,
+    WaitingChunk,
+)
+from raptscallions_ai.errors import StreamInterruptedError
+from raptscallions_ai.web.body import KEEP_ALIVE, SSEBody
+from raptscallions_ai.web.payloads import SSE_HEADERS, error_payload, sse_event, usage_payload
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Mapping
+
+    from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.errors import AiError
+    from raptscallions_ai.result import ChatResult
+
+__all__ = ["sse_response_body"]
+
+
+def sse_response_body(stream: AsyncIterable[StreamChunk], *, keep_alive: float | None = KEEP_ALIVE) -> SSEBody:
+    """Return a stream as the body of a server-sent-events response, one event of JSON for each chunk.
+
+    The events have no name, so that `EventSource.onmessage` gets them all; their `type` is the chunk's::
+
+        {"type": "content", "content": "Hel"}                       "reasoning" has the same form
+        {"type": "tool_call", "index": 0, "id": "call_1", "name": "weather", "arguments": "{\\"ci"}
+        {"type": "annotation", "annotation": {...}}                  as the gateway sent it
+        {"type": "image", "image": {...}}                            as the gateway sent it
+        {"type": "waiting"}                                          only with `include_waiting=True`
+        {"type": "restarted", "error": {...}}                        everything so far is void; with `on_interrupt`
+        {"type": "done", "id": ..., "model": ..., "provider": ..., "finish_reason": "stop", "refusal": null,
+         "usage": {"prompt_tokens": 10, ..., "cost": "0.00015", "cost_source": "reported"}}
+        {"type": "error", "error": {"type": "RateLimitError", "message": ..., "code": "AI_ERROR",
+         "error_type": null, "status_code": 429, "details": {...}, "retryable": true, "retry_after": 30}}
+
+    The last event is always `done` or `error`. A body that ends without either was cut off.
+
+    Args:
+        stream: A `ChatStream`, or any chunks, such as those of your own generator around one.
+        keep_alive: Seconds of silence after which a comment is sent; None for never.
+
+    Raises:
+        ValueError: `keep_alive` is not more than 0.
+    """
+    return SSEBody(stream, ChunkEvents(), keep_alive=keep_alive)
+
+
+class ChunkEvents:
+    """The encoder of this protocol."""
+
+    headers: Mapping[str, str] = SSE_HEADERS
+    ping = b": ping\n\n"
+
+    def chunk(self, chunk: StreamChunk) -> bytes:
+        """Return the event for a chunk."""
+        return sse_event({"type": chunk.type, **_fields(chunk)})
+
+    def error(self, error: AiError) -> bytes:
+        """Return the event of a failure."""
+        return sse_event({"type": "error", "error": error_payload(error)})
+
+    def stopped(self) -> bytes:
+        """Return the event of a stream that was closed early, for instance by a stop button."""
+        return self.error(StreamInterruptedError("the stream was closed before it was complete"))
+
+
+def _fields(chunk: StreamChunk) -> dict[str, Any]:
+    match chunk:
+        case ContentChunk() | ReasoningChunk():
+            return {"content": chunk.content}
+        case ToolCallChunk():
+            return {"index": chunk.index, "id": chunk.id, "name": chunk.name, "arguments": chunk.arguments}
+        case AnnotationChunk():
+            return {"annotation": chunk.annotation}
+        case ImageChunk():
+            return {"image": chunk.image}
+        case WaitingChunk():
+            return {}
+        case RestartedChunk():
+            return {"error": error_payload(chunk.error)}
+        case DoneChunk():
+            return _done(chunk.result)
+
+
+def _done(result: ChatResult) -> dict[str, Any]:
+    return {
+        "id": result.id,
+        "model": result.model,
+        "provider": result.provider,
+        "finish_reason": result.finish_reason,
+        "refusal": result.refusal,
+        "usage": usage_payload(result.usage),
+    }

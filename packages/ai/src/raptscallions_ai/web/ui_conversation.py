@@ -1,0 +1,167 @@
+"""The other direction of the AI SDK's protocol: the messages that `useChat` sends, as a conversation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from raptscallions_ai.messages import ChatMessage, tool_result, user
+from raptscallions_ai.result import ToolCall
+
+if TYPE_CHECKING:
+    from raptscallions_ai.parts import ContentPart
+
+__all__ = ["from_ui_messages"]
+
+_FILE_URLS = ("data:", "https://", "http://")
+
+
+def from_ui_messages(messages: Sequence[Mapping[str, object]]) -> list[ChatMessage]:
+    """Return the conversation that the AI SDK's UI messages tell, as a browser sends them.
+
+    User messages keep their text and files. Answers keep their text, images, file annotations and those tool calls
+    that have a result, each with its result behind it; a call without one is left out, because gateways refuse it.
+    Reasoning and sources are for people, and are not sent back.
+
+    A browser can send anything: only what is known here passes, and no system message, which is for the server to put
+    in front.
+
+    Args:
+        messages: The field `messages` of the request that `useChat` makes.
+
+    Raises:
+        ValueError: Something is not a UI message of a user or an assistant; the text says which and why.
+
+    See https://ai-sdk.dev/docs/reference/ai-sdk-core/ui-message
+    """
+    conversation: list[ChatMessage] = []
+    for position, message in enumerate(messages):
+        try:
+            conversation += _converted(_object(message, "it"))
+        except ValueError as error:
+            raise ValueError(f"messages[{position}]: {error}") from None
+    return conversation
+
+
+def _converted(message: Mapping[str, object]) -> list[ChatMessage]:
+    given = message.get("parts")
+    if not isinstance(given, list):
+        raise ValueError("parts must be a list")
+    parts = [_object(part, "each part") for part in cast("list[object]", given)]
+    match message.get("role"):
+        case "user":
+            return [_question(parts)]
+        case "assistant":
+            return _answer(parts)
+        case _:
+            raise ValueError("the role must be user or assistant; instructions are for the server to add")
+
+
+def _question(parts: list[Mapping[str, object]]) -> ChatMessage:
+    content: list[ContentPart] = []
+    for part in parts:
+        if part.get("type") == "text":
+            content.append({"type": "text", "text": _text(part, "text")})
+        elif part.get("type") == "file":
+            content.append(_file(part))
+    if not content:
+        raise ValueError("there is neither text nor a file in it")
+    texts = [_text(part, "text") for part in parts if part.get("type") == "text"]
+    if len(texts) == len(content):
+        return user("\n".join(texts))
+    return user(content)
+
+
+def _answer(parts: list[Mapping[str, object]]) -> list[ChatMessage]:
+    """Return one assistant message for each step of the answer, followed by the results of its tool calls."""
+    steps: list[list[Mapping[str, object]]] = [[]]
+    for part in parts:
+        if part.get("type") == "step-start":
+            steps.append([])
+        else:
+            steps[-1].append(part)
+    return [message for step in steps for message in _step(step)]
+
+
+def _step(parts: list[Mapping[str, object]]) -> list[ChatMessage]:
+    texts: list[str] = []
+    calls: list[ToolCall] = []
+    results: list[ChatMessage] = []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for part in parts:
+        type_ = _text(part, "type")
+        if type_ == "text":
+            texts.append(_text(part, "text"))
+        elif type_ == "file" and _text(part, "mediaType").startswith("image"):
+            images.append(dict(_file(part)))
+        elif type_ == "data-annotation":
+            annotation = _object(part.get("data"), "the data of an annotation")
+            # The only kind that is good for anything upstream: it spares a file from being parsed again.
+            if annotation.get("type") == "file":
+                annotations.append(dict(annotation))
+        elif (result := _result(part)) is not None:
+            name = _text(part, "toolName") if type_ == "dynamic-tool" else type_.removeprefix("tool-")
+            calls.append(ToolCall(_text(part, "toolCallId"), name, _json(part.get("input", {}))))
+            results.append(tool_result(calls[-1].id, result))
+    if not texts and not calls and not images:
+        return []
+    content = "".join(texts) or (None if calls else "")
+    fields: dict[str, Any] = {"tool_calls": tuple(calls), "images": tuple(images), "annotations": tuple(annotations)}
+    return [ChatMessage("assistant", content, **fields), *results]
+
+
+def _result(part: Mapping[str, object]) -> str | None:
+    """Return what the model is told of a tool call; None if there is nothing yet, and for parts of another kind."""
+    if not str(part["type"]).startswith(("tool-", "dynamic-tool")):
+        return None
+    match part.get("state"):
+        case "output-available":
+            output = part.get("output")
+            return output if isinstance(output, str) else _json(output)
+        case "output-error":
+            return _text(part, "errorText")
+        case "output-denied":
+            return "The user did not allow this call."
+        case _:
+            return None
+
+
+def _file(part: Mapping[str, object]) -> ContentPart:
+    """Return a file as a content part of its kind."""
+    url, media_type = _text(part, "url"), _text(part, "mediaType")
+    if not url.startswith(_FILE_URLS):
+        raise ValueError("the url of a file must be an http, https or data URL")
+    kind = media_type.partition("/")[0]
+    if kind in ("image", "video"):
+        return {"type": f"{kind}_url", f"{kind}_url": {"url": url}}
+    if kind == "audio":
+        _, _, data = url.partition(";base64,")
+        if not data:
+            raise ValueError("audio must be a base64 data URL")
+        return {"type": "input_audio", "input_audio": {"data": data, "format": _audio_format(media_type)}}
+    name = part.get("filename")
+    return {"type": "file", "file": {"filename": name if isinstance(name, str) else "file", "file_data": url}}
+
+
+def _audio_format(media_type: str) -> str:
+    subtype = media_type.partition("/")[2].partition(";")[0].removeprefix("x-")
+    return {"mpeg": "mp3", "wave": "wav"}.get(subtype, subtype)
+
+
+def _object(value: object, what: str) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{what} must be an object")
+    return cast("Mapping[str, object]", value)
+
+
+def _text(part: Mapping[str, object], key: str) -> str:
+    value = part.get(key)
+    if not isinstance(value, str):
+        raise ValueError(f"{key} of a part must be a text")
+    return value
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,221 @@
+"""The UI message stream of Vercel's AI SDK, version 1: what `useChat` reads."""
+
+from __future__ import annotations
+
+import mimetypes
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from raptscallions_ai.chunks import (
+    AnnotationChunk,
+    ContentChunk,
+    DoneChunk,
+    ImageChunk,
+    ReasoningChunk,
+    RestartedChunk,
+    ToolCallChunk,
+    WaitingChunk,
+)
+from raptscallions_ai.errors import InvalidResponseError
+from raptscallions_ai.web.body import KEEP_ALIVE, SSEBody
+from raptscallions_ai.web.payloads import SSE_HEADERS, error_payload, sse_event, usage_payload
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Mapping
+
+    from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.errors import AiError
+    from raptscallions_ai.result import ChatResult, ToolCall
+
+__all__ = ["ui_message_stream"]
+
+_DONE = b"data: [DONE]\n\n"
+_FINISH_REASONS = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool-calls",
+    "content_filter": "content-filter",
+    "error": "error",
+}
+
+
+def ui_message_stream(
+    stream: AsyncIterable[StreamChunk], *, message_id: str | None = None, keep_alive: float | None = KEEP_ALIVE
+) -> SSEBody:
+    """Return a stream as the body that `useChat` of the AI SDK expects; checked with its versions 6 and 7.
+
+    Text, reasoning and tool calls come as their `-start`, `-delta` and `-end` parts, URL citations as `source-url`,
+    images as `file`, other annotations as `data-annotation`. `finish` carries id, model and usage as the message's
+    metadata. A failure is an `error` part, a stream that you close yourself an `abort` part. An answer that restarts
+    (`on_interrupt="restart"`) is a `reset-step`, which version 6 does not know and takes for an error.
+
+    Args:
+        stream: A `ChatStream`, or any chunks.
+        message_id: The id under which you store the answer; without one the client makes its own.
+        keep_alive: Seconds of silence after which a comment is sent; None for never.
+
+    Raises:
+        ValueError: `keep_alive` is not more than 0.
+
+    See https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol
+    """
+    return SSEBody(stream, UIMessageParts(message_id), keep_alive=keep_alive)
+
+
+@dataclass(slots=True)
+class _OpenCall:
+    """A tool call that is arriving; without a name it cannot be announced yet."""
+
+    id: str = ""
+    name: str = ""
+    held_back: str = ""
+    announced: bool = False
+
+
+class UIMessageParts:
+    """The encoder of this protocol.
+
+    Args:
+        message_id: The id of the message; None leaves it to the client.
+    """
+
+    headers: Mapping[str, str] = {**SSE_HEADERS, "x-vercel-ai-ui-message-stream": "v1"}
+    ping = b": ping\n\n"
+
+    def __init__(self, message_id: str | None) -> None:
+        self._message_id = message_id
+        self._started = False
+        self._block: tuple[str, str] | None = None  # kind and id of the text or reasoning that is open
+        self._blocks = self._sources = 0
+        self._calls: dict[int, _OpenCall] = {}
+
+    def chunk(self, chunk: StreamChunk) -> bytes:
+        """Return the parts for a chunk; for `done` those that end the message."""
+        if type(chunk) is WaitingChunk:
+            return self.ping
+        return _events([*self._start(), *self._parts(chunk)]) + (_DONE if type(chunk) is DoneChunk else b"")
+
+    def error(self, error: AiError) -> bytes:
+        """Return the parts that end the message with a failure."""
+        told: dict[str, Any] = {"type": "error", "errorText": error_payload(error)["message"]}
+        return _events([*self._start(), *self._end_block(), told]) + _DONE
+
+    def stopped(self) -> bytes:
+        """Return the parts that end the message because its stream was closed."""
+        return _events([*self._start(), *self._end_block(), {"type": "abort"}]) + _DONE
+
+    def _start(self) -> list[dict[str, Any]]:
+        if self._started:
+            return []
+        self._started = True
+        start = {"type": "start"} if self._message_id is None else {"type": "start", "messageId": self._message_id}
+        return [start, {"type": "start-step"}]
+
+    def _parts(self, chunk: StreamChunk) -> list[dict[str, Any]]:
+        match chunk:
+            case ContentChunk():
+                return self._text("text", chunk.content)
+            case ReasoningChunk():
+                return self._text("reasoning", chunk.content)
+            case ToolCallChunk():
+                return self._call(chunk)
+            case AnnotationChunk():
+                return [self._source(chunk.annotation)]
+            case ImageChunk():
+                return [_file(chunk)]
+            case RestartedChunk():
+                self._block = None
+                self._calls.clear()
+                return [{"type": "reset-step"}]
+            case DoneChunk():
+                return [*self._end_block(), *self._whole_calls(chunk.result), *_finish(chunk.result)]
+            case WaitingChunk():
+                return []
+
+    def _text(self, kind: str, delta: str) -> list[dict[str, Any]]:
+        parts: list[dict[str, Any]] = []
+        if self._block is None or self._block[0] != kind:
+            parts += self._end_block()
+            self._blocks += 1
+            self._block = (kind, f"{kind}-{self._blocks}")
+            parts.append({"type": f"{kind}-start", "id": self._block[1]})
+        return [*parts, {"type": f"{kind}-delta", "id": self._block[1], "delta": delta}]
+
+    def _end_block(self) -> list[dict[str, Any]]:
+        if self._block is None:
+            return []
+        kind, id_ = self._block
+        self._block = None
+        return [{"type": f"{kind}-end", "id": id_}]
+
+    def _call(self, chunk: ToolCallChunk) -> list[dict[str, Any]]:
+        call = self._calls.setdefault(chunk.index, _OpenCall())
+        call.id = call.id or chunk.id or ""
+        call.name = call.name or chunk.name or ""
+        call.held_back += chunk.arguments
+        return [*self._end_block(), *_announced(call)] if call.name else []
+
+    def _whole_calls(self, result: ChatResult) -> list[dict[str, Any]]:
+        parts: list[dict[str, Any]] = []
+        for index, whole in enumerate(result.tool_calls):
+            call = self._calls.get(index) or _OpenCall(whole.id, whole.name, whole.raw_arguments)
+            cut = result.finish_reason == "length" and index == len(result.tool_calls) - 1
+            parts += [*_announced(call), _outcome(whole, call.id, cut=cut)]
+        return parts
+
+    def _source(self, annotation: dict[str, Any]) -> dict[str, Any]:
+        citation: Any = annotation.get("url_citation") if annotation.get("type") == "url_citation" else None
+        if not isinstance(citation, dict) or not isinstance(url := citation.get("url"), str):  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType] - foreign JSON
+            return {"type": "data-annotation", "data": annotation}
+        self._sources += 1
+        source = {"type": "source-url", "sourceId": f"source-{self._sources}", "url": url}
+        title: object = citation.get("title")  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType] - foreign JSON
+        return {**source, "title": title} if isinstance(title, str) else source
+
+
+def _events(parts: list[dict[str, Any]]) -> bytes:
+    return b"".join(map(sse_event, parts))
+
+
+def _announced(call: _OpenCall) -> list[dict[str, Any]]:
+    """Return what has arrived of a call since the last time."""
+    parts: list[dict[str, Any]] = []
+    if not call.announced:
+        call.announced = True
+        call.id = call.id or f"call_{uuid.uuid4().hex}"
+        parts.append({"type": "tool-input-start", "toolCallId": call.id, "toolName": call.name})
+    if call.held_back:
+        parts.append({"type": "tool-input-delta", "toolCallId": call.id, "inputTextDelta": call.held_back})
+        call.held_back = ""
+    return parts
+
+
+def _outcome(call: ToolCall, id_: str, *, cut: bool) -> dict[str, Any]:
+    """Return the end of a call: its whole input, or why there is none.
+
+    A call that the token limit may have cut is never given out for execution, even if what is there can be parsed.
+    """
+    known = {"toolCallId": id_, "toolName": call.name}
+    try:
+        if cut:
+            raise InvalidResponseError(f"the arguments of tool call {call.name!r} were cut by the token limit")
+        return {"type": "tool-input-available", **known, "input": call.arguments}
+    except InvalidResponseError as error:
+        return {"type": "tool-input-error", **known, "input": call.raw_arguments, "errorText": error.message}
+
+
+def _file(chunk: ImageChunk) -> dict[str, Any]:
+    if (url := chunk.url) is None:
+        return {"type": "data-image", "data": chunk.image}
+    if url.startswith("data:"):
+        media_type = url[len("data:") :].partition(",")[0].partition(";")[0]
+    else:
+        media_type = mimetypes.guess_type(url.partition("?")[0])[0]
+    return {"type": "file", "url": url, "mediaType": media_type or "image/*"}
+
+
+def _finish(result: ChatResult) -> list[dict[str, Any]]:
+    metadata = {"id": result.id, "model": result.model, "usage": usage_payload(result.usage)}
+    reason = _FINISH_REASONS.get(result.finish_reason or "", "other")
+    return [{"type": "finish-step"}, {"type": "finish", "finishReason": reason, "messageMetadata": metadata}]

@@ -1,0 +1,48 @@
+"""Clients around clients: what makes calls comfortable, each a `ChatClient` itself, to be nested in any order.
+
+::
+
+    budget = Budget(cost="0.50")
+    async with TrackedClient(BudgetedClient(OpenRouterClient(), budget)) as client:
+        await client.chat("Why is the sky blue?")
+        print(client.get_usage().cost)
+"""
+
+from __future__ import annotations
+
+from raptscallions_ai.wrappers.base import WrappedClient
+from raptscallions_ai.wrappers.budget import Budget, Spent
+from raptscallions_ai.wrappers.budgeted import BudgetedClient
+from raptscallions_ai.wrappers.cached import CachedClient, disk_store, memory_store
+from raptscallions_ai.wrappers.call import ChatCall
+from raptscallions_ai.wrappers.hooks import BeforeCall, HookedClient
+from raptscallions_ai.wrappers.logged import LoggedClient
+from raptscallions_ai.wrappers.rate_limit import RateLimitedClient, RateLimiter
+from raptscallions_ai.wrappers.source import AroundSource
+from raptscallions_ai.wrappers.traced import TracedClient
+from raptscallions_ai.wrappers.usage import TrackedClient, TrackedUsage, UsageTotals, UsageTracker
+
+__all__ = [
+    # money
+    "Budget",
+    "BudgetedClient",
+    "Spent",
+    "TrackedClient",
+    "TrackedUsage",
+    "UsageTotals",
+    "UsageTracker",
+    # comfort
+    "CachedClient",
+    "disk_store",
+    "memory_store",
+    "HookedClient",
+    "BeforeCall",
+    "LoggedClient",
+    "RateLimitedClient",
+    "RateLimiter",
+    "TracedClient",
+    # to build one
+    "WrappedClient",
+    "AroundSource",
+    "ChatCall",
+]

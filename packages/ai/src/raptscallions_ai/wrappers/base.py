@@ -1,0 +1,107 @@
+"""`WrappedClient`: a chat client around another one, which every wrapper is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raptscallions_ai.chat_client import BaseChatClient
+from raptscallions_ai.stream import ChatStream
+from raptscallions_ai.wrappers.call import ChatCall
+from raptscallions_ai.wrappers.source import StreamSource, WholeAnswerSource
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from raptscallions_ai.chat_client import ChatClient
+    from raptscallions_ai.messages import Messages
+    from raptscallions_ai.options import CallOptions
+    from raptscallions_ai.result import ChatResult
+    from raptscallions_ai.stream import ChunkSource
+
+__all__ = ["WrappedClient"]
+
+
+class WrappedClient(BaseChatClient):
+    """A chat client that passes every call on to another one.
+
+    A wrapper of your own overrides `_source`, which is where the chunks of every call come from, whichever way it was
+    made; usually it returns an `AroundSource` around `self._ask(call)`. Closing a wrapper closes what it wraps.
+
+    Args:
+        inner: Whom to ask: a client, or another wrapper.
+
+    Attributes:
+        inner: The same.
+    """
+
+    def __init__(self, inner: ChatClient) -> None:
+        self.inner = inner
+
+    @property
+    def default_model(self) -> str | None:
+        """The wrapped client's default model; None if it cannot tell."""
+        return self.inner.default_model if isinstance(self.inner, BaseChatClient) else None
+
+    @property
+    def base_url(self) -> str | None:
+        """The base URL of the wrapped client's gateway; None if it has none."""
+        return self.inner.base_url if isinstance(self.inner, BaseChatClient) else None
+
+    @property
+    def has_provider_routing(self) -> bool:
+        """Whether all gateways that a call may reach understand OpenRouter's `provider` option."""
+        return isinstance(self.inner, BaseChatClient) and self.inner.has_provider_routing
+
+    def stream_chat(
+        self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> ChatStream:
+        """Return the answer as a stream; nothing is sent before it is read.
+
+        Args:
+            messages: One user message as a `str`, or a conversation.
+            model: The model to ask; else the client's default.
+            **options: `CallOptions`.
+
+        Raises:
+            TypeError: An option is unknown or a message of a wrong type.
+            ValueError: A message, a header or a limit is invalid.
+            AiError: The call failed; raised while reading, with what had arrived in `partial`.
+        """
+        return ChatStream(self._source(ChatCall(messages, model, options)))
+
+    async def chat(
+        self, messages: Messages, *, stream: bool = True, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> ChatResult:
+        """Return the whole answer.
+
+        Args:
+            messages: One user message as a `str`, or a conversation.
+            stream: Whether the gateway is asked to stream.
+            model: The model to ask; else the client's default.
+            **options: `CallOptions`.
+
+        Raises:
+            TypeError: An option is unknown or a message of a wrong type.
+            ValueError: A message, a header or a limit is invalid.
+            AiError: The call failed, with what had arrived in `partial`.
+        """
+        answer = ChatStream(self._source(ChatCall(messages, model, options, stream)))
+        del messages, options  # a traceback with local variables must not show the conversation
+        return await answer.result()
+
+    async def aclose(self) -> None:
+        """Close the wrapped client."""
+        await self.inner.aclose()
+
+    def _source(self, call: ChatCall) -> ChunkSource:
+        """Return where the chunks of a call come from."""
+        return self._ask(call)
+
+    def _ask(self, call: ChatCall) -> ChunkSource:
+        """Return the wrapped client's answer to a call; nothing is sent before it is read."""
+        if not call.stream:
+            return WholeAnswerSource(self.inner, call)
+        return StreamSource(self.inner.stream_chat(call.messages, model=call.model, **call.options))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.inner!r})"

@@ -1,0 +1,178 @@
+"""`Budget`: how much calls may cost or use, and what is left of it."""
+
+from __future__ import annotations
+
+import math
+import threading
+from decimal import Decimal, InvalidOperation
+from queue import SimpleQueue
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
+
+from raptscallions_ai.costs import PriceList
+from raptscallions_ai.errors import BudgetExceededError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from raptscallions_ai.models import ModelInfo
+
+__all__ = ["Budget", "Spent"]
+
+_LIMITS = ("cost", "tokens", "requests")
+
+
+class Spent(NamedTuple):
+    """An amount of what a budget counts.
+
+    Attributes:
+        cost: USD.
+        tokens: Tokens of conversations and answers.
+        requests: Calls.
+    """
+
+    cost: Decimal = Decimal(0)
+    tokens: int = 0
+    requests: int = 0
+
+    def plus(self, other: Spent) -> Spent:
+        """Return the sum."""
+        return Spent(self.cost + other.cost, self.tokens + other.tokens, self.requests + other.requests)
+
+    def minus(self, other: Spent) -> Spent:
+        """Return the difference."""
+        return Spent(self.cost - other.cost, self.tokens - other.tokens, self.requests - other.requests)
+
+    def not_below_zero(self) -> Spent:
+        """Return the amount; nothing of what a correction of an earlier window's call would make negative."""
+        return Spent(max(self.cost, Decimal(0)), max(self.tokens, 0), max(self.requests, 0))
+
+
+class Budget:
+    """How much calls may cost or use, in all or in each window of time.
+
+    Give it to the `BudgetedClient`s whose calls it is for: those of a key, of a tenant, of a whole service. Calls that
+    are under way count with what can be told of them: their conversation from the start, and their answer as it grows.
+    These are estimates (a token for four characters), which the real figures replace when a call ends.
+
+    Safe to share between clients, event loops and threads.
+
+    Args:
+        cost: USD; a `Decimal`, or a `str` or number that is read as one.
+        tokens: Tokens of conversations and answers.
+        requests: Calls that are sent.
+        window: Seconds after which all of it may be spent again, the first from the first call on; None for never.
+        prices: The models with their prices, from `client.models()`. Without them the cost of a call is only known at
+            its end, so that `cost` refuses calls but stops none, and calls at the same time can exceed it together.
+
+    Raises:
+        ValueError: There is no limit, or one is negative or no number.
+    """
+
+    def __init__(
+        self,
+        *,
+        cost: Decimal | str | float | None = None,
+        tokens: int | None = None,
+        requests: int | None = None,
+        window: float | None = None,
+        prices: Iterable[ModelInfo] = (),
+    ) -> None:
+        if cost is None and tokens is None and requests is None:
+            raise ValueError("a budget needs at least one of cost, tokens and requests")
+        self.cost = None if cost is None else _amount(cost)
+        self.tokens = _count("tokens", tokens)
+        self.requests = _count("requests", requests)
+        if window is not None and not (window > 0 and math.isfinite(window)):
+            raise ValueError("window must be a positive number of seconds")
+        self.window = window
+        self.prices = PriceList(prices)
+        self._allowed = (self.cost, self.tokens, self.requests)
+        self._lock = threading.Lock()
+        # A stream may end in the garbage collector, at any point of any thread: there nothing may wait for a lock.
+        self._changes: SimpleQueue[tuple[Spent, Spent]] = SimpleQueue()
+        self._spent = self._reserved = Spent()
+        self._window_ends = math.inf
+
+    @property
+    def spent(self) -> Spent:
+        """What the calls that have ended used, in this window."""
+        with self._lock:
+            self._catch_up()
+            return self._spent
+
+    @property
+    def reserved(self) -> Spent:
+        """About what the calls that are under way have used so far."""
+        with self._lock:
+            self._catch_up()
+            return self._reserved
+
+    def reset(self) -> None:
+        """Forget what was spent; calls that are under way count when they end."""
+        with self._lock:
+            self._catch_up()
+            self._spent, self._window_ends = Spent(), math.inf
+
+    def reserve(self, amount: Spent) -> None:
+        """Set something aside for a call that is to begin; a `BudgetedClient` does this and the next by itself.
+
+        Raises:
+            BudgetExceededError: That much is not left.
+        """
+        with self._lock:
+            self._catch_up()
+            if (error := self._exceeded(amount, beginning=True)) is not None:
+                raise error
+            self._reserved = self._reserved.plus(amount)
+            if self.window is not None and self._window_ends == math.inf:
+                self._window_ends = monotonic() + self.window
+
+    def grow(self, amount: Spent) -> BudgetExceededError | None:
+        """Set more aside for a call, which has been used already; return an error if that is too much."""
+        with self._lock:
+            self._catch_up()
+            self._reserved = self._reserved.plus(amount)
+            return self._exceeded(Spent(), beginning=False)
+
+    def settle(self, spent: Spent, *, reserved: Spent) -> None:
+        """Count what a call used instead of what was set aside for it."""
+        self._changes.put((spent, reserved))
+
+    def _exceeded(self, more: Spent, *, beginning: bool) -> BudgetExceededError | None:
+        used = self._spent.plus(self._reserved)
+        for limit, allowed, so_far, wanted in zip(_LIMITS, self._allowed, used, more, strict=True):
+            if allowed is not None and (so_far + wanted > allowed or (beginning and so_far >= allowed)):
+                left = self._window_ends - monotonic()
+                retry_after = left if math.isfinite(left) else None
+                return BudgetExceededError(limit, allowed=allowed, used=so_far, retry_after=retry_after)
+        return None
+
+    def _catch_up(self) -> None:
+        if monotonic() >= self._window_ends:
+            self._spent, self._window_ends = Spent(), math.inf
+        while not self._changes.empty():
+            spent, reserved = self._changes.get()
+            self._spent = self._spent.plus(spent).not_below_zero()
+            self._reserved = self._reserved.minus(reserved)
+
+    def __repr__(self) -> str:
+        limits = {"cost": self.cost, "tokens": self.tokens, "requests": self.requests, "window": self.window}
+        given = ", ".join(f"{name}={value}" for name, value in limits.items() if value is not None)
+        return f"Budget({given})"
+
+
+def _amount(cost: Decimal | str | float) -> Decimal:
+    try:
+        amount = Decimal(str(cost))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise ValueError("cost must be an amount of USD, 0 or more")
+    return amount
+
+
+def _count(name: str, value: int | None) -> int | None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise ValueError(f"{name} must be a whole number, 0 or more")
+    return value

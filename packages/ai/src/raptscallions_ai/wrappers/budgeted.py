@@ -1,0 +1,109 @@
+"""`BudgetedClient`: a chat client that keeps to a `Budget`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from raptscallions_ai.chunks import DoneChunk
+from raptscallions_ai.errors import AiError
+from raptscallions_ai.wrappers.base import WrappedClient
+from raptscallions_ai.wrappers.budget import Spent
+from raptscallions_ai.wrappers.estimate import answer_tokens, prompt_tokens
+from raptscallions_ai.wrappers.source import AroundSource
+from raptscallions_ai.wrappers.spending import priced, used_by
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raptscallions_ai.chat_client import ChatClient
+    from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.result import ChatResult, Usage
+    from raptscallions_ai.stream import ChunkSource
+    from raptscallions_ai.wrappers.budget import Budget
+    from raptscallions_ai.wrappers.call import ChatCall
+
+__all__ = ["BudgetedClient"]
+
+
+class BudgetedClient(WrappedClient):
+    """A chat client that refuses calls when a budget is used up, and stops answers that exceed it.
+
+    An answer is stopped behind the chunk with which it exceeds the budget: the next one is a `BudgetExceededError`
+    with what had arrived in `partial`, and the connection is closed. How much that was is estimated; what the gateway
+    bills may be a little more or less. An answer that is not streamed cannot be stopped, so that its `max_tokens`
+    are set aside at once.
+
+    Args:
+        inner: Whom to ask.
+        budget: What the calls may cost or use.
+
+    Attributes:
+        budget: The same.
+    """
+
+    def __init__(self, inner: ChatClient, budget: Budget) -> None:
+        super().__init__(inner)
+        self.budget = budget
+
+    def _source(self, call: ChatCall) -> ChunkSource:
+        tokens = prompt_tokens(call)
+        models = (call.model, self.default_model)
+        if not call.stream:
+            answer = call.options.get("max_completion_tokens") or call.options.get("max_tokens") or 0
+            return _BudgetedCall(self._ask(call), self.budget, models, tokens, answer)
+        return _BudgetedCall(self._ask(call), self.budget, models, tokens, 0)
+
+
+class _BudgetedCall(AroundSource):
+    def __init__(
+        self, inner: ChunkSource, budget: Budget, models: tuple[str | None, ...], prompt: int, answer: int
+    ) -> None:
+        super().__init__(inner)
+        self._budget, self._models = budget, models
+        model = budget.prices.find(*models)
+        prices = (model.prompt_price, model.completion_price) if model is not None else (None, None)
+        self._prompt_price, self._answer_price = prices[0] or Decimal(0), prices[1] or Decimal(0)
+        cost = prompt * self._prompt_price + answer * self._answer_price
+        self._reserved = Spent(cost, prompt + answer, 1)
+        self._spent: Spent | None = None
+
+    async def begin(self) -> None:
+        self._budget.reserve(self._reserved)
+
+    def received(self, chunks: Sequence[StreamChunk]) -> Sequence[StreamChunk]:
+        # A complete answer is paid for, and stopping it would save nothing.
+        if type(chunks[-1]) is not DoneChunk and (tokens := answer_tokens(chunks)):
+            grown = Spent(tokens * self._answer_price, tokens)
+            self._reserved = self._reserved.plus(grown)
+            if (error := self._budget.grow(grown)) is not None:
+                self.stop_with(error)
+        return chunks
+
+    def ended(self, result: ChatResult | None, error: BaseException | None) -> None:
+        partial = self.partial()
+        usage = used_by(result, error, partial)
+        if usage is not None:
+            self._spent = self._counted(priced(usage, self._budget.prices, (result or partial).model, *self._models))
+        else:
+            self._spent = Spent(requests=int(_was_sent(error)))
+        self._budget.settle(self._spent, reserved=self._reserved)
+
+    async def settle(self) -> Usage:
+        usage = await super().settle()
+        if self._spent is not None and usage.cost is not None and usage.cost_source != "unknown":
+            settled = Spent(usage.cost, usage.total_tokens, 1)
+            self._budget.settle(settled.minus(self._spent), reserved=Spent())
+            self._spent = settled
+        return usage
+
+    def _counted(self, usage: Usage) -> Spent:
+        """Return what counts: what was told, and the estimate where nobody told."""
+        known = usage.cost is not None and usage.cost_source != "unknown"
+        cost = usage.cost if known and usage.cost is not None else max(self._reserved.cost, usage.cost or Decimal(0))
+        return Spent(cost, usage.total_tokens if usage.reported else self._reserved.tokens, 1)
+
+
+def _was_sent(error: BaseException | None) -> bool:
+    """Whether a call that cost nothing reached the gateway, as far as its attempts tell."""
+    return isinstance(error, AiError) and bool(error.attempts)

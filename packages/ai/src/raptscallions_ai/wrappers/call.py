@@ -1,0 +1,63 @@
+"""`ChatCall`: one call of a chat client, as a wrapper sees it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NoReturn, cast
+
+if TYPE_CHECKING:
+    from raptscallions_ai._wire.request import ChatRequest
+    from raptscallions_ai.messages import ChatMessage, Messages
+    from raptscallions_ai.options import CallOptions
+
+__all__ = ["ChatCall"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCall:
+    """One call: what was asked, of whom, and how; its repr shows no contents.
+
+    Attributes:
+        messages: The conversation, as it was given.
+        model: The model that was asked for; None for the client's default.
+        options: The options that were given.
+        stream: Whether the answer is to be streamed.
+    """
+
+    messages: Messages = field(repr=False)
+    model: str | None = None
+    options: CallOptions = field(default_factory=lambda: cast("CallOptions", {}), repr=False)
+    stream: bool = True
+
+    def kept(self) -> ChatCall:
+        """Return the call with a conversation of its own, for what is sent later than it was asked for.
+
+        The caller usually goes on appending to the same conversation.
+        """
+        if isinstance(self.messages, str):
+            return self
+        return replace(self, messages=[_kept(message) for message in self.messages])
+
+    def request(self, model: str | None = None) -> ChatRequest:
+        """Return what would be sent, for what has to be known, or checked, before it is.
+
+        Args:
+            model: The model of calls that name none.
+
+        Raises:
+            TypeError: An option is unknown, or a message of a wrong type.
+            ValueError: A message, a header or a limit is invalid.
+        """
+        from raptscallions_ai._wire.request import build_request
+
+        asked = self.model or model or "default"
+        return build_request(self.messages, model=asked, stream=self.stream, options=self.options)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a call is not pickled or copied: it holds the conversation")
+
+
+def _kept(message: ChatMessage | Mapping[str, object]) -> ChatMessage | Mapping[str, object]:
+    return copy.deepcopy(message) if isinstance(message, Mapping) else message

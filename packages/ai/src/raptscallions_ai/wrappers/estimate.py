@@ -1,0 +1,50 @@
+"""Rough counts of tokens, for what has to be decided before anybody tells the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from raptscallions_ai._wire.json import json_object
+from raptscallions_ai.chunks import ContentChunk, ReasoningChunk, ToolCallChunk
+from raptscallions_ai.messages import to_wire
+
+if TYPE_CHECKING:
+    from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.wrappers.call import ChatCall
+
+__all__ = ["answer_tokens", "prompt_tokens"]
+
+_CHARACTERS = 4  # of English text in a token, as a rule; other languages have fewer
+_FRAME = 4  # tokens around each message
+_MEDIA = 1000  # tokens of an image, a page or the like
+
+
+def prompt_tokens(call: ChatCall) -> int:
+    """Return about how many tokens a call sends: a token for four characters, a thousand for an image or a file."""
+    sent = sum(_FRAME + _content(message.get("content")) for message in to_wire(call.messages))
+    return sent + sum(_text(str(tool)) for tool in call.options.get("tools") or ())
+
+
+def answer_tokens(chunks: Sequence[StreamChunk]) -> int:
+    """Return about how many tokens some chunks of an answer are; at least one for each that has any."""
+    return sum(-(-len(_said(chunk)) // _CHARACTERS) for chunk in chunks)
+
+
+def _said(chunk: StreamChunk) -> str:
+    if isinstance(chunk, ContentChunk | ReasoningChunk):
+        return chunk.content
+    return chunk.arguments or chunk.name or "" if isinstance(chunk, ToolCallChunk) else ""
+
+
+def _content(content: object) -> int:
+    if isinstance(content, str):
+        return _text(content)
+    if not isinstance(content, Sequence):
+        return 0
+    texts = [json_object(part).get("text") for part in cast("Sequence[object]", content)]
+    return sum(_text(text) if isinstance(text, str) else _MEDIA for text in texts)
+
+
+def _text(text: str) -> int:
+    return -(-len(text) // _CHARACTERS)

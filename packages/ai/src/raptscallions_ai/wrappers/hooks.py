@@ -1,0 +1,111 @@
+"""`HookedClient`: functions of your own around every call."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from raptscallions_ai.errors import AiError
+from raptscallions_ai.wrappers.base import WrappedClient
+from raptscallions_ai.wrappers.call import ChatCall
+from raptscallions_ai.wrappers.source import AroundSource
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raptscallions_ai.chat_client import ChatClient
+    from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.result import ChatResult
+    from raptscallions_ai.stream import ChunkSource
+
+__all__ = ["BeforeCall", "HookedClient"]
+
+BeforeCall: TypeAlias = Callable[[ChatCall], "ChatCall | Awaitable[ChatCall | None] | None"]
+"""Gets a call before it is made, and returns it changed (`dataclasses.replace`), or None to leave it as it is."""
+
+_log = logging.getLogger("raptscallions_ai")
+
+
+class HookedClient(WrappedClient):
+    """A chat client that calls functions of yours before, during and after every call.
+
+    After each call exactly one of `after_call`, `on_error` and `on_left` is called. What `before_call`, `on_chunk` and
+    `after_call` raise ends the call and reaches the caller; what the two others raise is only logged.
+
+    Args:
+        inner: Whom to ask.
+        before_call: Called when the call is about to be sent; a function, or a coroutine function. It may change the
+            call or refuse it by raising.
+        on_chunk: Called with every chunk before the caller gets it; must not wait.
+        after_call: Called with the result of a complete answer; must not wait.
+        on_error: Called with the error of a failed call; must not wait.
+        on_left: Called with what had arrived, if the caller left before the end or was cancelled; must not wait, and
+            may be called in any thread.
+    """
+
+    def __init__(
+        self,
+        inner: ChatClient,
+        *,
+        before_call: BeforeCall | None = None,
+        on_chunk: Callable[[ChatCall, StreamChunk], None] | None = None,
+        after_call: Callable[[ChatCall, ChatResult], None] | None = None,
+        on_error: Callable[[ChatCall, AiError], None] | None = None,
+        on_left: Callable[[ChatCall, ChatResult], None] | None = None,
+    ) -> None:
+        super().__init__(inner)
+        self.before_call = before_call
+        self.on_chunk = on_chunk
+        self.after_call = after_call
+        self.on_error = on_error
+        self.on_left = on_left
+
+    def _source(self, call: ChatCall) -> ChunkSource:
+        if self.before_call is None:
+            return _HookedCall(self, call, self._ask, self._ask(call))
+        call.request(self.default_model)  # what is wrong with it is said at once, as ever
+        return _HookedCall(self, call.kept(), self._ask, None)
+
+
+class _HookedCall(AroundSource):
+    def __init__(
+        self,
+        client: HookedClient,
+        call: ChatCall,
+        ask: Callable[[ChatCall], ChunkSource],
+        inner: ChunkSource | None,
+    ) -> None:
+        super().__init__(inner)
+        self._client, self._call, self._ask = client, call, ask
+
+    async def begin(self) -> None:
+        if (before := self._client.before_call) is None:
+            return
+        changed = before(self._call)
+        if inspect.isawaitable(changed):
+            changed = await changed
+        self._call = changed or self._call
+        self._inner = self._ask(self._call)
+
+    def received(self, chunks: Sequence[StreamChunk]) -> Sequence[StreamChunk]:
+        if (on_chunk := self._client.on_chunk) is not None:
+            for chunk in chunks:
+                on_chunk(self._call, chunk)
+        if chunks[-1].type == "done" and (after := self._client.after_call) is not None:
+            after(self._call, chunks[-1].result)
+        return chunks
+
+    def ended(self, result: ChatResult | None, error: BaseException | None) -> None:
+        if result is not None:
+            return
+        try:
+            if isinstance(error, AiError):
+                if self._client.on_error is not None:
+                    self._client.on_error(self._call, error)
+            elif self._client.on_left is not None:
+                self._client.on_left(self._call, self.partial())
+        except Exception as failure:
+            # Its message may quote the conversation.
+            _log.error("a hook of a call failed: %s", type(failure).__name__)

@@ -1,0 +1,274 @@
+"""`UsageTracker`: what calls have used so far, in all and by tag."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from raptscallions_ai.costs import PriceList
+from raptscallions_ai.result import Usage
+from raptscallions_ai.wrappers.base import WrappedClient
+from raptscallions_ai.wrappers.source import AroundSource
+from raptscallions_ai.wrappers.spending import priced, used_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from raptscallions_ai.chat_client import ChatClient
+    from raptscallions_ai.models import ModelInfo
+    from raptscallions_ai.result import ChatResult, CostSource
+    from raptscallions_ai.stream import ChunkSource
+    from raptscallions_ai.wrappers.call import ChatCall
+
+__all__ = ["TrackedClient", "TrackedUsage", "UsageTotals", "UsageTracker"]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTotals(Usage):
+    """The usage of many calls; its `cost` is a lower bound if there are `unmeasured_calls`.
+
+    Attributes:
+        calls: How many calls have ended.
+        failed_calls: How many of them failed.
+        left_calls: How many of them were left by the caller before their end.
+        unmeasured_calls: How many of them cost something that nobody has told; `settle` on their streams asks for it.
+    """
+
+    calls: int = 0
+    failed_calls: int = 0
+    left_calls: int = 0
+    unmeasured_calls: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class TrackedUsage:
+    """What one call used, as a tracker has counted it.
+
+    Attributes:
+        usage: What it used, its cost estimated where it was not told; None if nothing was billed.
+        tag: Whose call it was.
+        failed: Whether it failed.
+        left: Whether the caller left before its end.
+    """
+
+    usage: Usage | None
+    tag: str | None = None
+    failed: bool = False
+    left: bool = False
+    sums: list[_Sums] = field(default_factory=list["_Sums"], repr=False)  # what it was added to
+
+
+class UsageTracker:
+    """Adds up what the calls of `TrackedClient`s use, also what failed, cut-off and left ones did.
+
+    Safe to share between clients, event loops and threads.
+
+    Args:
+        prices: The models with their prices, from `client.models()`. With them the cost of a call is estimated where
+            the gateway tells tokens but no cost; the sum's `cost_source` is then `priced`.
+    """
+
+    def __init__(self, *, prices: Iterable[ModelInfo] = ()) -> None:
+        self._prices = PriceList(prices)
+        # A stream may end in the garbage collector, at any point of any thread: there nothing may wait for a lock.
+        self._changes: SimpleQueue[tuple[TrackedUsage, Usage | None]] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._sums: defaultdict[str | None, _Sums] = defaultdict(_Sums)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that have been used, in order of appearance."""
+        with self._lock:
+            self._add_up()
+            return tuple(tag for tag in self._sums if tag is not None)
+
+    def get_usage(self, tag: str | None = None) -> UsageTotals:
+        """Return what was used since the last reset.
+
+        Args:
+            tag: Whose; None for all calls, whatever their tag.
+        """
+        with self._lock:
+            return self._totals(tag)
+
+    def reset_usage(self, tag: str | None = None) -> UsageTotals:
+        """Begin anew and return what had been used; calls that are under way count when they end.
+
+        Args:
+            tag: Whose; the sum of all keeps what that was. None for all, tags included.
+        """
+        with self._lock:
+            totals = self._totals(tag)
+            if tag is None:
+                self._sums.clear()
+            else:
+                self._sums.pop(tag, None)
+            return totals
+
+    def record(self, call: TrackedUsage) -> None:
+        """Count a call; a `TrackedClient` does this by itself."""
+        self._changes.put((call, call.usage))
+
+    def correct(self, call: TrackedUsage, settled: Usage) -> None:
+        """Count `settled` for a call that was recorded with another usage; without effect after a reset."""
+        self._changes.put((call, settled))
+
+    def priced(self, usage: Usage, *models: str | None) -> Usage:
+        """Return a usage with its cost estimated, if it has none and one of the models has a price."""
+        return priced(usage, self._prices, *models)
+
+    def add_up(self) -> None:
+        """Add up what was recorded so far, which reading the usage does too; a `TrackedClient` does it before calls."""
+        with self._lock:
+            self._add_up()
+
+    def _totals(self, tag: str | None) -> UsageTotals:
+        self._add_up()
+        return self._sums[tag].totals() if tag in self._sums else UsageTotals()
+
+    def _add_up(self) -> None:
+        while not self._changes.empty():  # only this reads it, under the lock
+            call, usage = self._changes.get()
+            if call.sums:
+                for sums in call.sums:
+                    sums.replace(call, usage)
+            else:
+                call.sums = [self._sums[tag] for tag in {None, call.tag}]
+                for sums in call.sums:
+                    sums.add(call)
+            call.usage = usage
+
+    def __repr__(self) -> str:
+        return f"UsageTracker({self.get_usage().calls} calls)"
+
+
+class TrackedClient(WrappedClient):
+    """A chat client whose usage is added up.
+
+    Args:
+        inner: Whom to ask.
+        tracker: Where to add it up; one of its own if there is none.
+        tag: Whose calls these are, such as a tenant's name; None for nobody's in particular.
+
+    Attributes:
+        tracker: The same.
+        tag: The same.
+    """
+
+    def __init__(self, inner: ChatClient, tracker: UsageTracker | None = None, *, tag: str | None = None) -> None:
+        super().__init__(inner)
+        self.tracker = tracker or UsageTracker()
+        self.tag = tag
+        self._is_view = False
+
+    def tagged(self, tag: str) -> TrackedClient:
+        """Return a view of this client whose calls count under a tag, too; closing it closes nothing."""
+        view = TrackedClient(self.inner, self.tracker, tag=tag)
+        view._is_view = True
+        return view
+
+    def get_usage(self) -> UsageTotals:
+        """Return what the calls of this client's tag used; without a tag, what all calls of its tracker used."""
+        return self.tracker.get_usage(self.tag)
+
+    def reset_usage(self) -> UsageTotals:
+        """Begin to add up anew, and return what `get_usage` would have."""
+        return self.tracker.reset_usage(self.tag)
+
+    async def aclose(self) -> None:
+        """Close the wrapped client, unless this is a view of another one."""
+        if not self._is_view:
+            await super().aclose()
+
+    def _source(self, call: ChatCall) -> ChunkSource:
+        models = (call.model, self.default_model)
+        return _TrackedCall(self._ask(call), self.tracker, self.tag, models)
+
+
+class _TrackedCall(AroundSource):
+    def __init__(
+        self, inner: ChunkSource, tracker: UsageTracker, tag: str | None, models: tuple[str | None, ...]
+    ) -> None:
+        super().__init__(inner)
+        self._tracker, self._tag, self._models = tracker, tag, models
+        self._told = TrackedUsage(None, tag)
+
+    async def begin(self) -> None:
+        self._tracker.add_up()  # or records would pile up where nobody reads the sums
+
+    def ended(self, result: ChatResult | None, error: BaseException | None) -> None:
+        usage = used_by(result, error, partial := self.partial())
+        self._told = TrackedUsage(
+            None if usage is None else self._tracker.priced(usage, (result or partial).model, *self._models),
+            self._tag,
+            failed=isinstance(error, Exception),
+            left=result is None and not isinstance(error, Exception),
+        )
+        self._tracker.record(self._told)
+
+    async def settle(self) -> Usage:
+        settled = self._tracker.priced(await super().settle(), self.partial().model, *self._models)
+        if self._told.usage is not None:
+            self._tracker.correct(self._told, settled)
+        return settled
+
+
+_COUNTS = tuple(
+    each.name for each in fields(Usage) if each.name not in ("cost", "cost_source", "upstream_cost", "is_byok", "raw")
+)
+
+
+class _Sums:
+    """Sums from which something can be taken away again, which a `Usage` with its one `cost_source` cannot do."""
+
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(_COUNTS, 0)
+        self._cost = self._upstream_cost = Decimal(0)
+        self._costs = self._upstream_costs = 0  # how many usages had such a figure
+        self._sources: dict[CostSource, int] = {"reported": 0, "priced": 0, "unknown": 0}
+        self._calls = self._failed = self._left = self._byok = 0
+
+    def add(self, call: TrackedUsage) -> None:
+        self._calls += 1
+        self._failed += call.failed
+        self._left += call.left
+        self._add(call.usage, 1)
+
+    def replace(self, call: TrackedUsage, usage: Usage | None) -> None:
+        self._add(call.usage, -1)
+        self._add(usage, 1)
+
+    def _add(self, usage: Usage | None, sign: int) -> None:
+        if usage is None:
+            return
+        for name in _COUNTS:
+            self._counts[name] += sign * getattr(usage, name)
+        if usage.cost is not None:
+            self._cost += sign * usage.cost
+            self._costs += sign
+        if usage.upstream_cost is not None:
+            self._upstream_cost += sign * usage.upstream_cost
+            self._upstream_costs += sign
+        self._byok += sign * usage.is_byok
+        self._sources[usage.cost_source] += sign
+
+    def totals(self) -> UsageTotals:
+        sources = self._sources
+        counts: dict[str, Any] = self._counts
+        return UsageTotals(
+            **counts,
+            cost=self._cost if self._costs else None,
+            cost_source=(
+                "unknown" if sources["unknown"] or not self._costs else "priced" if sources["priced"] else "reported"
+            ),
+            upstream_cost=self._upstream_cost if self._upstream_costs else None,
+            is_byok=bool(self._byok),
+            calls=self._calls,
+            failed_calls=self._failed,
+            left_calls=self._left,
+            unmeasured_calls=sources["unknown"],
+        )
