@@ -39,6 +39,7 @@ class Discovery(ABC):
     _settings: AiSettings
     _timeouts: Timeouts
     _catalogue: Catalogue
+    _aliases: Mapping[str, str]
 
     async def models(
         self,
@@ -80,6 +81,9 @@ class Discovery(ABC):
 
         It is looked up in the list of `models` if that is at hand, or if the gateway has nothing but that.
 
+        Args:
+            model_id: Its id, or an alias of the client's for one.
+
         Raises:
             ValueError: It is not an id.
             ModelNotAvailableError: The gateway does not know the model.
@@ -87,7 +91,9 @@ class Discovery(ABC):
         """
         from raptscallions_ai.errors import ModelNotAvailableError, NotSupportedError
         from raptscallions_ai.models import fetch_model, find_model
+        from raptscallions_ai.routing import resolve_model_alias
 
+        model_id = resolve_model_alias(model_id, self._aliases)
         if (found := find_model(self._catalogue.kept(max_age=_MAX_AGE) or [], model_id)) is not None:
             return found
         with contextlib.suppress(NotSupportedError):
@@ -107,8 +113,9 @@ class Discovery(ABC):
             AiError: The list could not be had.
         """
         from raptscallions_ai.endpoints import fetch_endpoints
+        from raptscallions_ai.routing import resolve_model_alias
 
-        return await fetch_endpoints(self._api(), model_id)
+        return await fetch_endpoints(self._api(), resolve_model_alias(model_id, self._aliases))
 
     async def providers(self) -> list[ProviderInfo]:
         """Return the providers that the gateway can use.
@@ -167,7 +174,7 @@ class Discovery(ABC):
 
         Args:
             texts: One text, or several in one request.
-            model: The model to ask; a model that chats does not embed.
+            model: The model to ask, or an alias of one; a model that chats does not embed.
             **options: `EmbedOptions`: `dimensions`, `input_type`, `timeout`, `extra_body` and more.
 
         Raises:
@@ -177,8 +184,9 @@ class Discovery(ABC):
             AiError: The call failed, or a vector is missing.
         """
         from raptscallions_ai.embeddings import build_embedding_request, fetch_embeddings
+        from raptscallions_ai.routing import resolve_model_alias
 
-        request = build_embedding_request(texts, model=model, options=options)
+        request = build_embedding_request(texts, model=resolve_model_alias(model, self._aliases), options=options)
         api = self._api(timeout=options.get("timeout"), max_retries=options.get("max_retries"))
         del texts, options  # a traceback with local variables must not show them
         return await fetch_embeddings(api, request, max_bytes=self._settings.max_event_bytes)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 import msgspec
 
+from raptscallions_ai._wire.option_checks import CHECKS
 from raptscallions_ai._wire.request import checked_headers, checked_query
 from raptscallions_ai._wire.usage import UsageMeter
 from raptscallions_ai.errors import InvalidResponseError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from raptscallions_ai.fetch import JsonApi
+    from raptscallions_ai.option_types import ProviderPreferences
     from raptscallions_ai.timeouts import Timeouts
 
 __all__ = ["EmbedOptions", "EmbeddingResult", "build_embedding_request", "fetch_embeddings"]
@@ -38,7 +40,7 @@ class EmbedOptions(TypedDict, total=False):
     """How numbers travel; `base64` is a third of the size, where the gateway knows it. The result is the same."""
     input_type: str | None
     """What the texts are for, such as `search_query` or `search_document`, for models that make a difference."""
-    provider: Mapping[str, Any] | None
+    provider: ProviderPreferences | Mapping[str, Any] | None
     """OpenRouter: provider routing, as for chat."""
     user: str | None
     """A stable id of the end user, without personal data."""
@@ -131,14 +133,15 @@ def build_embedding_request(texts: str | Sequence[str], *, model: str, options: 
     """
     if unknown := sorted(options.keys() - EmbedOptions.__annotations__.keys()):
         raise TypeError(f"unknown option {unknown[0]!r}; pass fields that have no name here in extra_body={{...}}")
-    if not isinstance(cast("object", model), str) or not model.strip():
-        raise ValueError("model must be the id of a model that embeds")
     listed = [texts] if isinstance(texts, str) else _checked_texts(texts)
     dimensions, encoding = options.get("dimensions"), options.get("encoding_format")
     if dimensions is not None and (type(dimensions) is not int or dimensions < 1):
         raise ValueError("dimensions must be a whole number from 1")
     if encoding not in (None, "float", "base64"):
         raise ValueError("encoding_format must be 'float' or 'base64'")
+    for name in ("provider", "user"):
+        if (value := options.get(name)) is not None:
+            CHECKS[name](name, value)
     body: dict[str, object] = {"model": model, "input": listed}
     body |= {name: value for name in _IN_BODY if (value := options.get(name)) is not None}
     body |= options.get("extra_body") or {}

@@ -213,12 +213,12 @@ class ChatStream:
         visible = VisibleText()
         async for chunk in self:
             try:
-                text = visible.of(chunk)
+                piece = visible.of(chunk)
             except AiError:
                 await self.aclose()
                 raise
-            if text is not None:
-                yield text
+            if piece is not None:
+                yield piece.content
 
     def __reduce__(self) -> NoReturn:
         # A copy would end the call of the original when it is collected.
@@ -233,20 +233,20 @@ class ChatStream:
 
 
 class VisibleText:
-    """Tells the text of chunks that go to someone who cannot take back what has been shown."""
+    """Picks the chunks whose text goes to someone who cannot take back what has been shown."""
 
     def __init__(self) -> None:
         self._shown = False
 
-    def of(self, chunk: StreamChunk) -> str | None:
-        """Return a chunk's text, if it is a piece of text.
+    def of(self, chunk: StreamChunk) -> ContentChunk | None:
+        """Return a chunk, if it is a piece of text.
 
         Raises:
             AiError: The answer begins anew, after text of the one before it; the error is what ended that.
         """
         if type(chunk) is ContentChunk:
             self._shown = True
-            return chunk.content
+            return chunk
         if self._shown and type(chunk) is RestartedChunk:
             raise chunk.error
         return None

@@ -56,6 +56,16 @@ class SyncChatClient(Generic[C]):
     def __init__(self, client: C) -> None:
         self._client = client
 
+    @property
+    def default_model(self) -> str | None:
+        """The model of calls that name none; None if the client cannot tell."""
+        return self._client.default_model
+
+    @property
+    def base_url(self) -> str | None:
+        """The base URL of the gateway; None if the client has none."""
+        return self._client.base_url
+
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
     ) -> SyncChatStream:
@@ -168,6 +178,7 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
         on_interrupt: What to do when an answer breaks off: `fail`, `restart` or `continue`.
         fallback_models: Models to ask in order when the first one fails or is silent.
         fallback_clients: Clients to ask after those.
+        model_aliases: Short names of models and the ids they stand for.
         settings: Settings to use instead of the environment's.
         openai_client: An `openai.AsyncOpenAI` of your own.
 
@@ -188,6 +199,7 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
         on_interrupt: OnInterrupt | None = None,
         fallback_models: Sequence[str] | None = None,
         fallback_clients: Sequence[SyncOpenRouterClient] = (),
+        model_aliases: Mapping[str, str] | None = None,
         settings: AiSettings | None = None,
         openai_client: AsyncOpenAI | None = None,
     ) -> None:
@@ -203,6 +215,7 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
                 on_interrupt=on_interrupt,
                 fallback_models=fallback_models,
                 fallback_clients=self._asynchronous(fallback_clients),
+                model_aliases=model_aliases,
                 settings=settings,
                 openai_client=openai_client,
             )

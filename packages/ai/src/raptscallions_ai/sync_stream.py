@@ -101,8 +101,8 @@ class SyncChatStream:
     def _text(self) -> Iterator[str]:
         visible = VisibleText()
         for chunk in self:
-            if (text := visible.of(chunk)) is not None:
-                yield text
+            if (piece := visible.of(chunk)) is not None:
+                yield piece.content
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")

@@ -160,6 +160,8 @@ async def embed(client: OpenRouterClient, texts: Any, options: dict[str, Any]) -
         ("a", {"max_retries": 6}, ValueError, "max_retries"),
         ("a", {"timeout": 0}, ValueError, "timeout"),
         ("a", {"model": " "}, ValueError, "model"),
+        ("a", {"provider": "acme"}, TypeError, "provider"),
+        ("a", {"user": 7}, TypeError, "user"),
         ("a", {"temperature": 1}, TypeError, "unknown option 'temperature'"),
         ("a", {"extra_headers": {"Host": "x"}}, ValueError, "belongs to the connection"),
     ],

