@@ -18,6 +18,7 @@ from raptscallions_ai import (
     ModelInfo,
     OpenRouterClient,
     StreamInterruptedError,
+    tool,
     user,
 )
 from raptscallions_ai.testing import Answer, Cut, FakeGateway, Hang, ScriptedClient, chunk, sse, usage
@@ -209,6 +210,10 @@ async def test_answers_that_are_not_streamed_need_room_for_all_of_it() -> None:
     assert (await budgeted.chat("Hi", max_tokens=100)).content == "Hi"
 
 
+def now() -> str:
+    return "noon"
+
+
 async def test_images_and_tools_are_part_of_what_is_sent() -> None:
     parts = [{"type": "image_url", "image_url": {"url": "data:,"}}, {"type": "text", "text": "Hi"}]
     budgeted = BudgetedClient(ScriptedClient("Hi", repeat=True), Budget(tokens=500))
@@ -216,6 +221,8 @@ async def test_images_and_tools_are_part_of_what_is_sent() -> None:
         await budgeted.chat([user(parts)])
     with pytest.raises(BudgetExceededError):
         await budgeted.chat("Hi", tools=[{"description": "x" * 4000}])
+    with pytest.raises(BudgetExceededError):
+        await budgeted.chat("Hi", tools=[tool(description="x" * 4000)(now)])
 
 
 async def test_a_window_opens_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from raptscallions_ai._wire.json import json_object
 from raptscallions_ai.chunks import ContentChunk, ReasoningChunk, ToolCallChunk
 from raptscallions_ai.messages import to_wire
+from raptscallions_ai.tools import tools_to_wire
 
 if TYPE_CHECKING:
     from raptscallions_ai.chunks import StreamChunk
@@ -23,7 +24,7 @@ _MEDIA = 1000  # tokens of an image, a page or the like
 def prompt_tokens(call: ChatCall) -> int:
     """Return about how many tokens a call sends: a token for four characters, a thousand for an image or a file."""
     sent = sum(_FRAME + _content(message.get("content")) for message in to_wire(call.messages))
-    return sent + sum(_text(str(tool)) for tool in call.options.get("tools") or ())
+    return sent + sum(_text(str(tool)) for tool in tools_to_wire(call.options.get("tools") or ()))
 
 
 def answer_tokens(chunks: Sequence[StreamChunk]) -> int:
