@@ -137,6 +137,7 @@ def prepare(block: Block, gateway: FakeGateway, request: pytest.FixtureRequest) 
         names = {name: getattr(testing, name) for name in testing.__all__}
         eval(f"gateway.{script}", {**names, "ToolCall": ToolCall, "gateway": gateway})
     for name, content in block.files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(content, "utf-8")
 
 
@@ -149,7 +150,7 @@ def assert_printed(block: Block, printed: str) -> None:
 
 
 def test_every_block_is_of_a_kind_that_is_tested() -> None:
-    assert {block.language for block in BLOCKS} <= {"python", "sh", "env", "toml"}
+    assert {block.language for block in BLOCKS} <= {"python", "sh", "env", "toml", "jsonl"}
     assert len([block for block in of("python") if is_test(block)]) >= 3
     assert len(of("python")) >= 15
     assert len(of("sh")) >= 8
@@ -243,6 +244,14 @@ def check_installable(requirements: list[str]) -> None:
 
 def variables() -> set[str]:
     return {"AI_" + name.upper() for name in AiSettings.model_fields} | {"OPENROUTER_API_KEY", "AI_LOCAL_CACHE_DIR"}
+
+
+@pytest.mark.parametrize("block", of("jsonl"), ids=repr)
+def test_cassettes(block: Block, tmp_path: Path) -> None:
+    assert block.directives["file"].endswith(".jsonl"), "a later block replays it"
+    (tmp_path / "a.jsonl").write_text(block.code, "utf-8")
+    with testing.Cassette(tmp_path / "a.jsonl", mode="replay") as cassette:
+        assert not cassette.is_recording
 
 
 @pytest.mark.parametrize("block", of("env"), ids=repr)

@@ -31,7 +31,8 @@ from raptscallions_ai.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
-from raptscallions_ai.client import OpenRouterClient
+from raptscallions_ai.client import OpenRouterClient, close_all_clients
+from raptscallions_ai.collector import StreamCollector
 from raptscallions_ai.costs import estimate_cost
 from raptscallions_ai.environment_client import openrouter_client
 from raptscallions_ai.errors import (
@@ -45,22 +46,71 @@ from raptscallions_ai.errors import (
     ContentPolicyError,
     ContextLengthError,
     InsufficientCreditsError,
+    InvalidMediaError,
+    InvalidOutputError,
     InvalidResponseError,
     ModelNotAvailableError,
     PermissionDeniedError,
     ProviderError,
     RateLimitError,
+    RefusalError,
     StreamInterruptedError,
     TimeoutError,
     ToolError,
+    TruncatedOutputError,
 )
 from raptscallions_ai.generation import GenerationInfo
-from raptscallions_ai.messages import ChatMessage, ContentPart, Messages, Role, assistant, system, tool_result, user
+from raptscallions_ai.messages import (
+    ChatMessage,
+    Content,
+    Messages,
+    Role,
+    assistant,
+    cached,
+    system,
+    tool_result,
+    user,
+)
 from raptscallions_ai.models import ModelInfo
+from raptscallions_ai.option_types import ProviderPreferences, ReasoningEffort, ReasoningOptions, ResponseFormat
 from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
-from raptscallions_ai.result import Attempt, ChatResult, CostSource, FinishReason, ToolCall, Usage
+from raptscallions_ai.parts import (
+    AudioFormat,
+    AudioPart,
+    CacheControl,
+    CacheTtl,
+    ContentPart,
+    FilePart,
+    ImageDetail,
+    ImagePart,
+    TextPart,
+    VideoPart,
+    audio,
+    file,
+    image,
+    text,
+    video,
+)
+from raptscallions_ai.result import (
+    Attempt,
+    ChatResult,
+    CostSource,
+    FinishReason,
+    OutputIssue,
+    ParsedResult,
+    ToolCall,
+    Usage,
+)
+from raptscallions_ai.routing import (
+    MODEL_ALIASES,
+    ModelId,
+    RouteVariant,
+    apply_variant,
+    parse_model_id,
+    resolve_model_alias,
+)
 from raptscallions_ai.stop_conditions import has_tool_call, max_cost, max_tokens_used
-from raptscallions_ai.stream import ChatStream
+from raptscallions_ai.stream import ChatStream, EventStream
 from raptscallions_ai.timeouts import Timeouts
 from raptscallions_ai.tool_events import (
     StepFinished,
@@ -74,6 +124,26 @@ from raptscallions_ai.tool_events import (
 from raptscallions_ai.tools import Tool, tool
 
 if TYPE_CHECKING:
+    from raptscallions_ai.events import (
+        AnnotationEvent,
+        DoneEvent,
+        ErrorEvent,
+        ImageEvent,
+        RestartedEvent,
+        StartEvent,
+        StreamEvent,
+        TextDeltaEvent,
+        TextEndEvent,
+        TextStartEvent,
+        ThinkingDeltaEvent,
+        ThinkingEndEvent,
+        ThinkingStartEvent,
+        ToolCallDeltaEvent,
+        ToolCallEndEvent,
+        ToolCallStartEvent,
+        WaitingEvent,
+    )
+    from raptscallions_ai.parsed_stream import ParsedStream
     from raptscallions_ai.partial_json import StreamingJson, parse_streaming_json
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
     from raptscallions_ai.tool_execution import Approve
@@ -86,23 +156,52 @@ __all__ = [
     "ChatClient",
     "OpenRouterClient",
     "openrouter_client",
+    "close_all_clients",
     "CallOptions",
     "ChatOptions",
     "OnInterrupt",
+    "ProviderPreferences",
+    "ReasoningEffort",
+    "ReasoningOptions",
+    "ResponseFormat",
     "Timeouts",
+    # models' names
+    "MODEL_ALIASES",
+    "ModelId",
+    "RouteVariant",
+    "apply_variant",
+    "parse_model_id",
+    "resolve_model_alias",
     # settings
     "AiSettings",
     "get_settings",
     "reset_settings",
     # messages
     "ChatMessage",
-    "ContentPart",
+    "Content",
     "Messages",
     "Role",
     "assistant",
+    "cached",
     "system",
     "tool_result",
     "user",
+    # parts of messages
+    "AudioFormat",
+    "AudioPart",
+    "CacheControl",
+    "CacheTtl",
+    "ContentPart",
+    "FilePart",
+    "ImageDetail",
+    "ImagePart",
+    "TextPart",
+    "VideoPart",
+    "audio",
+    "file",
+    "image",
+    "text",
+    "video",
     # stream
     "ChatStream",
     "StreamChunk",
@@ -114,6 +213,26 @@ __all__ = [
     "RestartedChunk",
     "ToolCallChunk",
     "WaitingChunk",
+    "StreamCollector",
+    # events
+    "EventStream",
+    "StreamEvent",
+    "AnnotationEvent",
+    "DoneEvent",
+    "ErrorEvent",
+    "ImageEvent",
+    "RestartedEvent",
+    "StartEvent",
+    "TextDeltaEvent",
+    "TextEndEvent",
+    "TextStartEvent",
+    "ThinkingDeltaEvent",
+    "ThinkingEndEvent",
+    "ThinkingStartEvent",
+    "ToolCallDeltaEvent",
+    "ToolCallEndEvent",
+    "ToolCallStartEvent",
+    "WaitingEvent",
     # tools
     "Tool",
     "tool",
@@ -139,6 +258,9 @@ __all__ = [
     "FinishReason",
     "GenerationInfo",
     "ModelInfo",
+    "OutputIssue",
+    "ParsedResult",
+    "ParsedStream",
     "ToolCall",
     "Usage",
     "estimate_cost",
@@ -153,22 +275,47 @@ __all__ = [
     "ContentPolicyError",
     "ContextLengthError",
     "InsufficientCreditsError",
+    "InvalidOutputError",
+    "InvalidMediaError",
     "InvalidResponseError",
     "ModelNotAvailableError",
     "PermissionDeniedError",
     "ProviderError",
     "RateLimitError",
+    "RefusalError",
     "StreamInterruptedError",
     "TimeoutError",
     "ToolError",
+    "TruncatedOutputError",
 ]
 
 # Without a handler of its own, a library's warnings land on the user's terminal.
 logging.getLogger("raptscallions_ai").addHandler(logging.NullHandler())
 
+# Loaded on first use, because pydantic is the slowest part of this package to import, and few programs need events.
 _LAZY = {
+    "events": (
+        "AnnotationEvent",
+        "DoneEvent",
+        "ErrorEvent",
+        "ImageEvent",
+        "RestartedEvent",
+        "StartEvent",
+        "StreamEvent",
+        "TextDeltaEvent",
+        "TextEndEvent",
+        "TextStartEvent",
+        "ThinkingDeltaEvent",
+        "ThinkingEndEvent",
+        "ThinkingStartEvent",
+        "ToolCallDeltaEvent",
+        "ToolCallEndEvent",
+        "ToolCallStartEvent",
+        "WaitingEvent",
+    ),
+    "parsed_stream": ("ParsedStream",),
     "partial_json": ("StreamingJson", "parse_streaming_json"),
-    "settings": ("AiSettings", "get_settings", "reset_settings"),  # pydantic is the slowest of all to import
+    "settings": ("AiSettings", "get_settings", "reset_settings"),
     "tool_execution": ("Approve",),
     "tool_loop": ("StopCondition", "ToolRun"),
 }

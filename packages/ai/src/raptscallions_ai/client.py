@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NoReturn, cast
+from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from raptscallions_ai._version import __version__
@@ -14,11 +16,12 @@ from raptscallions_ai.chat_client import BaseChatClient
 from raptscallions_ai.discovery import Discovery
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.recovery import Recovery, Route, checked_models, checked_on_interrupt
+from raptscallions_ai.routing import checked_aliases, default_aliases, resolve_model_alias
 from raptscallions_ai.stream import ChatStream
 from raptscallions_ai.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Unpack
 
     from openai import AsyncOpenAI
@@ -30,7 +33,11 @@ if TYPE_CHECKING:
     from raptscallions_ai.result import ChatResult
     from raptscallions_ai.settings import AiSettings
 
-__all__ = ["OpenRouterClient"]
+__all__ = ["OpenRouterClient", "close_all_clients"]
+
+_LONGEST_WARM_UP = 10.0  # seconds
+_clients: WeakSet[OpenRouterClient] = WeakSet()
+_building = threading.Lock()
 
 
 class OpenRouterClient(BaseChatClient, Discovery):
@@ -51,13 +58,15 @@ class OpenRouterClient(BaseChatClient, Discovery):
         fallback_clients: Clients to ask after those: of another gateway, or with another key. One of the same gateway
             is asked for the call's model, one of another gateway for its own default model; then for its own
             `fallback_models`. They are not closed with this client.
+        model_aliases: Short names of models and the ids they stand for, instead of `AI_MODEL_ALIASES`. If neither is
+            given they are `MODEL_ALIASES` at OpenRouter, and none at another gateway.
         settings: Settings to use instead of the environment's; the arguments above win over them.
         openai_client: An `openai.AsyncOpenAI` of your own, used with its own URL and key and never closed here.
 
     Raises:
         ConfigurationError: Something is missing or invalid; the message names all of it.
-        TypeError: `fallback_models` or `fallback_clients` is not a sequence of such.
-        ValueError: `timeout` is not positive, or `on_interrupt` is unknown.
+        TypeError: `fallback_models` or `fallback_clients` is not a sequence of such, or `model_aliases` no mapping.
+        ValueError: `timeout` is not positive, `on_interrupt` is unknown, or an alias has a slash in it.
     """
 
     def __init__(
@@ -71,6 +80,7 @@ class OpenRouterClient(BaseChatClient, Discovery):
         on_interrupt: OnInterrupt | None = None,
         fallback_models: Sequence[str] | None = None,
         fallback_clients: Sequence[OpenRouterClient] = (),
+        model_aliases: Mapping[str, str] | None = None,
         settings: AiSettings | None = None,
         openai_client: AsyncOpenAI | None = None,
     ) -> None:
@@ -90,13 +100,23 @@ class OpenRouterClient(BaseChatClient, Discovery):
         self._settings = _resolve(settings, given, trusted=openai_client is not None)
         self._timeouts = self._settings.timeouts if timeout is None else Timeouts.of(timeout)
         self._on_interrupt: OnInterrupt = checked_on_interrupt(on_interrupt or self._settings.on_interrupt)
-        self._fallback_models = checked_models(
+        self._aliases = _aliases(self._settings, model_aliases)
+        self._fallback_models = self._resolved(
             self._settings.fallback_models if fallback_models is None else fallback_models
         )
         self._fallback_clients = _checked_clients(fallback_clients)
         self._breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
         self._context_lengths: dict[str, int] = {}
         self._connections = _connections(self._settings, openai_client)
+        with _building:
+            _clients.add(self)
+
+    @property
+    def has_provider_routing(self) -> bool:
+        """Whether all gateways that a call may reach, fallbacks included, are OpenRouter."""
+        clients = (self, *self._fallback_clients)
+        hosts = [urlsplit(client._settings.gateway_url).hostname or "" for client in clients]
+        return all(host == "openrouter.ai" or host.endswith(".openrouter.ai") for host in hosts)
 
     @property
     def default_model(self) -> str:
@@ -117,12 +137,12 @@ class OpenRouterClient(BaseChatClient, Discovery):
 
         Args:
             messages: One user message as a `str`, or a conversation.
-            model: The model to ask; else the client's default.
+            model: The model to ask, or an alias of one; else the client's default.
             **options: `CallOptions`: `max_tokens`, `temperature`, `top_p`, `tools`, `timeout`, `extra_body` and more.
 
         Raises:
-            TypeError: An option is unknown or a message of a wrong type; raised at once, as is the next.
-            ValueError: A message, a header or a limit is invalid.
+            TypeError: An option is unknown, or it or a message is of a wrong type; raised at once, as is the next.
+            ValueError: An option is out of range, or a message or a header is invalid.
             AiError: The call failed; raised while reading, with what had arrived in `partial`.
         """
         return self._stream(messages, stream=True, model=model, options=options)
@@ -136,12 +156,12 @@ class OpenRouterClient(BaseChatClient, Discovery):
             messages: One user message as a `str`, or a conversation.
             stream: Whether the gateway is asked to stream, so that cancelling the call stops the model. False asks
                 for one JSON body, for gateways that cannot stream.
-            model: The model to ask; else the client's default.
+            model: The model to ask, or an alias of one; else the client's default.
             **options: `CallOptions`, as for `stream_chat`.
 
         Raises:
-            TypeError: An option is unknown or a message of a wrong type.
-            ValueError: A message, a header or a limit is invalid.
+            TypeError: An option is unknown, or it or a message is of a wrong type.
+            ValueError: An option is out of range, or a message or a header is invalid.
             AiError: The call failed, with what had arrived in `partial`.
         """
         answer = self._stream(messages, stream=stream, model=model, options=options)
@@ -149,13 +169,23 @@ class OpenRouterClient(BaseChatClient, Discovery):
         return await answer.result()
 
     async def warm_up(self) -> None:
-        """Load what a call needs ahead of the first one, off the loop's thread, so that no call waits for imports."""
+        """Load what a call needs and connect to the gateway, so that the first call waits for neither.
+
+        Nothing is sent but the TLS handshake. That the gateway cannot be reached is no error here: the first call
+        will tell. It takes ten seconds at most, or the `connect` deadline if that is less.
+
+        Raises:
+            AiError: The client is closed.
+        """
         connections = self._connect()
         await asyncio.to_thread(_load_what_a_call_needs)
-        await connections.get()
+        await connections.warm_up(within=min(_LONGEST_WARM_UP, self._timeouts.connect or _LONGEST_WARM_UP))
 
     async def aclose(self) -> None:
-        """End all calls and close all connections; the client cannot be used afterwards. Safe to call again."""
+        """End all calls of this client; it cannot be used afterwards. Safe to call again.
+
+        Connections are shared by the clients of one gateway, and closed with the last of them.
+        """
         self._closed = True
         for call in list(self._calls):
             await call.aclose()
@@ -167,7 +197,8 @@ class OpenRouterClient(BaseChatClient, Discovery):
 
         settings = self._settings
         usage, on_interrupt = options.get("require_usage"), options.get("on_interrupt")
-        request = build_request(messages, model=model or settings.default_model, stream=stream, options=options)
+        model = model or settings.default_model
+        request = build_request(messages, model=model, stream=stream, options=options, aliases=self._aliases)
         routes = self._routes(request.model, options)
         recovery = Recovery(
             routes,
@@ -189,13 +220,17 @@ class OpenRouterClient(BaseChatClient, Discovery):
     def _routes(self, model: str, options: CallOptions) -> list[Route]:
         """Return the ways to an answer from this client and its fallbacks, the first choice first."""
         given = options.get("fallback_models")
-        models = [model, *(self._fallback_models if given is None else checked_models(given))]
+        models = [model, *(self._fallback_models if given is None else self._resolved(given))]
         routes = [self._route(name, options) for name in dict.fromkeys(models)]
         for client in self._fallback_clients:
             same_gateway = client._settings.gateway_url == self._settings.gateway_url
-            models = [model if same_gateway else client._settings.default_model, *client._fallback_models]
+            first = (model,) if same_gateway else client._resolved([client._settings.default_model])
+            models = [*first, *client._fallback_models]
             routes += [client._route(name, options) for name in dict.fromkeys(models)]
         return routes
+
+    def _resolved(self, models: Sequence[str]) -> tuple[str, ...]:
+        return tuple(resolve_model_alias(name, self._aliases) for name in checked_models(models))
 
     def _route(self, model: str, options: CallOptions) -> Route:
         timeout, retries = options.get("timeout"), options.get("max_retries")
@@ -232,11 +267,30 @@ class OpenRouterClient(BaseChatClient, Discovery):
         )
 
 
+async def close_all_clients() -> None:
+    """Close every `OpenRouterClient` of this process, whichever loop uses it, and all connections.
+
+    For the end of a service: calls that still run end with an error that has what had arrived in `partial`.
+    `openrouter_client` can be used again afterwards, and so can clients that are built later.
+    """
+    from raptscallions_ai._wire.pool import close_all_pools
+
+    with _building:
+        clients = list(_clients)
+    await asyncio.gather(*(client.aclose() for client in clients))
+    await close_all_pools()  # those of clients that were dropped without being closed
+
+
 def _load_what_a_call_needs() -> None:
     from raptscallions_ai import call
     from raptscallions_ai._wire import request
 
     del call, request  # their import was the point
+
+
+def _aliases(settings: AiSettings, given: Mapping[str, str] | None) -> Mapping[str, str]:
+    aliases = settings.model_aliases if given is None else given
+    return default_aliases(settings.gateway_url) if aliases is None else checked_aliases(aliases)
 
 
 def _checked_clients(clients: Sequence[OpenRouterClient]) -> tuple[OpenRouterClient, ...]:

@@ -11,6 +11,7 @@ __all__ = ["EnvironmentClient", "openrouter_client"]
 
 _STATE = frozenset(
     {
+        "_aliases",
         "_breakers",
         "_calls",
         "_closed",

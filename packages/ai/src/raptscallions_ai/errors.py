@@ -5,15 +5,19 @@
     AppError                            what all packages of the product share: code, status, details
     └── AiError                         500  anything that went wrong with an AI call
         ├── ConfigurationError          500  settings are missing or invalid          (also a ValueError)
+        ├── InvalidMediaError           400  a file cannot be part of a message       (also a ValueError)
         ├── RateLimitError              429  the gateway or every provider is limiting
         ├── TimeoutError                504  a deadline passed, ours or the gateway's (also a builtin TimeoutError)
         ├── InvalidResponseError        502  not an answer: HTML, no choices, no usage, broken event
-        │   └── StreamInterruptedError  502  the stream ended before the answer was complete
+        │   ├── StreamInterruptedError  502  the stream ended before the answer was complete
+        │   └── InvalidOutputError      502  the answer does not fit the response model
+        │       └── TruncatedOutputError  502  it ended at its token limit, in the middle of the JSON
         ├── AuthenticationError         401  the key is missing, wrong or revoked
         ├── PermissionDeniedError       403  guardrail, region or policy
         ├── ModelNotAvailableError      400  unknown model, or nobody serves it now
         ├── ContextLengthError          400  the conversation does not fit the model
         ├── ContentPolicyError          400  moderation or a provider's policy rejected the content
+        │   └── RefusalError            400  the model itself declined to answer
         ├── InsufficientCreditsError    402  the account or key has no credit left
         ├── BudgetExceededError         402  a `Budget` of your own is used up
         ├── BadRequestError             400  the gateway says that the request is wrong
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from typing import Unpack
 
-    from raptscallions_ai.result import Attempt, ChatResult
+    from raptscallions_ai.result import Attempt, ChatResult, OutputIssue
 
 __all__ = [
     "AiError",
@@ -48,14 +52,18 @@ __all__ = [
     "ContentPolicyError",
     "ContextLengthError",
     "InsufficientCreditsError",
+    "InvalidOutputError",
+    "InvalidMediaError",
     "InvalidResponseError",
     "ModelNotAvailableError",
     "PermissionDeniedError",
     "ProviderError",
     "RateLimitError",
+    "RefusalError",
     "StreamInterruptedError",
     "TimeoutError",
     "ToolError",
+    "TruncatedOutputError",
 ]
 
 
@@ -174,6 +182,22 @@ class ConfigurationError(AiError, ValueError):
     default_message = "The AI gateway configuration is invalid"
 
 
+class InvalidMediaError(AiError, ValueError):
+    """A picture, document or sound cannot be part of a message; nothing has been sent.
+
+    Attributes:
+        reason: `unreadable`, `empty`, `too_large` (413), `unknown_type` or `wrong_type`.
+    """
+
+    status_code = 400
+
+    def __init__(self, why: str, *, reason: str, **fields: Unpack[ErrorFields]) -> None:
+        self.reason = reason
+        fields["details"] = {"reason": reason, **(fields.get("details") or {})}
+        fields["message"] = why
+        super().__init__(**fields)
+
+
 class RateLimitError(AiError):
     """The gateway, or every provider behind it, is limiting requests; see `retry_after`."""
 
@@ -220,6 +244,22 @@ class InvalidResponseError(AiError):
 
 class StreamInterruptedError(InvalidResponseError):
     """The stream ended before the answer was complete; `partial` holds what had arrived."""
+
+
+class InvalidOutputError(InvalidResponseError):
+    """The answer is complete, but it does not fit the response model; `partial` holds it as it was received.
+
+    Attributes:
+        errors: What is wrong with it.
+    """
+
+    def __init__(self, why: str, *, errors: Sequence[OutputIssue] = (), **fields: Unpack[ErrorFields]) -> None:
+        self.errors: tuple[OutputIssue, ...] = tuple(errors)
+        super().__init__(why, **fields)
+
+
+class TruncatedOutputError(InvalidOutputError):
+    """The answer ended at its token limit in the middle of the JSON; ask with a larger `max_tokens`."""
 
 
 class AuthenticationError(AiError):
@@ -291,6 +331,12 @@ class ContentPolicyError(AiError):
         self.reasons: tuple[str, ...] = tuple(reasons)
         fields["details"] = {"reasons": list(reasons) or None, **(fields.get("details") or {})}
         super().__init__(**fields)
+
+
+class RefusalError(ContentPolicyError):
+    """The model declined to give the answer that was asked for; its words are in `partial.refusal`."""
+
+    default_message = "The model refused to answer"
 
 
 class InsufficientCreditsError(AiError):

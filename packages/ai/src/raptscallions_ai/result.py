@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast
 
 from raptscallions_ai.errors import InvalidResponseError
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.messages import ChatMessage
 
-__all__ = ["Attempt", "ChatResult", "CostSource", "FinishReason", "ToolCall", "Usage"]
+__all__ = ["Attempt", "ChatResult", "CostSource", "FinishReason", "OutputIssue", "ParsedResult", "ToolCall", "Usage"]
+
+T = TypeVar("T")
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
 """The finish reasons that OpenRouter documents; a gateway may send others."""
@@ -161,6 +163,19 @@ class Attempt:
     usage: Usage | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OutputIssue:
+    """One thing that is wrong with an answer that should fit a response model.
+
+    Attributes:
+        path: Where: the keys and positions that lead there; empty for the answer as a whole.
+        reason: What is wrong there, without the value; of a validator of your own, its words as they are.
+    """
+
+    path: tuple[str | int, ...]
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatResult:
     """A whole answer; or, as an error's `partial`, what had arrived of it.
@@ -229,3 +244,22 @@ class ChatResult:
             f"ChatResult(model={self.model!r}, finish_reason={self.finish_reason!r}, "
             f"content={len(self.content)} characters, tool_calls={len(self.tool_calls)}, usage={self.usage!r})"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedResult(ChatResult, Generic[T]):
+    """A whole answer of `parse` or `stream_parse`: a `ChatResult`, and the object that its text stands for.
+
+    Attributes:
+        parsed: The validated object.
+    """
+
+    parsed: T
+
+    @classmethod
+    def of(cls, result: ChatResult, parsed: T) -> Self:
+        """Return the result together with the object."""
+        return cls(**{part.name: getattr(result, part.name) for part in fields(ChatResult)}, parsed=parsed)
+
+    def __repr__(self) -> str:
+        return f"ParsedResult(parsed={type(self.parsed).__name__}, {ChatResult.__repr__(self).partition('(')[2]}"

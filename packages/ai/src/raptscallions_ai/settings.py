@@ -45,6 +45,16 @@ def _listed(value: object) -> object:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
+def _paired(value: object) -> object:
+    """Read `fast=openai/gpt-4o-mini, smart=openai/gpt-5`."""
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+    if not all(equals for _, equals, _ in pairs):
+        raise ValueError("must be pairs such as fast=openai/gpt-4o-mini, separated by commas")
+    return {name.strip(): model_id.strip() for name, _, model_id in pairs} or None
+
+
 OptionalMs = Annotated[int | None, BeforeValidator(_absent_if_empty)]
 
 
@@ -95,6 +105,10 @@ class AiSettings(BaseSettings):
     fallback_models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
         (), description="models to ask in order when the first one fails or is silent, separated by commas"
     )
+    model_aliases: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(_paired)] = Field(
+        None,
+        description="short names of models, as name=id pairs separated by commas; empty for those that fit the gateway",
+    )
     app_url: str | None = Field(None, description="your app's URL, for the gateway's attribution (HTTP-Referer)")
     app_title: str | None = Field(None, description="your app's name, for the gateway's attribution")
     require_usage: bool = Field(True, description="whether an answer without usage is an error")
@@ -131,6 +145,13 @@ class AiSettings(BaseSettings):
         if not key.isascii() or not key.isprintable() or " " in key:
             raise ValueError("must not contain spaces, control characters or letters beyond ASCII")
         return SecretStr(key)
+
+    @field_validator("model_aliases")
+    @classmethod
+    def _check_aliases(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        if value is None or all(name and "/" not in name and model_id.strip() for name, model_id in value.items()):
+            return value
+        raise ValueError("must have names without a slash, and ids that are not empty")
 
     @field_validator("app_url", "app_title")
     @classmethod

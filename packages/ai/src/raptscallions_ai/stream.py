@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, Self, TypeVar
 
 from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
@@ -11,10 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Sequence
     from types import TracebackType
 
+    from raptscallions_ai.brackets import Brackets
     from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.events import StreamEvent
     from raptscallions_ai.result import ChatResult, Usage
 
-__all__ = ["ChatStream", "ChunkSource", "StreamIterator"]
+__all__ = ["ChatStream", "ChunkSource", "EventStream", "StreamIterator"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -85,6 +88,16 @@ class ChatStream:
         some, the error that interrupted it is raised.
         """
         return self._text()
+
+    def events(self) -> EventStream:
+        """Return the answer as events with brackets (`start`, `text_start`, `text_delta`, ...); see `StreamEvent`.
+
+        To be iterated instead of the stream itself. Leaving the loop closes the connection, as ever. A failure is the
+        last event, of type `error`, and is not raised; cancellation is.
+        """
+        from raptscallions_ai.brackets import Brackets
+
+        return EventStream(self, Brackets())
 
     async def result(self) -> ChatResult:
         """Read the rest of the answer and return the whole.
@@ -249,3 +262,36 @@ class StreamIterator(Generic[T_co]):
     def __del__(self) -> None:
         if not self._stream.being_read:  # by another iterator, which is still wanted
             self._stream.abandon()
+
+
+class EventStream:
+    """What `ChatStream.events` returns: an async iterator of `StreamEvent`s; letting go of it closes the stream."""
+
+    def __init__(self, stream: ChatStream, brackets: Brackets) -> None:
+        self._stream = stream
+        self._chunks: StreamIterator[StreamChunk] | None = None
+        self._brackets = brackets
+        self._ready: deque[StreamEvent] = deque()
+        self._failed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        while not self._ready:
+            if self._failed:
+                raise StopAsyncIteration
+            try:
+                if self._chunks is None:
+                    self._chunks = aiter(self._stream)
+                chunk = await anext(self._chunks)
+            except AiError as error:
+                if self._stream.being_read:  # by another task: a mistake here, and no failure of the call
+                    raise
+                self._failed = True
+                return self._brackets.fail(error)
+            self._ready.extend(self._brackets.feed(chunk))
+        return self._ready.popleft()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")

@@ -10,11 +10,11 @@ from docstring_parser import ParseError, parse
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 from typing_extensions import TypedDict
 
 from raptscallions_ai.errors import ToolError
+from raptscallions_ai.json_schema import WithoutTitles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,13 +57,6 @@ class ToolSchema:
         raise ToolError(f"invalid arguments: {'; '.join(problems)}")
 
 
-class _WithoutTitles(GenerateJsonSchema):
-    """JSON schemas without a title for each field, which says nothing that the name does not."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-
 def schema_of(function: Callable[..., Any], name: str) -> ToolSchema:
     """Return what the type hints and the docstring of a function tell.
 
@@ -76,7 +69,7 @@ def schema_of(function: Callable[..., Any], name: str) -> ToolSchema:
         shape = cast("Any", TypedDict)(name, fields)
         shape.__pydantic_config__ = ConfigDict(extra="forbid")
         adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(shape)
-        parameters = adapter.json_schema(schema_generator=_WithoutTitles)
+        parameters = adapter.json_schema(schema_generator=WithoutTitles)
     except (PydanticUserError, PydanticUndefinedAnnotation) as error:
         raise TypeError(f"tool {name!r}: a type hint has no JSON schema: {error.message}") from error
     description, texts = _texts(function)
@@ -87,9 +80,9 @@ def schema_of(function: Callable[..., Any], name: str) -> ToolSchema:
 def _hints(function: Callable[..., Any], name: str) -> list[Any]:
     """Return the types of the parameters in order; `inspect.Parameter.empty` for one without."""
     plain = inspect.unwrap(getattr(function, "__func__", function))
-    annotations = {key: hint for key, hint in inspect.get_annotations(plain).items() if key != "return"}
-    holder = type("_Annotated", (), {"__annotations__": annotations})
     try:
+        annotations = {key: hint for key, hint in inspect.get_annotations(plain).items() if key != "return"}
+        holder = type("_Annotated", (), {"__annotations__": annotations})
         hints = get_type_hints(holder, getattr(plain, "__globals__", {}), include_extras=True)
     except NameError as error:
         raise TypeError(f"tool {name!r}: {error}; its type hints must be found in the module it is in") from error

@@ -304,13 +304,13 @@ async def test_first_calls_at_once_build_one_sdk_client(
     import openai
 
     built: list[object] = []
-    original = openai.DefaultAioHttpClient
+    original = openai.AsyncOpenAI
 
     def counted(**options: Any) -> Any:
-        built.append(options)
+        built.append(options["http_client"])
         return original(**options)
 
-    monkeypatch.setattr(openai, "DefaultAioHttpClient", counted)
+    monkeypatch.setattr(openai, "AsyncOpenAI", counted)
     await asyncio.gather(*(client.chat("Hi") for _ in range(20)))
     assert len(built) == 1
     assert len(fake_gateway.requests) == 20

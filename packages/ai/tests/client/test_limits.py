@@ -1,5 +1,5 @@
-"""What a gateway sends is bounded before it is held: decompression bombs, documents without end, headers; and cookies,
-proxies and `.netrc` of the machine change nothing about where the key goes.
+"""What a gateway sends is bounded before it is held: decompression bombs, documents without end, headers; and proxies
+and `.netrc` of the machine change nothing about where the key goes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import pytest_asyncio
 
 from raptscallions_ai import AiError, AiSettings, InvalidResponseError, OpenRouterClient, ProviderError
 from raptscallions_ai.testing import FakeGateway, Hang
-from raptscallions_ai.testing.wire import Answer
 
 ClientFactory = Callable[..., OpenRouterClient]
 
@@ -107,17 +106,6 @@ async def test_headers_without_end_are_refused(
     fake_gateway.reply(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n", framing="raw")
     with pytest.raises(AiError, match="not valid HTTP"):
         await client.chat("Hi")
-
-
-async def test_a_cookie_stays_with_the_client_that_got_it(
-    new_client: ClientFactory, fake_gateway: FakeGateway, tmp_path: Path
-) -> None:
-    reply = Answer(("Hi",)).stream()
-    cookies = {"set-cookie": "session=1; Path=/; Domain=gateway.example"}
-    fake_gateway.reply(*reply.steps, headers=cookies).reply(*reply.steps, headers={"set-cookie": "session=2; Path=/"})
-    for client in (new_client(), new_client(), new_client()):
-        await client.chat("Hi")
-    assert [request.headers.get("cookie") for request in fake_gateway.requests] == [None, None, None]
 
 
 async def test_netrc_is_not_used(

@@ -18,7 +18,7 @@ from raptscallions_ai.testing.faults import FAULTS, Category, Complete, Fails, L
 
 ROOT = Path(__file__).resolve().parents[4]
 # A gateway cannot cause these: the root, and what is wrong with the settings.
-NOT_OF_A_GATEWAY = {"AiError", "AppError", "ConfigurationError"}
+NOT_OF_A_GATEWAY = {"AiError", "AppError", "ConfigurationError", "ToolError"}
 
 
 @pytest.mark.requirement("E04-T003.AC1")

@@ -8,17 +8,27 @@ from typing import Protocol
 
 import pytest
 import pytest_asyncio
+from pydantic import BaseModel
 
 from raptscallions_ai import (
     AuthenticationError,
     ChatMessage,
     ContentPolicyError,
     InsufficientCreditsError,
+    InvalidOutputError,
     OpenRouterClient,
     ProviderError,
     RateLimitError,
+    RouteVariant,
     StreamInterruptedError,
+    ToolCallEndEvent,
+    apply_variant,
+    cached,
+    file,
+    image,
+    system,
     tool,
+    user,
 )
 
 pytestmark = pytest.mark.timeout(300)  # the first run of all installs aimock
@@ -66,6 +76,42 @@ async def test_parallel_tool_calls(client: OpenRouterClient) -> None:
     assert result.finish_reason == "tool_calls"
     assert [call.arguments for call in result.tool_calls] == [{"city": "Paris"}, {"city": "Rome"}]
     assert len({call.id for call in result.tool_calls}) == 2
+
+
+@pytest.mark.requirement("E04-T005.AC5")
+async def test_parallel_tool_calls_in_brackets(client: OpenRouterClient) -> None:
+    tool = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
+    stream = client.stream_chat("weather", tools=[tool])
+    events = [event async for event in stream.events()]
+    kinds = [event.type for event in events]
+    assert (kinds[0], kinds[-1]) == ("start", "done")
+    assert kinds.count("tool_call_start") == kinds.count("tool_call_end") == 2
+    ends = [event.tool_call for event in events if isinstance(event, ToolCallEndEvent)]
+    assert tuple(ends) == (await stream.result()).tool_calls
+
+
+class City(BaseModel):
+    name: str
+    people: int
+    rivers: list[str]
+
+
+@pytest.mark.requirement("E04-T005.AC4")
+async def test_an_object(client: OpenRouterClient) -> None:
+    stream = client.stream_parse("describe Rome", City, provider={"require_parameters": True})
+    rivers = [city.rivers async for city in stream]
+    assert len(rivers) > 3
+    assert (rivers[0], rivers[-1]) == ([], ["Tiber", "Aniene"])
+    assert (await client.parse("describe Rome", City)).parsed == (await stream.result()).parsed
+
+
+@pytest.mark.requirement("E04-T005.AC4")
+async def test_an_object_that_is_repaired(client: OpenRouterClient) -> None:
+    with pytest.raises(InvalidOutputError) as caught:
+        await client.parse("describe Paris", City)
+    assert [issue.path for issue in caught.value.errors] == [("people",)]
+    result = await client.parse("describe Paris", City, repair=True)
+    assert (result.parsed.people, len(result.attempts)) == (2_100_000, 2)
 
 
 @pytest.mark.requirement("E04-T005.AC3")
@@ -118,3 +164,31 @@ async def test_a_line_dropped_in_the_middle_keeps_what_came(client: OpenRouterCl
 
 async def test_models_are_listed(client: OpenRouterClient) -> None:
     assert "deepseek/deepseek-r1" in [model.id for model in await client.models()]
+
+
+@pytest.mark.requirement("E04-T005.AC1")
+async def test_options_of_every_kind_are_taken(client: OpenRouterClient) -> None:
+    await client.warm_up()
+    result = await client.chat(
+        "hello",
+        model=apply_variant("openai/gpt-4o", RouteVariant.NITRO),
+        models=["openai/gpt-4o-mini"],
+        provider={"sort": "price", "max_price": {"prompt": 5}},
+        reasoning={"effort": "low"},
+        response_format={"type": "text"},
+        plugins=[{"id": "web", "enabled": False}],
+        metadata={"ticket": "17"},
+        session_id="conversation-17",
+        stop=["END"],
+    )
+    assert result.content == "Hello there, how can I help?"
+
+
+@pytest.mark.requirement("E04-T005.AC2")
+async def test_parts_of_a_message(client: OpenRouterClient) -> None:
+    pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
+    messages = [cached(system("Be kind."), ttl="1h"), user(["hello", image(pixel), file(b"a,b", filename="a.csv")])]
+    result = await client.chat(messages)
+    assert result.content == "Hello there, how can I help?"
+    again = await client.chat([*messages, ChatMessage.from_dict(result.to_message().to_dict()), user(["hello"])])
+    assert again.content == result.content

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import pytest
 import pytest_asyncio
+from pydantic import BaseModel, Field
 
 from raptscallions_ai import (
+    AiError,
     AuthenticationError,
     BadRequestError,
+    ChatMessage,
+    ChatOptions,
     ContextLengthError,
     OpenRouterClient,
+    TruncatedOutputError,
     assistant,
+    cached,
+    image,
     user,
 )
 from raptscallions_ai.local import LocalGateway
@@ -63,13 +72,31 @@ async def test_a_conversation_is_remembered(client: OpenRouterClient) -> None:
     assert prefilled.content
 
 
-async def test_json_schema_is_obeyed(client: OpenRouterClient) -> None:
-    import json
+class Animal(BaseModel):
+    kind: Literal["bird", "mammal"]
+    legs: int = Field(ge=0, le=8)
+    zebras: list[Literal["one", "two"]] = Field(max_length=2)
 
-    schema = {"type": "object", "properties": {"zebra": {"type": "integer"}}, "required": ["zebra"]}
-    wanted = {"type": "json_schema", "json_schema": {"name": "animal", "schema": schema}}
-    result = await client.chat("How many zebras?", temperature=0, max_tokens=60, response_format=wanted)
-    assert isinstance(json.loads(result.content)["zebra"], int)
+
+@pytest.mark.requirement("E04-T005.AC4")
+async def test_json_schema_is_obeyed(client: OpenRouterClient) -> None:
+    result = await client.parse("Describe a cat.", Animal, temperature=0, max_tokens=100)
+    assert 0 <= result.parsed.legs <= 8
+    assert list(json.loads(result.content)) == ["kind", "legs", "zebras"]
+    kinds = [animal.kind async for animal in client.stream_parse("Describe a cat.", Animal, temperature=0)]
+    assert kinds[-1] == result.parsed.kind
+    # The option of another gateway does no harm.
+    provider = {"require_parameters": True}
+    again = await client.parse("Describe a cat.", Animal, temperature=0, max_tokens=100, provider=provider)
+    assert again.parsed == result.parsed
+
+
+@pytest.mark.requirement("E04-T005.AC4")
+async def test_an_object_that_is_cut_at_the_token_limit(client: OpenRouterClient) -> None:
+    with pytest.raises(TruncatedOutputError) as caught:
+        await client.parse("Describe a cat.", Animal, temperature=0, max_tokens=5)
+    assert caught.value.partial is not None
+    assert caught.value.partial.content.startswith("{")
 
 
 async def test_log_probabilities_are_kept(client: OpenRouterClient) -> None:
@@ -92,7 +119,7 @@ async def test_its_errors(client: OpenRouterClient, local_gateway: LocalGateway)
     assert too_long.value.max_tokens == 4096
     assert (too_long.value.requested_tokens or 0) > 6000
     with pytest.raises(BadRequestError, match="max_tokens"):
-        await client.chat("Hi", max_tokens=-5)
+        await client.chat("Hi", extra_body={"max_tokens": -5})
     async with OpenRouterClient("a-wrong-key", local_gateway.base_url, "m") as stranger:
         with pytest.raises(AuthenticationError):
             await stranger.chat("Hi")
@@ -100,3 +127,44 @@ async def test_its_errors(client: OpenRouterClient, local_gateway: LocalGateway)
 
 async def test_its_models_are_listed(client: OpenRouterClient, local_gateway: LocalGateway) -> None:
     assert [model.id for model in await client.models()] == [local_gateway.model]
+
+
+@pytest.mark.requirement("E04-T005.AC1")
+async def test_options_reach_the_model(client: OpenRouterClient) -> None:
+    plain = await client.chat("Name three fruits.", temperature=0, max_tokens=40)
+    stopped = await client.chat("Name three fruits.", temperature=0, max_tokens=40, stop=[",", "\n"])
+    assert plain.content.startswith(stopped.content)
+    assert len(stopped.content) < len(plain.content)
+    sampling: ChatOptions = {"max_tokens": 12, "temperature": 1.5, "top_p": 0.9, "top_k": 40, "min_p": 0.05, "seed": 11}
+    sampled = [await client.chat("Name three fruits.", **sampling) for _ in range(2)]
+    assert sampled[0].content == sampled[1].content
+
+
+@pytest.mark.requirement("E04-T005.AC12")
+async def test_clients_share_a_connection_that_is_there_before_the_first_call(local_gateway: LocalGateway) -> None:
+    gateway = (local_gateway.api_key, local_gateway.base_url)
+    async with OpenRouterClient(*gateway, "short", model_aliases={"short": local_gateway.model}) as first:
+        await first.warm_up()
+        async with OpenRouterClient(*gateway, local_gateway.model) as second:
+            answers = [await each.chat("Hi", temperature=0, max_tokens=5) for each in (first, second, first)]
+        answers.append(await first.chat("Hi", temperature=0, max_tokens=5))
+    assert len({answer.content for answer in answers}) == 1
+
+
+@pytest.mark.requirement("E04-T005.AC2")
+async def test_parts_that_are_text_mean_the_same_as_a_text(client: OpenRouterClient) -> None:
+    whole = await client.chat("Name three fruits.", temperature=0, max_tokens=20)
+    parts = await client.chat([user([cached("Name three fruits.")])], temperature=0, max_tokens=20)
+    assert parts.content == whole.content
+    stored = [ChatMessage.from_dict(message.to_dict()) for message in (user("Name three fruits."), whole.to_message())]
+    more = await client.chat([*stored, user(["Name three more."])], temperature=0, max_tokens=20)
+    assert more.content
+    assert more.usage.prompt_tokens > whole.usage.prompt_tokens
+
+
+@pytest.mark.requirement("E04-T005.AC2")
+async def test_a_picture_for_a_model_without_eyes(client: OpenRouterClient) -> None:
+    pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
+    with pytest.raises(AiError) as caught:
+        await client.chat([user(["What is this?", image(pixel)])])
+    assert "image" in str(caught.value)

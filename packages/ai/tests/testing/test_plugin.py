@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,3 +60,56 @@ async def test_the_client_talks_to_the_gateway_of_the_same_test(
 
 async def test_the_scripted_client_needs_no_import(scripted_client: type[ScriptedClient]) -> None:
     assert (await scripted_client(["Hello", " world"]).chat("Hi")).content == "Hello world"
+
+
+CONFTEST = """
+import pytest
+
+@pytest.fixture(scope="session")
+def ai_cassette_options():
+    return {{"gateway_url": {url!r}, "api_key": {key!r}, "ignore": ["seed"]}}
+"""
+EXAMPLE = """
+import asyncio
+import itertools
+import pytest
+from raptscallions_ai import OpenRouterClient
+
+SEEDS = itertools.count({seed})
+
+class TestGreeting:
+    @pytest.mark.parametrize(("who", "temperature"), [("a/b", 0), ("c", {temperature})], ids=["a/b", "c"])
+    def test_it(self, ai_cassette, who, temperature):
+        async def ask():
+            async with OpenRouterClient(ai_cassette.api_key, ai_cassette.base_url, "m", max_retries=0) as client:
+                return (await client.chat(who, seed=next(SEEDS), temperature=temperature)).content
+        assert asyncio.run(ask()) == "Hello"
+"""
+
+
+@pytest.mark.requirement("E04-T005.AC10")
+def test_each_test_has_a_cassette_of_its_own(tmp_path: Path) -> None:
+    def run(*options: str, **values: int) -> str:
+        (tmp_path / "test_example.py").write_text(EXAMPLE.format(**values))
+        # Only ours of all the plugins that are installed here, and with what a continuous integration sets.
+        environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "CI": "true", "AI_CASSETTES": ""}
+        command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "raptscallions_ai.testing.pytest_plugin"]
+        done = subprocess.run([*command, *options], cwd=tmp_path, env=environment, capture_output=True, text=True,
+                              timeout=60, check=False)  # fmt: skip
+        return done.stdout + done.stderr
+
+    with FakeGateway() as gateway:
+        (tmp_path / "conftest.py").write_text(CONFTEST.format(url=gateway.base_url, key=gateway.api_key))
+        gateway.stream("Hello", times=None)
+        strict = run(seed=1, temperature=0)
+        assert "2 errors" in strict
+        assert "does not exist, and in mode replay nothing is recorded" in strict
+        assert gateway.requests == []
+        assert "2 passed" in run("--ai-cassettes=once", seed=2, temperature=0)
+        assert len(gateway.requests) == 2
+    folder = tmp_path / "cassettes" / "test_example"
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "TestGreeting-test_it-a-b.jsonl", "TestGreeting-test_it-c.jsonl"]  # fmt: skip
+    changed = run(seed=5, temperature=1)
+    assert "1 failed, 1 passed, 1 error" in changed
+    assert "temperature: 1 instead of 0" in changed

@@ -192,10 +192,12 @@ def test_scripts_are_checked_when_they_are_given() -> None:
         ScriptedClient([ProviderError(), "text"])
 
 
-def test_an_unknown_option_is_refused_as_by_the_real_client() -> None:
+def test_wrong_options_are_refused_as_by_the_real_client() -> None:
     client: ChatClient = ScriptedClient("x")
-    with pytest.raises(TypeError, match=r"unknown options: max_token$"):
+    with pytest.raises(TypeError, match=r"unknown option 'max_token'; did you mean 'max_tokens'\?"):
         client.stream_chat("x", max_token=1)  # pyright: ignore[reportCallIssue] - the mistake under test
+    with pytest.raises(ValueError, match=r"temperature must be 0 to 2, not 3"):
+        client.stream_chat("x", temperature=3)
 
 
 def test_messages_are_checked() -> None:

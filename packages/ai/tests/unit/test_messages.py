@@ -1,8 +1,10 @@
+from functools import partial
 from typing import Any
 
 import pytest
 
-from raptscallions_ai.messages import ChatMessage, assistant, system, to_wire, tool_result, user
+from raptscallions_ai.messages import ChatMessage, assistant, cached, system, to_wire, tool_result, user
+from raptscallions_ai.parts import image, text
 from raptscallions_ai.result import ToolCall
 
 PARTS = [
@@ -22,6 +24,15 @@ WIRE_CALL = {"id": "c1", "type": "function", "function": {"name": "f", "argument
         pytest.param(user("u", name="ada"), {"role": "user", "content": "u", "name": "ada"}, id="named user"),
         pytest.param(user(PARTS), {"role": "user", "content": PARTS}, id="parts"),
         pytest.param(user(tuple(PARTS)), {"role": "user", "content": PARTS}, id="parts as a tuple"),
+        pytest.param(
+            user(["What is this?", image("https://example.com/a")]), {"role": "user", "content": PARTS}, id="str part"
+        ),
+        pytest.param(system(["s"]), {"role": "system", "content": [text("s")]}, id="system parts"),
+        pytest.param(assistant(["a"]), {"role": "assistant", "content": [text("a")]}, id="assistant parts"),
+        pytest.param(
+            ChatMessage("assistant", "a", extra={"audio": {"id": "x"}, "name": None}),
+            {"role": "assistant", "content": "a", "audio": {"id": "x"}, "name": None}, id="further fields",
+        ),
         pytest.param(assistant("a"), {"role": "assistant", "content": "a"}, id="assistant"),
         pytest.param(
             assistant(tool_calls=[CALL]), {"role": "assistant", "content": None, "tool_calls": [WIRE_CALL]}, id="calls"
@@ -98,3 +109,49 @@ def test_the_repr_shows_sizes_only(message: ChatMessage) -> None:
 def test_messages_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         user("a").content = "b"  # pyright: ignore[reportAttributeAccessIssue] - this is what must fail
+
+
+@pytest.mark.parametrize("build", [system, user, assistant, partial(tool_result, "c")], ids=str)
+def test_content_that_is_none(build: Any) -> None:
+    with pytest.raises(TypeError, match="put a single part into a list"):
+        build(text("secret"))
+    with pytest.raises(TypeError, match="content must be a str or a list of parts, not bytes"):
+        build(b"secret")
+    with pytest.raises(TypeError, match=r"content\[1\] must be a str or a part, not int"):
+        build(["secret", 5])
+
+
+def test_a_message_does_not_change_with_the_list_it_was_made_from() -> None:
+    parts = ["a"]
+    message = user(parts)
+    parts.append("b")
+    assert message.to_dict()["content"] == [text("a")]
+
+
+@pytest.mark.requirement("E04-T005.AC2")
+def test_a_breakpoint_of_the_prompt_cache() -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    hour = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    part = text("a")
+    assert cached(part) == cached("a") == {**part, **mark}
+    assert part == text("a"), "it is a copy that is marked"
+    assert cached("a", ttl="1h") == {**part, **hour}
+    assert cached({"type": "function", "function": {"name": "f"}}) == {
+        "type": "function", "function": {"name": "f"}, **mark}  # fmt: skip
+    assert cached(system("a")) == system([{**part, **mark}])
+    assert cached(user(["a", image("https://b.c")], name="n"), ttl="1h") == user(
+        ["a", {**image("https://b.c"), **hour}], name="n"
+    )
+    assert cached(cached("a"), ttl="1h") == {**part, **hour}
+
+
+def test_what_cannot_be_a_breakpoint() -> None:
+    ttl: Any = "2h"
+    nothing: Any = None
+    with pytest.raises(ValueError, match="ttl must be '5m' or '1h'"):
+        cached("a", ttl=ttl)
+    for message in (user(""), user([]), assistant()):
+        with pytest.raises(ValueError, match="has nothing to cache"):
+            cached(message)
+    with pytest.raises(TypeError, match="cached\\(\\) takes a part, a str or a ChatMessage, not NoneType"):
+        cached(nothing)

@@ -24,6 +24,8 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("OPENROUTER_API_KEY", "sk-or-v1-abc", "api_key", SecretStr("sk-or-v1-abc")),
     ("AI_DEFAULT_MODEL", "openai/gpt-4o:nitro", "default_model", "openai/gpt-4o:nitro"),
     ("AI_DEFAULT_MODEL", " a/b ", "default_model", "a/b"),
+    ("AI_MODEL_ALIASES", "fast=a/b, slow = c/d:free,", "model_aliases", {"fast": "a/b", "slow": "c/d:free"}),
+    ("AI_MODEL_ALIASES", "", "model_aliases", None),
     ("AI_REQUEST_TIMEOUT_MS", "1", "request_timeout_ms", 1),
     ("AI_CONNECT_TIMEOUT_MS", "250", "connect_timeout_ms", 250),
     ("AI_TOTAL_TIMEOUT_MS", "60000", "total_timeout_ms", 60_000),
@@ -40,6 +42,10 @@ GOOD: list[tuple[str, str, str, Any]] = [
 ]
 # variable, what is set, what the error says of it
 BAD: list[tuple[str, str, str]] = [
+    ("AI_MODEL_ALIASES", "fast", "must be pairs such as fast=openai/gpt-4o-mini"),
+    ("AI_MODEL_ALIASES", "=a/b", "must have names without a slash"),
+    ("AI_MODEL_ALIASES", "fast=", "must have names without a slash, and ids that are not empty"),
+    ("AI_MODEL_ALIASES", "a/b=c/d", "must have names without a slash"),
     ("AI_GATEWAY_URL", "", "must be a URL"),
     ("AI_GATEWAY_URL", "openrouter.ai/api/v1", "must be a URL"),
     ("AI_GATEWAY_URL", "ftp://gateway.example", "must be a URL"),
@@ -104,6 +110,7 @@ def test_defaults(key: str) -> None:
         "max_retries": 2,
         "on_interrupt": "fail",
         "fallback_models": (),
+        "model_aliases": None,
         "app_url": None,
         "app_title": None,
         "require_usage": True,

@@ -206,7 +206,7 @@ async def test_calls_one_by_one() -> None:
     ("output", "content"),
     [("text", "text"), ("", ""), (None, "null"), (1.5, "1.5"), ({"é": [1]}, '{"é":[1]}'), (b"\xff", '"_w=="'),
      (Decimal("1.50"), '"1.50"'), (usage, None)],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )  # fmt: skip
 async def test_what_a_tool_returns_is_told_as_text(output: Any, content: str | None) -> None:
     @tool

@@ -15,7 +15,7 @@ from raptscallions_ai._wire.fold import Fold
 from raptscallions_ai._wire.redact import Redactor, printable_line
 from raptscallions_ai._wire.retry_after import parse_retry_after
 from raptscallions_ai._wire.sse import Event, EventTooLargeError, SSEDecoder
-from raptscallions_ai.chunks import ContentChunk, ImageChunk, StreamChunk, ToolCallChunk
+from raptscallions_ai.chunks import ContentChunk, ImageChunk, ReasoningChunk, StreamChunk, ToolCallChunk
 from raptscallions_ai.errors import (
     AiError,
     AuthenticationError,
@@ -207,6 +207,96 @@ def test_an_error_beside_text_is_told_behind_it(drive: Drive) -> None:
 def test_text_in_parts(drive: Drive, parts: list[Any]) -> None:
     hello = choice(index=0, delta={"content": "Hello"})
     assert drive(hello + choice(index=0, delta={"content": parts}))[0] == [*map(ContentChunk, ("Hello", "a", "b"))]
+
+
+def piece(index: int | None, arguments: object = "x", **others: object) -> dict[str, Any]:
+    return {"index": index, "function": {"arguments": arguments}, **others}
+
+
+CALLS = choice(
+    index=0,
+    delta={"tool_calls": [{"index": n, "id": id, "function": {"name": "f"}} for n, id in enumerate(("a", "b"))]},
+)
+ADDED = ToolCallChunk(0, None, None, "x")
+
+
+@pytest.mark.parametrize(
+    ("delta", "added"),
+    [
+        pytest.param({"tool_calls": [piece(0)]}, [ADDED], id="to the first"),
+        pytest.param({"tool_calls": [piece(1)]}, [ToolCallChunk(1, None, None, "x")], id="to the second"),
+        pytest.param({"tool_calls": [piece(None)]}, [ToolCallChunk(1, None, None, "x")], id="to the last"),
+        pytest.param({"tool_calls": [piece(2)]}, [ToolCallChunk(2, None, None, "x")], id="to a new one"),
+        pytest.param({"tool_calls": [piece(0), piece(1, "y")]}, [ADDED, ToolCallChunk(1, None, None, "y")],
+                     id="to both"),
+        pytest.param({"tool_calls": [piece(0, id="c")]}, [ToolCallChunk(2, "c", None, "x")], id="with a new id"),
+        pytest.param({"tool_calls": [{"index": 0, "function": {"name": "g", "arguments": "x"}}]},
+                     [ToolCallChunk(0, None, "g", "x")], id="with a new name"),
+        pytest.param({"tool_calls": [{"index": 0}]}, [], id="no function"),
+        pytest.param({"tool_calls": [piece(0, "")]}, [], id="no arguments"),
+        pytest.param({"tool_calls": [piece(0, {"x": 1})]}, [ToolCallChunk(0, None, None, '{"x":1}')], id="an object"),
+        pytest.param({"content": "", "tool_calls": [piece(0)]}, [ADDED], id="beside empty text"),
+        pytest.param({"content": "t", "tool_calls": [piece(0)]}, [ContentChunk("t"), ADDED], id="beside text"),
+        pytest.param({"reasoning": "r", "tool_calls": [piece(0)]}, [ReasoningChunk("r"), ADDED], id="beside reasoning"),
+    ],
+)  # fmt: skip
+def test_pieces_of_tool_calls(drive: Drive, delta: dict[str, Any], added: list[StreamChunk]) -> None:
+    chunks, result, _ = drive(
+        CALLS + choice(index=0, delta=delta) + choice(index=0, finish_reason="tool_calls"), require_usage=False
+    )
+    assert chunks[2:] == added
+    assert result is not None
+    told = {chunk.index: chunk.arguments for chunk in added if isinstance(chunk, ToolCallChunk)}
+    assert {at: call.raw_arguments for at, call in enumerate(result.tool_calls) if call.raw_arguments} == told
+
+
+@pytest.mark.parametrize("first", [[], [{"index": 0}]], ids=["unknown call", "known call"])
+def test_a_piece_of_a_tool_call_is_an_answer_begun(drive: Drive, first: list[dict[str, Any]]) -> None:
+    start = choice(index=0, delta={"tool_calls": first})
+    chunks, _, failure = drive(start + choice(index=0, delta={"tool_calls": [piece(0)]}))
+    assert chunks == [ADDED]
+    assert failure is not None and failure.partial is not None
+    assert [call.raw_arguments for call in failure.partial.tool_calls] == ["x"]
+
+
+@pytest.mark.parametrize(("first", "other"), [(None, 1), (0, 1), (1, 0), (1, None)])
+def test_a_piece_of_another_choice_is_not_taken(drive: Drive, first: int | None, other: int | None) -> None:
+    call: dict[str, Any] = {"index": 0, "id": "a", "function": {"name": "f"}}
+    start = choice(index=first, delta={"tool_calls": [call]})
+    assert drive(start + choice(index=other, delta={"tool_calls": [piece(0)]}))[0] == [ToolCallChunk(0, "a", "f", "")]
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_an_end_beside_a_piece_of_a_tool_call(drive: Drive, index: int) -> None:
+    body = CALLS + choice(index=index, delta={"tool_calls": [piece(0)]}, finish_reason="tool_calls")
+    chunks, result, _ = drive(body, require_usage=False)
+    assert chunks[2:] == ([] if index else [ADDED])
+    assert (result is None) == (index == 1)
+
+
+def test_an_error_beside_a_piece_of_a_tool_call_is_told_behind_it(drive: Drive) -> None:
+    event = {"choices": [{"index": 0, "delta": {"tool_calls": [piece(0)]}}], "error": {"code": 429, "message": "m"}}
+    chunks, _, failure = drive(CALLS + b"data: " + json.dumps(event).encode() + b"\n\n")
+    assert chunks[2:] == [ADDED]
+    assert type(failure) is RateLimitError
+
+
+@pytest.mark.parametrize(
+    ("arguments", "quoted"),
+    [
+        ('{"city": "Ulan Bator", "day"', '{"city": "Ulan Bator"'),
+        ('{"city": "Ulan Bator"}', "Ulan Bator"),
+        ("[" * 5_000, "[" * 20),
+    ],
+    ids=["half", "whole", "deep"],
+)
+def test_an_error_amid_a_tool_call_is_told_without_its_arguments(drive: Drive, arguments: str, quoted: str) -> None:
+    begun = CALLS + choice(index=0, delta={"tool_calls": [piece(0, arguments)]})
+    event = {"error": {"code": 429, "message": f"flagged: {quoted}"}}
+    failure = drive(begun + b"data: " + json.dumps(event).encode() + b"\n\n")[2]
+    assert type(failure) is RateLimitError
+    assert failure.details == {"reason": "flagged: [hidden]"}
+    assert failure.partial is not None and failure.partial.tool_calls[0].raw_arguments == arguments
 
 
 def test_an_event_that_was_cut_is_told(drive: Drive) -> None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from raptscallions_ai._wire.chunk import WireToolCall
-    from raptscallions_ai.chunks import StreamChunk
 
 __all__ = ["ReasoningBlocks", "ToolCalls"]
 
@@ -40,14 +39,14 @@ class ToolCalls:
         self._by_index: dict[int | None, _OpenCall] = {}
         self._by_id: dict[str, _OpenCall] = {}
 
-    def feed(self, deltas: Sequence[WireToolCall], *, whole: bool) -> list[StreamChunk]:
+    def feed(self, deltas: Sequence[WireToolCall], *, whole: bool) -> list[ToolCallChunk]:
         """Take in the deltas of one chunk and return what each adds.
 
         Args:
             deltas: The deltas; in a body that was not streamed, whole calls.
             whole: Whether each is a call of its own, as in a body that was not streamed.
         """
-        chunks: list[StreamChunk] = []
+        chunks: list[ToolCallChunk] = []
         for delta in deltas:
             function = delta.function
             call = self._open() if whole else self._find(delta)

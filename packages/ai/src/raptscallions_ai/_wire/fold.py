@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from raptscallions_ai._wire.blocks import ReasoningBlocks, ToolCalls
 from raptscallions_ai._wire.chunk import NO_USAGE, WireChoice, WireDelta
 from raptscallions_ai._wire.errors import classify, printable_name, read_failure
-from raptscallions_ai._wire.json import json_object
+from raptscallions_ai._wire.json import MalformedJSONError, json_object, parse_object
 from raptscallions_ai._wire.redact import Redactor
 from raptscallions_ai._wire.usage import UsageMeter
 from raptscallions_ai.chunks import AnnotationChunk, ContentChunk, ImageChunk, ReasoningChunk
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._wire.chunk import WireChunk
     from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.result import Usage
+    from raptscallions_ai.result import ToolCall, Usage
 
 __all__ = ["Fold"]
 
@@ -121,6 +121,7 @@ class Fold:
                 self.started = True
                 return [ContentChunk(text)]
             if delta.tool_calls and (piece := self._feed_piece(choices, delta)):
+                self.started = True
                 return [piece]
         out: list[StreamChunk] = []
         error = chunk.error
@@ -149,7 +150,7 @@ class Fold:
     def _redacted(self, text: str) -> str:
         """Hide what a gateway quotes, of the request and of the answer so far: moderation quotes what it flagged."""
         answer = self.partial()
-        said = [answer.content, answer.reasoning, *(call.arguments for call in answer.tool_calls)]
+        said = [answer.content, answer.reasoning, *map(_arguments, answer.tool_calls)]
         return Redactor([], said)(self._redact(text))
 
     def mark_done(self, *, whole: bool = False) -> None:
@@ -274,3 +275,11 @@ class Fold:
         if self._require_usage and not self._usage.seen:
             return InvalidResponseError("No usage metadata in response")
         return None
+
+
+def _arguments(call: ToolCall) -> object:
+    """Return a call's arguments as an object, or as their text while they are not whole."""
+    try:
+        return parse_object(call.raw_arguments.encode())
+    except MalformedJSONError:
+        return call.raw_arguments

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import msgspec
 
+from raptscallions_ai._wire.option_checks import checked_fields
 from raptscallions_ai.messages import to_wire
-from raptscallions_ai.options import CallOptions, ChatOptions
+from raptscallions_ai.routing import NO_ALIASES, resolve_model_alias
 from raptscallions_ai.tools import tools_to_wire
 
 if TYPE_CHECKING:
     from raptscallions_ai.messages import Messages
+    from raptscallions_ai.options import CallOptions
 
 __all__ = ["ChatRequest", "build_request"]
 
@@ -27,8 +29,6 @@ _OF_THE_CONNECTION = frozenset(
     {"connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization", "proxy-connection"}
     | {"te", "trailer", "transfer-encoding", "upgrade"}
 )
-_IN_BODY = tuple(ChatOptions.__annotations__)
-_KNOWN = frozenset(CallOptions.__annotations__)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -82,7 +82,9 @@ class ChatRequest:
         raise TypeError("a request is not pickled or copied: it holds the conversation")
 
 
-def build_request(messages: Messages, *, model: str, stream: bool, options: CallOptions) -> ChatRequest:
+def build_request(
+    messages: Messages, *, model: str, stream: bool, options: CallOptions, aliases: Mapping[str, str] = NO_ALIASES
+) -> ChatRequest:
     """Check the options and build the request.
 
     Args:
@@ -90,22 +92,23 @@ def build_request(messages: Messages, *, model: str, stream: bool, options: Call
         model: The model to ask for.
         stream: Whether the answer is to be streamed.
         options: What is None is left out.
+        aliases: Short names of models, for `model` and the option `models`.
 
     Raises:
-        TypeError: An option is unknown, or a value cannot be written as JSON.
-        ValueError: A header or the model cannot be sent.
+        TypeError: An option is unknown or of a wrong type, or a value cannot be written as JSON.
+        ValueError: An option is out of range, or a header or the model cannot be sent.
     """
-    if unknown := sorted(options.keys() - _KNOWN):
-        raise TypeError(f"unknown option {unknown[0]!r}; pass fields that have no name here in extra_body={{...}}")
-    if not model.strip():
-        raise ValueError("model must not be empty")
-    body: dict[str, object] = {"model": model, "messages": to_wire(messages), "stream": stream}
+    fields = checked_fields(options)
+    body: dict[str, object] = {"model": resolve_model_alias(model, aliases), "messages": to_wire(messages)}
+    body["stream"] = stream
     if stream:
         # OpenRouter always sends usage; every other gateway has to be asked.
         body["stream_options"] = {"include_usage": True}
-    for name in _IN_BODY:
-        if (value := options.get(name)) is not None:
-            body[name] = tools_to_wire(value) if name == "tools" else value
+    if "models" in fields:
+        fields["models"] = [resolve_model_alias(name, aliases) for name in fields["models"]]
+    if "tools" in fields:
+        fields["tools"] = tools_to_wire(fields["tools"])
+    body |= fields
     body |= options.get("extra_body") or {}
     if not isinstance(body["messages"], list):
         raise TypeError("extra_body: messages must be a list")

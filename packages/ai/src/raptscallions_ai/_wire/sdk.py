@@ -1,13 +1,14 @@
 """The OpenAI SDK as this library uses it: built per event loop, and asked for raw responses only.
 
-An `AsyncOpenAI` holds connections that belong to the loop they were opened on, so each loop gets its own and
-closes it when it shuts down. Importing the SDK takes half a second; that happens in a thread, on first use.
+Each of our clients has SDK clients of its own, with its key; the connections below are shared (`pool.py`).
+Importing the SDK takes half a second; that happens in a thread, on first use.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import os
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urljoin, urlsplit
@@ -15,20 +16,20 @@ from urllib.parse import urljoin, urlsplit
 from raptscallions_ai.errors import AiError
 
 if TYPE_CHECKING:
-    import ssl
     from asyncio import AbstractEventLoop
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     import httpx2
     from openai import AsyncOpenAI, RequestOptions
 
+    from raptscallions_ai._wire.pool import ConnectionPool
     from raptscallions_ai._wire.request import ChatRequest
 
-    _Entry = tuple[AsyncOpenAI, AsyncGenerator[None]]
+    _Entry = tuple[AsyncOpenAI, ConnectionPool]
 
 __all__ = ["Connections", "RedirectRefusedError", "address_of", "get_json", "post_chat", "shed_headers"]
 
-_KEEP_ALIVE_SECONDS = 30.0  # a person's pause between two turns should not cost a new TLS handshake
+_log = logging.getLogger("raptscallions_ai")
 _MOST_REDIRECTS = 3
 _LARGE_BODY = 1024 * 1024
 _SLICE = 64 * 1024
@@ -39,7 +40,7 @@ class RedirectRefusedError(Exception):
 
 
 class Connections:
-    """The SDK clients of one gateway, one for each event loop that uses them.
+    """The SDK clients of one of our clients, one for each event loop that uses it.
 
     Args:
         base_url: The gateway's base URL.
@@ -56,7 +57,6 @@ class Connections:
         self._headers = headers
         self._injected = injected
         self._open: dict[AbstractEventLoop, _Entry] = {}
-        self._locks: dict[AbstractEventLoop, asyncio.Lock] = {}
         self._closed = False
 
     @property
@@ -75,64 +75,58 @@ class Connections:
             return self._injected
         loop = asyncio.get_running_loop()
         if (entry := self._open.get(loop)) is None:
-            async with self._locks.setdefault(loop, asyncio.Lock()):
-                if (entry := self._open.get(loop)) is None:
-                    entry = await self._open_on(loop)
+            entry = await self._open_on(loop)
         return entry[0]
 
+    async def warm_up(self, *, within: float) -> None:
+        """Load what a request needs, and connect; that the gateway cannot be reached is left to the first call.
+
+        The connections of an injected client are its owner's affair.
+
+        Args:
+            within: Seconds until it is given up.
+        """
+        await self.get()
+        if (entry := self._open.get(asyncio.get_running_loop())) is None:
+            return
+        try:
+            async with asyncio.timeout(within):
+                await entry[1].connect()
+        except Exception as error:
+            _log.debug("could not connect in advance: %s", type(error).__name__)
+
     async def aclose(self) -> None:
-        """Close the connections of every loop that is still running; none can be opened any more."""
+        """Leave the shared connections, which are closed with their last user; none can be opened any more."""
         self._closed = True
-        here = asyncio.get_running_loop()
-        for loop, (_, owner) in list(self._open.items()):
-            if loop is here:
-                await owner.aclose()
-            elif loop.is_running():
-                closing = asyncio.run_coroutine_threadsafe(_aclose(owner), loop)
-                # That loop may be ending and cancel this, which is no cancellation of ours: it closes the owner itself.
-                await asyncio.gather(asyncio.wrap_future(closing), return_exceptions=True)
+        entries = list(self._open.values())
         self._open.clear()
-        self._locks.clear()
+        for _, pool in entries:
+            await pool.leave(self)
+
+    def left(self, loop: AbstractEventLoop) -> None:
+        """Note that the connections of a loop are closed."""
+        self._open.pop(loop, None)
 
     async def _open_on(self, loop: AbstractEventLoop) -> _Entry:
-        sdk = await asyncio.to_thread(self._build)
+        from raptscallions_ai._wire.pool import shared_pool
+
+        await asyncio.to_thread(_load)
         if self._closed:
-            await sdk.close()
             raise AiError("This client is closed; build a new one")
-        self._forget_closed_loops()
-        owner = self._closed_with_its_loop(loop, sdk)
-        await anext(owner)
-        entry = self._open[loop] = (sdk, owner)
+        pool = await shared_pool(self._base_url)
+        if (entry := self._open.get(loop)) is None:  # another task may have been faster
+            pool.join(self)
+            entry = self._open[loop] = (self._build(pool), pool)
         return entry
 
-    async def _closed_with_its_loop(self, loop: AbstractEventLoop, sdk: AsyncOpenAI) -> AsyncGenerator[None]:
-        """Close the SDK client when the loop shuts down its asynchronous generators, as `asyncio.run` always does."""
-        try:
-            yield
-        finally:
-            self._open.pop(loop, None)
-            self._locks.pop(loop, None)
-            await sdk.close()
-
-    def _forget_closed_loops(self) -> None:
-        """Let go of loops that were closed without shutting down their generators."""
-        for loop in [loop for loop in list(self._open) if loop.is_closed()]:
-            self._open.pop(loop)
-            self._locks.pop(loop, None)
-
-    def _build(self) -> AsyncOpenAI:
-        import httpx2
-        from openai import AsyncOpenAI, DefaultAioHttpClient, omit
-
-        from raptscallions_ai._wire.error_body import limit_error_body
+    def _build(self, pool: ConnectionPool) -> AsyncOpenAI:
+        """Return an SDK client with this client's key and headers, which are added to each request that it sends."""
+        from openai import AsyncOpenAI, omit
 
         # The SDK would send OpenAI's own organization, project and headers from the environment to the gateway.
         ambient = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
         foreign = [line.partition(":")[0].strip() for line in ambient if ":" in line]
         unsent = dict.fromkeys(("OpenAI-Organization", "OpenAI-Project", *foreign), omit)
-        limits = httpx2.Limits(
-            max_connections=1000, max_keepalive_connections=100, keepalive_expiry=_KEEP_ALIVE_SECONDS
-        )
         # Naming the key among the headers keeps an Authorization of the environment's from replacing it.
         headers = {**unsent, **self._headers, "Authorization": f"Bearer {self._api_key}"}
         return AsyncOpenAI(
@@ -142,30 +136,22 @@ class Connections:
             base_url=self._base_url,
             max_retries=0,
             default_headers=cast("Mapping[str, str]", headers),
-            http_client=DefaultAioHttpClient(
-                follow_redirects=False,
-                limits=limits,
-                event_hooks={"response": [limit_error_body]},
-                verify=_system_certificates(),
-                # A proxy of the environment could read what goes to this machine over plain http.
-                trust_env=self._base_url.startswith("https:"),
-            ),
+            http_client=pool.http_client,
         )
 
     def __repr__(self) -> str:
         return f"Connections(base_url={self._base_url!r})"
 
 
-@functools.cache
-def _system_certificates() -> ssl.SSLContext:
-    """Return a TLS context that all clients share, because reading the system's certificates takes 30 ms."""
-    import httpx2
+def _load() -> None:
+    """Load what sending a request takes: half a second of imports and certificates, not to be spent in a loop."""
+    import openai
 
-    return httpx2.create_ssl_context()
+    from raptscallions_ai._wire import error_body, transport
+    from raptscallions_ai._wire.pool import system_certificates
 
-
-async def _aclose(owner: AsyncGenerator[None]) -> None:
-    await owner.aclose()
+    system_certificates()
+    del openai, error_body, transport  # their import was the point
 
 
 def address_of(openai_client: AsyncOpenAI) -> str:

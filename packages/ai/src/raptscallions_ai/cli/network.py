@@ -8,7 +8,6 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from raptscallions_ai.cli.diagnosis import DiagnosisError
 from raptscallions_ai.cli.exit_codes import ExitCode
@@ -34,7 +33,7 @@ async def check_connection(url: str, timeout: float, checklist: Checklist) -> No
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    if proxy := _proxy(parts.scheme, host):
+    if proxy := _proxy(url):
         checklist.ok("connection", f"through the proxy {proxy}, which the next checks use")
         return
     addresses = await _look_up(host, port, timeout)
@@ -43,13 +42,12 @@ async def check_connection(url: str, timeout: float, checklist: Checklist) -> No
     await _connect(host, port, addresses, timeout, checklist, secure=parts.scheme == "https")
 
 
-def _proxy(scheme: str, host: str) -> str | None:
-    """Return host and port of the proxy that the environment names; its URL may hold a password."""
-    proxies = getproxies()
-    url = proxies.get(scheme) or proxies.get("all")
-    if not url or proxy_bypass(host):
-        return None
-    return urlsplit(url if "://" in url else f"//{url}").netloc.rpartition("@")[2]
+def _proxy(base_url: str) -> str | None:
+    """Return host and port of the proxy that the client will use; its URL may hold a password."""
+    from raptscallions_ai._wire.pool import environment_proxy
+
+    url = environment_proxy(base_url)
+    return urlsplit(url).netloc.rpartition("@")[2] if url else None
 
 
 async def _look_up(host: str, port: int, timeout: float) -> list[str]:

@@ -1,4 +1,4 @@
-"""Test kit: a fake gateway with real sockets, and a client without any network.
+"""Test kit: a fake gateway with real sockets, recordings of a real one, and a client without any network.
 
 Names are imported when they are first used, because the pytest plugin loads this package in every test run.
 """
@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from raptscallions_ai.testing.cassette import Cassette, CassetteError, CassetteMode, CassetteOptions
     from raptscallions_ai.testing.gateway import FakeGateway
     from raptscallions_ai.testing.recording import Headers, RecordedRequest
     from raptscallions_ai.testing.replay import recorded_reply
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.testing.wire import Answer, chunk, completion, error_body, sse, usage
 
 _MODULES = {
+    "cassette": ("Cassette", "CassetteError", "CassetteMode", "CassetteOptions"),
     "gateway": ("FakeGateway",),
     "recording": ("Headers", "RecordedRequest"),
     "replay": ("recorded_reply",),
@@ -30,6 +32,10 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 
 __all__ = [
     "Answer",
+    "Cassette",
+    "CassetteError",
+    "CassetteMode",
+    "CassetteOptions",
     "ChatScript",
     "Cut",
     "FakeGateway",

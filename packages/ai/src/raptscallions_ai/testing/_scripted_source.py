@@ -9,18 +9,14 @@ from dataclasses import replace
 from typing import TypeAlias, cast
 
 from raptscallions_ai.chunks import (
-    AnnotationChunk,
     ContentChunk,
     DoneChunk,
-    ImageChunk,
-    ReasoningChunk,
-    RestartedChunk,
     StreamChunk,
-    ToolCallChunk,
     as_chunks,
 )
+from raptscallions_ai.collector import StreamCollector
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.result import ChatResult, ToolCall, Usage
+from raptscallions_ai.result import ChatResult, Usage
 
 __all__ = ["Event", "ScriptedSource", "script_events", "words_in"]
 
@@ -44,7 +40,8 @@ class ScriptedSource:
         self._events = events
         self._position = 0
         self._prompt_tokens = prompt_tokens
-        self._partial = ChatResult(model=model)
+        self._collector = StreamCollector()
+        self._model = model
         self.closed: bool = False
 
     async def open(self) -> None:
@@ -60,20 +57,18 @@ class ScriptedSource:
         self._raise_if_failing()
         event = self._next()
         self._position += 1
-        if isinstance(event, DoneChunk):
-            self._partial = event.result
-            self.closed = True
-        else:
-            self._partial = _folded(self._partial, event)
+        self._collector.add(event)
+        self.closed = self._collector.is_complete
         return (event,)
 
     def partial(self) -> ChatResult:
         """Return what has arrived so far."""
-        return self._partial
+        so_far = self._collector.partial
+        return so_far if self._collector.is_complete else replace(so_far, model=self._model)
 
     async def settle(self) -> Usage:
         """Return the usage that the script tells."""
-        return self._partial.usage
+        return self._collector.partial.usage
 
     async def aclose(self) -> None:
         """Stop; what has arrived stays in `partial()`."""
@@ -86,7 +81,7 @@ class ScriptedSource:
     def _next(self) -> StreamChunk:
         if self._position < len(self._events):
             return cast("StreamChunk", self._events[self._position])
-        return DoneChunk(_completed(self._partial, self._prompt_tokens))
+        return DoneChunk(_completed(self.partial(), self._prompt_tokens))
 
     def _raise_if_failing(self) -> None:
         event = self._events[self._position] if self._position < len(self._events) else None
@@ -97,7 +92,7 @@ class ScriptedSource:
             # The script's own object may be played again; each stream raises one of its own.
             event = copy.copy(event)
             if event.partial is None and self._position:
-                event.partial = self._partial
+                event.partial = self.partial()
         raise event
 
 
@@ -124,32 +119,6 @@ def script_events(script: str | ChatResult | Exception | Sequence[str | Event]) 
 def words_in(messages: Sequence[Mapping[str, object]]) -> int:
     """Return the number of words in a conversation's texts, which stands in for its tokens."""
     return sum(_words(message.get("content")) for message in messages)
-
-
-def _folded(so_far: ChatResult, chunk: StreamChunk) -> ChatResult:
-    match chunk:
-        case ContentChunk(content=text):
-            return replace(so_far, content=so_far.content + text)
-        case ReasoningChunk(content=text):
-            return replace(so_far, reasoning=so_far.reasoning + text)
-        case ToolCallChunk():
-            return replace(so_far, tool_calls=_with_call(so_far.tool_calls, chunk))
-        case AnnotationChunk(annotation=annotation):
-            return replace(so_far, annotations=(*so_far.annotations, annotation))
-        case ImageChunk(image=image):
-            return replace(so_far, images=(*so_far.images, image))
-        case RestartedChunk():
-            return ChatResult(model=so_far.model)
-        case _:
-            return so_far
-
-
-def _with_call(calls: tuple[ToolCall, ...], chunk: ToolCallChunk) -> tuple[ToolCall, ...]:
-    if chunk.index >= len(calls):
-        return (*calls, ToolCall(chunk.id or "", chunk.name or "", chunk.arguments))
-    call = calls[chunk.index]
-    grown = ToolCall(chunk.id or call.id, chunk.name or call.name, call.raw_arguments + chunk.arguments)
-    return (*calls[: chunk.index], grown, *calls[chunk.index + 1 :])
 
 
 def _completed(so_far: ChatResult, prompt: int) -> ChatResult:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import struct
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from raptscallions_ai.testing._request import ParsedRequest, RequestParser
 from raptscallions_ai.testing._watch import Watch
@@ -14,12 +14,20 @@ from raptscallions_ai.testing.recording import RecordedRequest
 from raptscallions_ai.testing.replies import Cut, Gate, Hang, Pause, Reply, Reset, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-__all__ = ["Server"]
+__all__ = ["Relay", "Server"]
 
 _STEPS_WITHOUT_YIELD = 32
 _BAD_REQUEST = Reply((b"not an HTTP/1.1 request",), 400, {"content-type": "text/plain"}, "close")
+
+
+class Relay(Protocol):
+    """A response that is made while it is sent; the connection is closed after it."""
+
+    async def run(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+        """Send every byte of the response; cancelled when the client leaves."""
+        ...
 
 
 class Server:
@@ -33,7 +41,7 @@ class Server:
         accepted: How many connections were opened so far.
     """
 
-    def __init__(self, choose: Callable[[RecordedRequest], Reply]) -> None:
+    def __init__(self, choose: Callable[[RecordedRequest], Reply | Relay]) -> None:
         self.choose = choose
         self.watch = Watch()
         self.requests: list[RecordedRequest] = []
@@ -46,9 +54,16 @@ class Server:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: _Connection(self), sock=listener)
         await stop.wait()
+        # What was accepted just now, of a client that connects and leaves at once, must become a connection before the
+        # server is closed, or asyncio loses its socket.
+        loop.remove_reader(listener)
+        await asyncio.sleep(0)
         server.close()
-        for connection in list(self.connections):
-            connection.shut_down()
+        here = asyncio.current_task()
+        while tasks := {task for task in asyncio.all_tasks() if task is not here}:
+            for connection in list(self.connections):
+                connection.shut_down()
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         await self.watch.until(lambda: not self.connections, None)
         await server.wait_closed()
 
@@ -129,6 +144,11 @@ class _Connection(asyncio.Protocol):
                     break
                 self._request = self._server.record(parsed, self._number)
                 reply = self._server.choose(self._request)
+                if not isinstance(reply, Reply):
+                    self._at_last_step = False
+                    await reply.run(self._send)
+                    self._request.end(disconnected=False)
+                    break
                 keep_alive = parsed.keeps_alive and reply.keeps_alive
                 keep_alive = await self._respond(self._request, reply.on_the_wire(keep_alive=keep_alive)) and keep_alive
         except Exception as error:
@@ -143,11 +163,8 @@ class _Connection(asyncio.Protocol):
         for position, step in enumerate(steps):
             match step:
                 case bytes():
-                    self._transport.write(step)
                     self._at_last_step = position == len(steps) - 1
-                    if not self._writable.is_set():
-                        await self._writable.wait()
-                    request.bytes_sent += len(step)
+                    await self._send(step)
                     # A long run of small writes must not keep other connections waiting.
                     if position % _STEPS_WITHOUT_YIELD == _STEPS_WITHOUT_YIELD - 1:
                         await asyncio.sleep(0)
@@ -165,6 +182,13 @@ class _Connection(asyncio.Protocol):
                     return False
         request.end(disconnected=False)
         return True
+
+    async def _send(self, data: bytes) -> None:
+        self._transport.write(data)
+        if not self._writable.is_set():
+            await self._writable.wait()
+        if self._request is not None:
+            self._request.bytes_sent += len(data)
 
     def _reset(self) -> None:
         if self._request is not None:

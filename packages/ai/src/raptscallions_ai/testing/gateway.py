@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import threading
 from typing import TYPE_CHECKING
 
 from raptscallions_ai.testing._defaults import default_routes, unauthorized, unknown_route
+from raptscallions_ai.testing._loopback import Loopback
 from raptscallions_ai.testing._server import Server
 from raptscallions_ai.testing.script import Script
 from raptscallions_ai.testing.wire import MODEL, Answer
@@ -53,8 +51,7 @@ class FakeGateway(Script):
         self._require_key = require_key
         self._routes: dict[tuple[str, str], Script] = {_CHAT: self, **default_routes(_PREFIX)}
         self._server = Server(self._choose)
-        self._thread: threading.Thread | None = None
-        self._port = 0
+        self._loopback = Loopback(self._server, "fake gateway")
 
     @property
     def base_url(self) -> str:
@@ -63,9 +60,7 @@ class FakeGateway(Script):
         Raises:
             RuntimeError: The gateway has not been started.
         """
-        if not self._port:
-            raise RuntimeError("the fake gateway is not running: use it in a with statement")
-        return f"http://127.0.0.1:{self._port}{_PREFIX}"
+        return self._loopback.url(_PREFIX)
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -110,25 +105,13 @@ class FakeGateway(Script):
         return unknown_route(request) if script is None else script.choose(request)
 
     def __enter__(self) -> Self:
-        if self._thread is not None:
-            raise RuntimeError("a fake gateway can be started only once")
-        listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self._port = listener.getsockname()[1]
-        # Not the policy's loop: it may be another kind, without the socket options that a reset needs.
-        self._loop = asyncio.SelectorEventLoop()
-        self._stop = asyncio.Event()
-        # No need to wait for the thread: the system queues connections from now on.
-        self._thread = threading.Thread(target=self._serve, args=(listener,), name="FakeGateway", daemon=True)
-        self._thread.start()
+        self._loopback.start()
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._thread is None:
-            return
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+        self._loopback.stop()
         for failure in self._server.errors:
             if error is None:
                 raise RuntimeError("a script of the fake gateway failed") from failure
@@ -143,9 +126,5 @@ class FakeGateway(Script):
         # Blocks the caller's loop for the milliseconds that it takes; the gateway's own thread needs nothing of it.
         self.__exit__(exc_type, error, traceback)
 
-    def _serve(self, listener: socket.socket) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._server.run(listener, self._stop))
-
     def __repr__(self) -> str:
-        return f"FakeGateway({f'port={self._port}' if self._port else 'not started'})"
+        return f"FakeGateway({f'port={self._loopback.port}' if self._loopback.port else 'not started'})"

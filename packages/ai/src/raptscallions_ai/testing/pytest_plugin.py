@@ -1,4 +1,4 @@
-"""Fixtures for pytest, registered as an entry point: `fake_gateway`, `ai_client` and `scripted_client`.
+"""Fixtures for pytest, registered as an entry point: `fake_gateway`, `ai_client`, `ai_cassette`, `scripted_client`.
 
 pytest imports this module in every run of everyone who has the package installed, so it imports nothing of
 weight before a fixture is used.
@@ -6,6 +6,7 @@ weight before a fixture is used.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from raptscallions_ai.client import OpenRouterClient
+    from raptscallions_ai.testing.cassette import Cassette, CassetteOptions
     from raptscallions_ai.testing.gateway import FakeGateway
     from raptscallions_ai.testing.scripted import ScriptedClient
 
-__all__ = ["ai_client", "fake_gateway", "scripted_client"]
+__all__ = ["ai_cassette", "ai_cassette_options", "ai_client", "fake_gateway", "scripted_client"]
+
+_NOT_IN_A_FILE_NAME = re.compile(r"[^\w.=+-]+")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for what becomes of cassettes."""
+    parser.getgroup("raptscallions-ai").addoption(
+        "--ai-cassettes",
+        choices=("once", "replay", "record"),
+        help="replay cassettes that are there and record the others (once), never record (replay), or always (record); "
+        "by default AI_CASSETTES, else replay where CI is set, else once",
+    )
 
 
 @pytest.fixture
@@ -42,6 +56,26 @@ def ai_client(fake_gateway: FakeGateway) -> Iterator[OpenRouterClient]:
     )
     yield client
     _close(client)
+
+
+@pytest.fixture(scope="session")
+def ai_cassette_options() -> CassetteOptions:
+    """The options of every `ai_cassette`; a fixture of this name in a conftest or a test file changes them."""
+    return {}
+
+
+@pytest.fixture
+def ai_cassette(request: pytest.FixtureRequest, ai_cassette_options: CassetteOptions) -> Iterator[Cassette]:
+    """The `Cassette` of a test: the file `cassettes/TEST_FILE/TEST.jsonl` beside the test's own file."""
+    from raptscallions_ai.testing.cassette import Cassette
+
+    test = request.node.nodeid.partition("::")[2]
+    file = _NOT_IN_A_FILE_NAME.sub("-", test).strip("-") + ".jsonl"
+    options = ai_cassette_options.copy()
+    if mode := request.config.getoption("--ai-cassettes"):
+        options["mode"] = mode
+    with Cassette(request.path.parent / "cassettes" / request.path.stem / file, **options) as cassette:
+        yield cassette
 
 
 @pytest.fixture

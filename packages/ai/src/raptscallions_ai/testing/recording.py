@@ -46,6 +46,7 @@ class RecordedRequest:
 
     Attributes:
         method: The HTTP method, upper case.
+        target: The path with the query, as it was sent.
         path: The path without the query.
         query: The query's fields; of a repeated one the last.
         headers: The headers, by name in any case.
@@ -61,6 +62,7 @@ class RecordedRequest:
     def __init__(self, method: str, target: str, headers: Headers, body: bytes, connection: int, watch: Watch) -> None:
         url = urlsplit(target)
         self.method = method
+        self.target = target
         self.path: str = url.path
         self.query: dict[str, str] = dict(parse_qsl(url.query, keep_blank_values=True))
         self.headers = headers

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from raptscallions_ai._wire.option_checks import checked_fields
 from raptscallions_ai.chat_client import BaseChatClient
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.messages import to_wire
@@ -98,8 +99,8 @@ class ScriptedClient(BaseChatClient):
         Raises:
             AssertionError: There is no script left.
             AiError: The client is closed.
-            TypeError: An option is unknown or a message of a wrong type.
-            ValueError: A message has no role.
+            TypeError: An option is unknown, or it or a message is of a wrong type.
+            ValueError: An option is out of range, or a message has no role.
         """
         return self._call(messages, {"model": model, **options})
 
@@ -126,8 +127,7 @@ class ScriptedClient(BaseChatClient):
     def _call(self, messages: Messages, options: dict[str, Any]) -> ChatStream:
         if self.closed:
             raise AiError("This client is closed; build a new one")
-        if unknown := options.keys() - {"model", "stream"} - CallOptions.__optional_keys__:
-            raise TypeError(f"unknown options: {', '.join(sorted(unknown))}")
+        checked_fields(cast("CallOptions", {name: options[name] for name in options.keys() - {"model", "stream"}}))
         options = {name: value for name, value in options.items() if value is not None}
         # Copied: the caller usually goes on appending to the same conversation.
         conversation = copy.deepcopy(to_wire(messages))

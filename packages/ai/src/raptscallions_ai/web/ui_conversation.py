@@ -10,7 +10,7 @@ from raptscallions_ai.messages import ChatMessage, tool_result, user
 from raptscallions_ai.result import ToolCall
 
 if TYPE_CHECKING:
-    from raptscallions_ai.messages import ContentPart
+    from raptscallions_ai.parts import ContentPart
 
 __all__ = ["from_ui_messages"]
 
@@ -67,8 +67,9 @@ def _question(parts: list[Mapping[str, object]]) -> ChatMessage:
             content.append(_file(part))
     if not content:
         raise ValueError("there is neither text nor a file in it")
-    if all(part["type"] == "text" for part in content):
-        return user("\n".join(str(part["text"]) for part in content))
+    texts = [_text(part, "text") for part in parts if part.get("type") == "text"]
+    if len(texts) == len(content):
+        return user("\n".join(texts))
     return user(content)
 
 

@@ -47,6 +47,11 @@ class WrappedClient(BaseChatClient):
         """The base URL of the wrapped client's gateway; None if it has none."""
         return self.inner.base_url if isinstance(self.inner, BaseChatClient) else None
 
+    @property
+    def has_provider_routing(self) -> bool:
+        """Whether all gateways that a call may reach understand OpenRouter's `provider` option."""
+        return isinstance(self.inner, BaseChatClient) and self.inner.has_provider_routing
+
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
     ) -> ChatStream:

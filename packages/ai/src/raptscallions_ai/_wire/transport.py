@@ -1,0 +1,118 @@
+"""How requests travel: the SDK's HTTP client on top of aiohttp, with sessions that remember connections only.
+
+The SDK brings such a transport too, but no way to give it a session, and the session that it makes keeps the cookies
+of one client's answers for the next client's requests.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import aiohttp
+import httpx2
+from yarl import URL
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator
+
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+__all__ = ["AiohttpTransport"]
+
+_KEEP_ALIVE_SECONDS = 30.0  # a person's pause between two turns should not cost a new TLS handshake
+_BLOCK = 16 * 1024
+
+
+class AiohttpTransport(httpx2.AsyncBaseTransport):
+    """Send requests through one aiohttp session; to be built in the event loop that it belongs to.
+
+    It raises aiohttp's own exceptions, which say more than httpx2's.
+
+    Args:
+        tls: What certificates to trust.
+        proxy: The URL of a proxy for all requests.
+    """
+
+    def __init__(self, *, tls: ssl.SSLContext, proxy: str | None) -> None:
+        self._proxy = proxy
+        # No limit: all clients of a gateway share it, and one that is busy must not keep another waiting.
+        self._connector = _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS, ssl=tls)
+        self._session = aiohttp.ClientSession(
+            connector=self._connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+        )
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request and return the response as soon as its headers are there."""
+        limits: dict[str, float | None] = request.extensions.get("timeout", {})
+        response = await self._session.request(
+            request.method,
+            str(request.url),
+            headers=request.headers.multi_items(),
+            data=_body(request),
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read")),
+            proxy=self._proxy,
+        )
+        return httpx2.Response(
+            response.status,
+            headers=response.raw_headers,
+            stream=_Body(response),
+            request=request,
+            extensions={"http_version": b"HTTP/1.1", "reason_phrase": (response.reason or "").encode()},
+        )
+
+    async def connect(self, url: str) -> None:
+        """Open the connection that the next request to this URL will use, unless there is one; nothing is sent."""
+        proxy = None if self._proxy is None else URL(self._proxy)
+        request = aiohttp.ClientRequest("GET", URL(url), session=self._session, proxy=proxy)
+        connection = await self._connector.connect(request, traces=[], timeout=aiohttp.ClientTimeout())
+        connection.release()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Reuses no connection on which something has come since its last answer: it would be the next caller's answer."""
+
+    @functools.cached_property
+    def _used(self) -> WeakSet[object]:
+        return WeakSet()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol is None or protocol not in self._used or not protocol.should_close:
+                if protocol is not None:
+                    self._used.add(protocol)
+                return connection
+            connection.close()
+
+
+class _Body(httpx2.AsyncByteStream):
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for block in self._response.content.iter_chunked(_BLOCK):
+            yield block
+
+    async def aclose(self) -> None:
+        # What has not been read to its end is not left to the next request: the connection is closed.
+        self._response.release()
+        await self._response.wait_for_close()
+
+
+def _body(request: httpx2.Request) -> Any:
+    try:
+        return request.content or None
+    except httpx2.RequestNotRead:
+        return request.stream

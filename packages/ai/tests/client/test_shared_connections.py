@@ -1,0 +1,479 @@
+"""Clients of one gateway share connections and nothing else: no key, no cookie, no answer, no end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine
+
+import pytest
+import pytest_asyncio
+
+from raptscallions_ai import AiError, ContentChunk, OpenRouterClient, Timeouts, close_all_clients, openrouter_client
+from raptscallions_ai.testing import Cut, FakeGateway, Gate, Hang, Reply, Reset, chunk, json_reply, sse, usage
+from raptscallions_ai.testing.recording import RecordedRequest
+from raptscallions_ai.testing.wire import DONE, Answer, error_body
+
+pytestmark = pytest.mark.requirement("E04-T005.AC12")
+
+ClientFactory = Callable[..., OpenRouterClient]
+
+END = (sse(chunk("", finish_reason="stop")), sse({"choices": [], "usage": usage()}), DONE)
+TENANT = re.compile(r"tenant-(\d+)")
+
+
+def build(gateway: FakeGateway, key: str = "k", **options: object) -> OpenRouterClient:
+    arguments: dict[str, object] = {"default_model": gateway.model, "max_retries": 0, **options}
+    return OpenRouterClient(key, gateway.base_url, **arguments)  # pyright: ignore[reportArgumentType] - keywords of one call
+
+
+def keys(gateway: FakeGateway) -> list[str]:
+    return [request.headers["authorization"].removeprefix("Bearer ") for request in gateway.requests]
+
+
+async def test_clients_of_one_gateway_share_its_connections(
+    new_client: ClientFactory, fake_gateway: FakeGateway
+) -> None:
+    for key in ("first", "second", "third"):
+        await new_client(api_key=key).chat("Hi")
+    assert {request.connection for request in fake_gateway.requests} == {1}
+    assert keys(fake_gateway) == ["first", "second", "third"]
+
+
+async def test_clients_of_two_gateways_share_nothing(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
+    with FakeGateway() as second:
+        client, other = new_client(api_key="first"), new_client(api_key="second", base_url=second.base_url)
+        await client.chat("Hi")
+        await other.chat("Hi")
+        await client.aclose()
+        assert await fake_gateway.until(lambda: fake_gateway.open_connections == 0)
+        assert second.open_connections == 1
+        assert (keys(fake_gateway), keys(second)) == (["first"], ["second"])
+        await other.aclose()
+
+
+async def test_each_client_sends_its_own_headers(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
+    from raptscallions_ai import AiSettings
+
+    for title in ("First App", None):
+        settings = AiSettings.explicit(api_key="k", gateway_url=fake_gateway.base_url, app_title=title)
+        async with OpenRouterClient(settings=settings) as client:
+            await client.chat("Hi")
+    assert [request.headers.get("x-openrouter-title") for request in fake_gateway.requests] == ["First App", None]
+
+
+class Tenants:
+    """A gateway that does something else with each call of many tenants, and the tenants' side of it."""
+
+    def __init__(self, gateway: FakeGateway, elsewhere: FakeGateway) -> None:
+        self.gateway = gateway
+        self.elsewhere = elsewhere
+        self._attempts: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        gateway.add(self._reply, times=None)
+        gateway.route("POST", "/api/v1/moved").add(self._reply, times=None)
+        self.calls = {
+            "plain": self._chat,
+            "one body": self._one_body,
+            "server error": self._chat,
+            "rate limit": self._chat,
+            "quoting error": self._chat,
+            "redirect elsewhere": self._chat,
+            "redirect here": self._chat,
+            "reset": self._chat,
+            "cut": self._chat,
+            "silent": self._silent,
+            "left": self._leave,
+            "cancelled": self._cancel,
+            "generation": self._generation,
+        }
+
+    def _reply(self, request: RecordedRequest) -> Reply:
+        text: str = request.json["messages"][0]["content"]
+        tenant, _, call = text.partition(" ")
+        headers = {"set-cookie": f"session={tenant}; Path=/"}
+        whole = Answer((f"for {tenant}",))
+        answer = whole.stream() if request.wants_stream else whole.json()
+        answer = Reply(answer.steps, answer.status, {**answer.headers, **headers}, answer.framing)
+        with self._counting:
+            self._attempts[text] += 1
+            attempt = self._attempts[text]
+        begun = sse(chunk("for "))
+        once = {
+            "server error": json_reply(error_body(500, "failed"), status=500, headers=headers),
+            "rate limit": json_reply(error_body(429, "slow"), status=429, headers={"retry-after": "0", **headers}),
+            "redirect elsewhere": json_reply({}, status=307, headers={"location": f"{self.elsewhere.base_url}/x"}),
+            "redirect here": json_reply({}, status=308, headers={"location": "/api/v1/moved"}),
+            "reset": Reply((Reset(),), before_headers=True),
+            "cut": Reply((begun, Cut())),
+        }
+        always = {
+            "quoting error": json_reply(error_body(400, request.headers["authorization"]), status=400),
+            "silent": Reply((begun, Hang())),
+            "left": Reply((begun, Hang())),
+            "cancelled": Reply((Hang(),), before_headers=True),
+        }
+        failures = 2 if call == "redirect elsewhere" else 1  # then the key that is left is asked
+        return always.get(call) or (once.get(call, answer) if attempt <= failures else answer)
+
+    async def run(self, numbers: range, repeats: int) -> list[str]:
+        """Let each tenant make every call, all tenants at once; return what went wrong."""
+        wrong: list[str] = []
+        async with contextlib.AsyncExitStack() as stack:
+            work: list[Coroutine[None, None, None]] = []
+            for number in numbers:
+                spare = await stack.enter_async_context(build(self.gateway, f"sk-tenant-{number}-spare"))
+                options = {"max_retries": 1, "fallback_clients": [spare], "fallback_models": [f"b/tenant-{number}"]}
+                client = build(self.gateway, f"sk-tenant-{number}-key", default_model=f"a/tenant-{number}", **options)
+                work.append(self._all_calls(await stack.enter_async_context(client), number, repeats, wrong))
+            await asyncio.gather(*work)
+        return wrong
+
+    async def _all_calls(self, client: OpenRouterClient, number: int, repeats: int, wrong: list[str]) -> None:
+        for turn in range(repeats):
+            names = list(self.calls)
+            # Each begins elsewhere, so that at any time every kind of call is under way.
+            for name in names[(number + turn) % len(names) :] + names[: (number + turn) % len(names)]:
+                said = ""
+                try:
+                    said = await self.calls[name](client, f"tenant-{number}-{turn} {name}")
+                except AiError as error:
+                    said = f"{error} {error.details} {error.partial and error.partial.content}"
+                if set(TENANT.findall(said)) - {str(number)} or "sk-" in said:
+                    wrong.append(f"{name} of {number}: {said}")
+
+    async def _chat(self, client: OpenRouterClient, prompt: str) -> str:
+        return (await client.chat(prompt)).content
+
+    async def _one_body(self, client: OpenRouterClient, prompt: str) -> str:
+        return (await client.chat(prompt, stream=False)).content
+
+    async def _silent(self, client: OpenRouterClient, prompt: str) -> str:
+        return (await client.chat(prompt, timeout=Timeouts(first_chunk=5, idle=0.05), fallback_models=[])).content
+
+    async def _leave(self, client: OpenRouterClient, prompt: str) -> str:
+        async for piece in client.stream_chat(prompt):
+            if isinstance(piece, ContentChunk):
+                return piece.content
+        return ""
+
+    async def _cancel(self, client: OpenRouterClient, prompt: str) -> str:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(client.chat(prompt), 0.05)
+        return ""
+
+    async def _generation(self, client: OpenRouterClient, prompt: str) -> str:
+        return (await client.generation(prompt.partition(" ")[0])).id
+
+    def check(self) -> None:
+        """Assert that every request had the key of the tenant whose words it carried, and nothing of another's."""
+        tenants_of: defaultdict[int, set[str]] = defaultdict(set)
+        for request in self.gateway.requests:
+            [tenant] = set(TENANT.findall(f"{request.query} {request.body.decode()}"))
+            assert request.headers["authorization"] in {
+                f"Bearer sk-tenant-{tenant}-{kind}" for kind in ("key", "spare")
+            }
+            assert TENANT.findall(str(dict(request.headers))) == [tenant]
+            assert "cookie" not in request.headers
+            tenants_of[request.connection].add(tenant)
+        assert {key.rpartition("-")[2] for key in keys(self.gateway)} == {"key", "spare"}
+        assert self.elsewhere.requests == []
+        assert max(map(len, tenants_of.values())) > 5, "the connections were not shared, so this proved nothing"
+
+
+@pytest.mark.parametrize("loops", [1, 3])
+async def test_no_key_is_ever_sent_with_anothers_request(fake_gateway: FakeGateway, loops: int) -> None:
+    with FakeGateway() as elsewhere:
+        tenants = Tenants(fake_gateway, elsewhere)
+        parts = [range(part * 24 // loops, (part + 1) * 24 // loops) for part in range(loops)]
+
+        def in_a_loop_of_its_own(part: range) -> list[str]:
+            return asyncio.run(tenants.run(part, 1))
+
+        wrong = await asyncio.gather(*(asyncio.to_thread(in_a_loop_of_its_own, part) for part in parts))
+        assert wrong == [[]] * loops
+        tenants.check()
+        made = Counter(
+            request.json["messages"][0]["content"].partition(" ")[2]
+            for request in fake_gateway.requests
+            if request.body
+        )
+        assert made.keys() == tenants.calls.keys() - {"generation"}
+        assert await fake_gateway.until(lambda: fake_gateway.open_connections == 0)
+
+
+@pytest_asyncio.fixture
+async def named_gateway() -> AsyncIterator[FakeGateway]:
+    """A gateway that has a name, for which alone aiohttp's own store keeps cookies."""
+    with FakeGateway() as gateway:
+        yield gateway
+
+
+async def test_no_cookie_is_kept(new_client: ClientFactory, named_gateway: FakeGateway) -> None:
+    steps = Answer(("Hi",)).stream().steps
+    named_gateway.reply(*steps, headers={"set-cookie": "session=1; Path=/"}, times=None)
+    base_url = named_gateway.base_url.replace("127.0.0.1", "localhost")
+    first, second = (new_client(base_url=base_url) for _ in range(2))
+    for client in (first, second, first):
+        await client.chat("Hi")
+    assert [request.headers.get("cookie") for request in named_gateway.requests] == [None, None, None]
+    assert {request.connection for request in named_gateway.requests} == {1}
+    await first.aclose()
+    await second.aclose()
+
+
+async def test_what_a_gateway_sends_unasked_is_nobodys_answer(
+    new_client: ClientFactory, fake_gateway: FakeGateway
+) -> None:
+    body, other = (Answer((f"For the {which}.",)).json().steps[0] for which in ("first", "second"))
+    assert isinstance(body, bytes)
+    again = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    gate, length = Gate(), {"content-length": str(len(body))}
+    fake_gateway.reply(body, gate, again, headers=length, framing="length").json(other)
+    first, second = new_client(), new_client()
+    assert (await first.chat("Hi", stream=False)).content == "For the first."
+    gate.open()
+    assert await fake_gateway.requests[0].closed()
+    for _ in range(10):  # so that the loop has seen what came
+        await asyncio.sleep(0)
+    assert (await second.chat("Hi", stream=False)).content == "For the second."
+    assert [request.connection for request in fake_gateway.requests] == [1, 2]
+
+
+async def test_closing_one_client_ends_no_call_of_another(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
+    gate = Gate()
+    fake_gateway.reply(sse(chunk("one")), gate, sse(chunk(" two")), *END)
+    first, second = new_client(), new_client()
+    stream = first.stream_chat("Hi")
+    await anext(stream)
+    await second.chat("Hi")
+    await second.aclose()
+    gate.open()
+    assert (await stream.result()).content == "one two"
+    await first.chat("Hi")
+    assert fake_gateway.open_connections > 0
+    await first.aclose()
+    assert await fake_gateway.until(lambda: fake_gateway.open_connections == 0)
+
+
+async def test_connections_can_be_opened_again_after_the_last_client(
+    new_client: ClientFactory, fake_gateway: FakeGateway
+) -> None:
+    for _ in range(3):
+        client = new_client()
+        await client.chat("Hi")
+        await client.aclose()
+        assert await fake_gateway.until(lambda: fake_gateway.open_connections == 0)
+    assert [request.connection for request in fake_gateway.requests] == [1, 2, 3]
+
+
+async def test_clients_that_come_and_go_at_once(fake_gateway: FakeGateway) -> None:
+    async def come_and_go() -> str:
+        async with build(fake_gateway) as client:
+            return (await client.chat("Hi")).content
+
+    answers = await asyncio.gather(*(come_and_go() for _ in range(50)))
+    assert len(set(answers)) == 1
+    assert await fake_gateway.until(lambda: fake_gateway.open_connections == 0)
+
+
+async def test_an_unclosed_client_among_others_warns(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
+    closed, dropped = new_client(), build(fake_gateway)
+    await closed.chat("Hi")
+    await dropped.chat("Hi")
+    cycle: list[object] = [dropped]
+    cycle.append(cycle)
+    with pytest.warns(ResourceWarning, match="OpenRouterClient was not closed"):
+        del dropped, cycle
+        gc.collect()
+    await closed.chat("Hi")
+    await closed.aclose()
+    # The one that was dropped holds nothing open.
+    assert await fake_gateway.until(lambda: fake_gateway.open_connections == 0)
+
+
+def test_several_clients_serve_one_loop_after_another(fake_gateway: FakeGateway) -> None:
+    clients = [build(fake_gateway, key) for key in ("first", "second")]
+
+    async def ask() -> None:
+        for client in clients:
+            await client.chat("Hi")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(3):
+            asyncio.run(ask())
+            assert fake_gateway.wait_until(lambda: fake_gateway.open_connections == 0)
+    assert keys(fake_gateway) == ["first", "second"] * 3
+    assert [request.connection for request in fake_gateway.requests] == [1, 1, 2, 2, 3, 3]
+    clients.clear()
+    gc.collect()  # nothing is open, so nothing is warned of
+
+
+def test_a_client_closed_in_another_loop_leaves_a_resting_one_alone(fake_gateway: FakeGateway) -> None:
+    first, second = build(fake_gateway), build(fake_gateway)
+    with asyncio.Runner() as runner:
+        runner.run(first.chat("Hi"))
+        runner.run(second.chat("Hi"))
+        asyncio.run(second.aclose())
+        runner.run(first.chat("Hi"))
+        assert {request.connection for request in fake_gateway.requests} == {1}
+        runner.run(first.aclose())
+    assert fake_gateway.wait_until(lambda: fake_gateway.open_connections == 0)
+
+
+FORKING = """
+import asyncio, os, sys, threading
+from raptscallions_ai import OpenRouterClient
+
+async def main():
+    client = OpenRouterClient("k", sys.argv[1], "m", max_retries=0)
+    await client.chat("Hi")
+    if (child := os.fork()) == 0:
+        async def use_and_close():
+            await client.chat("Hi")
+            await client.aclose()
+        thread = threading.Thread(target=lambda: asyncio.run(use_and_close()), daemon=True)
+        thread.start()
+        thread.join(20)
+        os._exit(thread.is_alive())
+    print(os.waitpid(child, 0)[1])
+    await client.chat("Hi")
+    await client.aclose()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+async def test_a_forked_process_has_connections_of_its_own(fake_gateway: FakeGateway) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKING, fake_gateway.base_url]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+    assert [request.connection for request in fake_gateway.requests] == [1, 2, 1]
+
+
+async def test_close_all_clients_ends_everything(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
+    fake_gateway.reply(sse(chunk("Once upon")), Hang(), times=2)
+    clients = [new_client(), new_client()]
+    streams = [client.stream_chat("Hi") for client in clients]
+    for stream in streams:
+        await anext(stream)
+    await close_all_clients()
+    for client, stream in zip(clients, streams, strict=True):
+        with pytest.raises(AiError, match="closed"):
+            client.stream_chat("Hi")
+        with pytest.raises(AiError) as caught:
+            await stream.result()
+        assert caught.value.partial is not None
+        assert caught.value.partial.content == "Once upon"
+    assert await fake_gateway.until(lambda: fake_gateway.open_connections == 0)
+    assert (await new_client().chat("Hi")).content
+    await close_all_clients()
+    await close_all_clients()
+
+
+async def test_close_all_clients_closes_what_was_dropped(fake_gateway: FakeGateway) -> None:
+    client = build(fake_gateway)
+    await client.chat("Hi")
+    with pytest.warns(ResourceWarning):
+        del client
+        gc.collect()
+    assert fake_gateway.open_connections == 1
+    await close_all_clients()
+    assert await fake_gateway.until(lambda: fake_gateway.open_connections == 0)
+
+
+async def test_close_all_clients_reaches_other_loops(fake_gateway: FakeGateway) -> None:
+    ready, leave = threading.Event(), threading.Event()
+
+    async def elsewhere() -> None:
+        await build(fake_gateway).chat("Hi")
+        await kept[0].chat("Hi")
+        ready.set()
+        await asyncio.to_thread(leave.wait)
+
+    kept = [build(fake_gateway)]
+    thread = threading.Thread(target=lambda: asyncio.run(elsewhere()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # of the one that nobody holds
+        thread.start()
+        await asyncio.to_thread(ready.wait)
+        await kept[0].chat("Hi")
+    assert fake_gateway.open_connections > 0
+    await close_all_clients()
+    assert await fake_gateway.until(lambda: fake_gateway.open_connections == 0)
+    leave.set()
+    await asyncio.to_thread(thread.join)
+
+
+async def test_the_environments_client_can_be_used_after_close_all_clients(
+    monkeypatch: pytest.MonkeyPatch, fake_gateway: FakeGateway
+) -> None:
+    monkeypatch.setenv("AI_GATEWAY_URL", fake_gateway.base_url)
+    monkeypatch.setenv("AI_API_KEY", fake_gateway.api_key)
+    for _ in range(2):
+        assert (await openrouter_client.chat("Hi")).content
+        await close_all_clients()
+        assert await fake_gateway.until(lambda: fake_gateway.open_connections == 0)
+
+
+async def test_warming_up_opens_the_connection_that_the_first_call_uses(
+    new_client: ClientFactory, fake_gateway: FakeGateway
+) -> None:
+    client = new_client()
+    await client.warm_up()
+    assert await fake_gateway.until(lambda: fake_gateway.open_connections == 1)
+    assert fake_gateway.requests == []
+    await client.warm_up()
+    await client.chat("Hi")
+    await new_client().warm_up()
+    assert fake_gateway.open_connections == 1
+    assert [request.connection for request in fake_gateway.requests] == [1]
+
+
+async def test_warming_up_for_an_unreachable_gateway_is_no_error(new_client: ClientFactory) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    client = new_client(base_url=f"http://127.0.0.1:{port}/v1")
+    await client.warm_up()
+    with pytest.raises(AiError, match="Failed to connect"):
+        await client.chat("Hi")
+
+
+async def test_warming_up_waits_for_no_handshake_longer_than_for_a_connection(new_client: ClientFactory) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never says anything
+        port = silent.getsockname()[1]
+        client = new_client(base_url=f"https://127.0.0.1:{port}/v1", timeout=Timeouts(connect=0.1))
+        async with asyncio.timeout(5):
+            await client.warm_up()
+            connection, _ = silent.accept()
+            with connection:
+                assert connection.recv(3) == b"\x16\x03\x01"  # a TLS handshake, of which the rest is missing
+
+
+async def test_warming_up_a_closed_client(client: OpenRouterClient) -> None:
+    await client.aclose()
+    with pytest.raises(AiError, match="closed"):
+        await client.warm_up()
+
+
+async def test_warming_up_leaves_an_injected_client_alone(fake_gateway: FakeGateway) -> None:
+    from openai import AsyncOpenAI
+
+    async with (
+        AsyncOpenAI(api_key="k", base_url=fake_gateway.base_url) as theirs,
+        OpenRouterClient(default_model="m", openai_client=theirs) as client,
+    ):
+        await client.warm_up()
+        assert fake_gateway.open_connections == 0
+        assert (await client.chat("Hi")).content
