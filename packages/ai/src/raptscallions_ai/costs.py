@@ -48,8 +48,10 @@ class PriceList:
         self._models = {m.id: m for m in models if m.prompt_price is not None and m.completion_price is not None}
 
     def find(self, *names: str | None) -> ModelInfo | None:
-        """Return the first model of these names that has a price, if any has."""
-        return next((self._models[name] for name in names if name in self._models), None)
+        """Return the first model of these names that has a price, if any has; else of those without their variants."""
+        plain = [name for name in names if name]
+        plain += [name.partition(":")[0] for name in plain]
+        return next((self._models[name] for name in plain if name in self._models), None)
 
     def __len__(self) -> int:
         return len(self._models)

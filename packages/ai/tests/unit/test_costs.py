@@ -56,3 +56,5 @@ def test_a_price_list_finds_the_first_name_that_has_a_price() -> None:
     assert len(prices) == 2
     assert prices.find("m/1-2026", None, "m/2") is free
     assert prices.find("m/3", None) is None
+    assert prices.find("m/2:nitro") is free
+    assert prices.find("m/2:nitro", "m/1") is not free

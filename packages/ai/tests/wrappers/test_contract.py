@@ -293,8 +293,9 @@ async def test_a_wrapper_is_a_whole_client(wrap: Wrap) -> None:
 
 async def test_a_wrapper_tells_whom_its_client_asks(wrap: Wrap, new_client: ClientFactory) -> None:
     client = new_client()
-    assert (wrap(client).default_model, wrap(client).base_url) == (client.default_model, client.base_url)
-    assert wrap(ScriptedClient(model="m/1")).default_model == "m/1"
+    assert (wrap(client).resolve_model(), wrap(client).base_url) == (client.resolve_model(), client.base_url)
+    assert wrap(ScriptedClient(model="m/1")).resolve_model() == "m/1"
+    assert wrap(ScriptedClient(model="m/1")).resolve_model("m/2") == "m/2"
     assert wrap(ScriptedClient()).base_url is None
 
 

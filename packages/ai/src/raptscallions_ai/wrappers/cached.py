@@ -109,7 +109,7 @@ class CachedClient(WrappedClient):
     def _key(self, call: ChatCall) -> str:
         """Return the key of a call's answer; raises what is wrong with the call as the client would."""
         asked = cast("CallOptions", {name: value for name, value in call.options.items() if name not in _NOT_ASKED})
-        request = replace(call, options=asked, stream=True).request(self.default_model)
+        request = replace(call, options=asked, stream=True, model=self.resolve_model(call.model)).request()
         ours = {name: value for name, value in asked.items() if name not in _IN_REQUEST and value is not None}
         facts = [self._namespace, self.base_url, dict(request.headers), dict(request.query), ours]
         encoded = msgspec.json.encode([facts, msgspec.json.decode(request.body)], order="sorted")
