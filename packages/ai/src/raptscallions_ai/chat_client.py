@@ -49,10 +49,12 @@ class BaseChatClient(ABC):
     A class of your own becomes a full client with it: it defines `stream_chat`, `chat` and `aclose`, and has the rest.
     """
 
-    @property
-    def default_model(self) -> str | None:
-        """The model of calls that name none; None if the client cannot tell."""
-        return None
+    def resolve_model(self, model: str | None = None) -> str | None:
+        """Return the model that a call is for: what it names, aliases resolved, or the default.
+
+        None if it names none, and the client cannot tell what its default is.
+        """
+        return model
 
     @property
     def base_url(self) -> str | None:

@@ -120,10 +120,9 @@ class OpenRouterClient(BaseChatClient, Discovery):
         hosts = [urlsplit(client._settings.gateway_url).hostname or "" for client in clients]
         return all(host == "openrouter.ai" or host.endswith(".openrouter.ai") for host in hosts)
 
-    @property
-    def default_model(self) -> str:
-        """The model of calls that name none."""
-        return self._settings.default_model
+    def resolve_model(self, model: str | None = None) -> str:
+        """Return the id of the model that a call is for: what it names, aliases resolved, or the default."""
+        return resolve_model_alias(model or self._settings.default_model, self._aliases)
 
     @property
     def base_url(self) -> str:

@@ -222,10 +222,12 @@ async def test_the_shared_client_reads_the_environment_when_it_is_used(
 async def test_a_client_tells_whom_it_asks(
     client: OpenRouterClient, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (client.default_model, client.base_url) == (fake_gateway.model, fake_gateway.base_url)
+    assert (client.resolve_model(), client.base_url) == (fake_gateway.model, fake_gateway.base_url)
+    assert client.resolve_model("other/model") == "other/model"
     monkeypatch.setenv("AI_API_KEY", "sk-or-v1-not-a-real-key")
     monkeypatch.setenv("AI_DEFAULT_MODEL", "from/environment")
-    assert openrouter_client.default_model == "from/environment"
+    assert openrouter_client.resolve_model() == "from/environment"
+    assert "/" in openrouter_client.resolve_model("gpt-4o")  # an alias
     await openrouter_client.aclose()
 
 

@@ -8,15 +8,14 @@ import pytest
 
 from raptscallions_ai import ModelInfo, Pricing, Usage, estimate_cost
 from raptscallions_ai.costs import PriceList
+from raptscallions_ai.pricing import PricingOverride, read_pricing
 
 pytestmark = pytest.mark.requirement("E04-T005.AC8")
 RAW = {"prompt_tokens": 1}
 
 
-def model(**pricing: str) -> ModelInfo:
-    return ModelInfo(
-        id="m/1", pricing=Pricing(prompt=Decimal("0.000002"), completion=Decimal("0.00001")), raw={"pricing": pricing}
-    )
+def model(**prices: str) -> ModelInfo:
+    return ModelInfo(id="m/1", pricing=read_pricing({"prompt": "0.000002", "completion": "0.00001", **prices}))
 
 
 def test_tokens_cost_what_the_catalogue_says() -> None:
@@ -30,6 +29,18 @@ def test_cached_tokens_and_requests_have_prices_of_their_own() -> None:
     assert priced.cost == Decimal("0.0006") + Decimal("0.00012") + Decimal("0.0004") + Decimal("0.01")
     assert estimate_cost(usage, model()).cost == Decimal("0.002")
     assert estimate_cost(usage, model(input_cache_read="-1", input_cache_write="?")).cost == Decimal("0.002")
+
+
+def test_reasoning_has_a_price_of_its_own_and_a_discount_is_for_all() -> None:
+    usage = Usage(0, 100, 100, reasoning_tokens=60, raw=RAW)
+    assert estimate_cost(usage, model(internal_reasoning="0.00002")).cost == Decimal("0.0004") + Decimal("0.0012")
+    assert estimate_cost(usage, model(discount="0.25")).cost == Decimal("0.00075")
+
+
+def test_prices_that_hold_for_long_conversations_are_used_for_them() -> None:
+    dear = PricingOverride({"prompt": Decimal(1)}, min_prompt_tokens=100)
+    info = ModelInfo(id="m/1", pricing=Pricing(prompt=Decimal(0), completion=Decimal(0), overrides=(dear,)))
+    assert [estimate_cost(Usage(size, 0, size, raw=RAW), info).cost for size in (100, 101)] == [0, 101]
 
 
 @pytest.mark.parametrize(
@@ -56,3 +67,5 @@ def test_a_price_list_finds_the_first_name_that_has_a_price() -> None:
     assert len(prices) == 2
     assert prices.find("m/1-2026", None, "m/2") is free
     assert prices.find("m/3", None) is None
+    assert prices.find("m/2:nitro") is free
+    assert prices.find("m/2:nitro", "m/1") is not free

@@ -19,6 +19,7 @@ from raptscallions_ai import (
     OpenRouterClient,
     Pricing,
     StreamInterruptedError,
+    tool,
     user,
 )
 from raptscallions_ai.testing import Answer, Cut, FakeGateway, Hang, ScriptedClient, chunk, sse, usage
@@ -210,6 +211,10 @@ async def test_answers_that_are_not_streamed_need_room_for_all_of_it() -> None:
     assert (await budgeted.chat("Hi", max_tokens=100)).content == "Hi"
 
 
+def now() -> str:
+    return "noon"
+
+
 async def test_images_and_tools_are_part_of_what_is_sent() -> None:
     parts = [{"type": "image_url", "image_url": {"url": "data:,"}}, {"type": "text", "text": "Hi"}]
     budgeted = BudgetedClient(ScriptedClient("Hi", repeat=True), Budget(tokens=500))
@@ -217,6 +222,8 @@ async def test_images_and_tools_are_part_of_what_is_sent() -> None:
         await budgeted.chat([user(parts)])
     with pytest.raises(BudgetExceededError):
         await budgeted.chat("Hi", tools=[{"description": "x" * 4000}])
+    with pytest.raises(BudgetExceededError):
+        await budgeted.chat("Hi", tools=[tool(description="x" * 4000)(now)])
 
 
 async def test_a_window_opens_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,6 +162,18 @@ async def test_clients_that_share_a_store_share_only_what_is_the_same(
     assert len(fake_gateway.requests) == 4
 
 
+async def test_a_short_name_is_the_model_that_it_stands_for(
+    new_client: ClientFactory, fake_gateway: FakeGateway
+) -> None:
+    store = memory_store()
+    client = CachedClient(new_client(model_aliases={"small": "m/1"}), store)
+    await client.chat("Hi", model="small")
+    await client.chat("Hi", model="m/1")
+    assert len(fake_gateway.requests) == 1
+    await CachedClient(new_client(model_aliases={"small": "m/2"}), store).chat("Hi", model="small")
+    assert [request.json["model"] for request in fake_gateway.requests] == ["m/1", "m/2"]
+
+
 async def test_what_is_not_complete_is_not_kept(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
     cached = CachedClient(client, memory_store())
     fake_gateway.error(503)

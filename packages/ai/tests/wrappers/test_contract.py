@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import BaseModel
 
 from raptscallions_ai import (
     AiError,
@@ -24,6 +25,7 @@ from raptscallions_ai import (
     ProviderError,
     StreamInterruptedError,
     ToolCall,
+    tool,
     user,
 )
 from raptscallions_ai.testing import FakeGateway, Gate, Hang, ScriptedClient, chunk, sse, usage
@@ -51,6 +53,14 @@ def wrapped(new_client: ClientFactory, wrap: Wrap) -> WrappedClient:
 def endless(fake_gateway: FakeGateway) -> FakeGateway:
     fake_gateway.reply(sse(chunk("Hello")), Hang())
     return fake_gateway
+
+
+def now() -> str:
+    return "noon"
+
+
+class Place(BaseModel):
+    city: str
 
 
 async def gone(gateway: FakeGateway) -> bool:
@@ -291,10 +301,21 @@ async def test_a_wrapper_is_a_whole_client(wrap: Wrap) -> None:
     assert (await protocol.chat("Hi")).content == "Hello"
 
 
+async def test_tools_structured_answers_and_events_work_through_it(wrap: Wrap) -> None:
+    asked = ChatResult(tool_calls=(ToolCall("call_1", "now", "{}"),), finish_reason="tool_calls")
+    client = wrap(ScriptedClient(asked, "It is noon.", '{"city": "Rome"}', "Hi"))
+    run = await client.run_tools("What time is it?", tools=[tool(now)]).result()
+    assert run.content == "It is noon."
+    parsed = await client.parse("Where?", response_model=Place)
+    assert parsed.parsed.city == "Rome"
+    assert [event.type async for event in client.stream_chat("Hi").events()][-1] == "done"
+
+
 async def test_a_wrapper_tells_whom_its_client_asks(wrap: Wrap, new_client: ClientFactory) -> None:
     client = new_client()
-    assert (wrap(client).default_model, wrap(client).base_url) == (client.default_model, client.base_url)
-    assert wrap(ScriptedClient(model="m/1")).default_model == "m/1"
+    assert (wrap(client).resolve_model(), wrap(client).base_url) == (client.resolve_model(), client.base_url)
+    assert wrap(ScriptedClient(model="m/1")).resolve_model() == "m/1"
+    assert wrap(ScriptedClient(model="m/1")).resolve_model("m/2") == "m/2"
     assert wrap(ScriptedClient()).base_url is None
 
 

@@ -32,8 +32,10 @@ async def test_no_more_calls_at_the_same_time_than_allowed(client: OpenRouterCli
     limited = RateLimitedClient(client, RateLimiter(max_concurrency=2))
     tasks = [asyncio.create_task(limited.chat(f"question {number}")) for number in range(5)]
     for number, gate in enumerate(gates):
-        await fake_gateway.until(lambda: fake_gateway.open_responses == min(2, 5 - number))  # noqa: B023 - used at once
-        assert len(fake_gateway.requests) == min(number + 2, 5)
+        expected = min(number + 2, 5)
+        await fake_gateway.until(lambda: len(fake_gateway.requests) == expected)  # noqa: B023 - used at once
+        await asyncio.sleep(0)
+        assert len(fake_gateway.requests) == expected
         gate.open()
         await tasks[number]
     asked = [request.json["messages"][0]["content"] for request in fake_gateway.requests]

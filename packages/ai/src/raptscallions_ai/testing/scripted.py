@@ -81,10 +81,9 @@ class ScriptedClient(BaseChatClient):
         self.calls: list[ScriptedCall] = []
         self.closed: bool = False
 
-    @property
-    def default_model(self) -> str:
-        """The model that answers name if the call asks for none."""
-        return self._model
+    def resolve_model(self, model: str | None = None) -> str:
+        """Return the model that the answer to a call names, if its script does not."""
+        return model or self._model
 
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]

@@ -37,10 +37,9 @@ class WrappedClient(BaseChatClient):
     def __init__(self, inner: ChatClient) -> None:
         self.inner = inner
 
-    @property
-    def default_model(self) -> str | None:
-        """The wrapped client's default model; None if it cannot tell."""
-        return self.inner.default_model if isinstance(self.inner, BaseChatClient) else None
+    def resolve_model(self, model: str | None = None) -> str | None:
+        """Return the model that the wrapped client would ask; None if that cannot be told."""
+        return self.inner.resolve_model(model) if isinstance(self.inner, BaseChatClient) else model
 
     @property
     def base_url(self) -> str | None:

@@ -53,7 +53,7 @@ class Budget:
 
     Give it to the `BudgetedClient`s whose calls it is for: those of a key, of a tenant, of a whole service. Calls that
     are under way count with what can be told of them: their conversation from the start, and their answer as it grows.
-    These are estimates (a token for four characters), which the real figures replace when a call ends.
+    These are estimates (a token for four bytes), which the real figures replace when a call ends.
 
     Safe to share between clients, event loops and threads.
 

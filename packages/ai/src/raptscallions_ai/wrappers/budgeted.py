@@ -48,21 +48,19 @@ class BudgetedClient(WrappedClient):
 
     def _source(self, call: ChatCall) -> ChunkSource:
         tokens = prompt_tokens(call)
-        models = (call.model, self.default_model)
+        model = self.resolve_model(call.model)
         if not call.stream:
             answer = call.options.get("max_completion_tokens") or call.options.get("max_tokens") or 0
-            return _BudgetedCall(self._ask(call), self.budget, models, tokens, answer)
-        return _BudgetedCall(self._ask(call), self.budget, models, tokens, 0)
+            return _BudgetedCall(self._ask(call), self.budget, model, tokens, answer)
+        return _BudgetedCall(self._ask(call), self.budget, model, tokens, 0)
 
 
 class _BudgetedCall(AroundSource):
-    def __init__(
-        self, inner: ChunkSource, budget: Budget, models: tuple[str | None, ...], prompt: int, answer: int
-    ) -> None:
+    def __init__(self, inner: ChunkSource, budget: Budget, model: str | None, prompt: int, answer: int) -> None:
         super().__init__(inner)
-        self._budget, self._models = budget, models
-        model = budget.prices.find(*models)
-        prices = (model.prompt_price, model.completion_price) if model is not None else (None, None)
+        self._budget, self._model = budget, model
+        info = budget.prices.find(model)
+        prices = (info.prompt_price, info.completion_price) if info is not None else (None, None)
         self._prompt_price, self._answer_price = prices[0] or Decimal(0), prices[1] or Decimal(0)
         cost = prompt * self._prompt_price + answer * self._answer_price
         self._reserved = Spent(cost, prompt + answer, 1)
@@ -84,7 +82,7 @@ class _BudgetedCall(AroundSource):
         partial = self.partial()
         usage = used_by(result, error, partial)
         if usage is not None:
-            self._spent = self._counted(priced(usage, self._budget.prices, (result or partial).model, *self._models))
+            self._spent = self._counted(priced(usage, self._budget.prices, (result or partial).model, self._model))
         else:
             self._spent = Spent(requests=int(_was_sent(error)))
         self._budget.settle(self._spent, reserved=self._reserved)

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from raptscallions_ai.chunks import ContentChunk, DoneChunk, ReasoningChunk
+from raptscallions_ai.collector import StreamCollector
 from raptscallions_ai.options import ChatOptions
-from raptscallions_ai.result import ChatResult
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.extras import require_extra
 from raptscallions_ai.wrappers.source import AroundSource
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.chat_client import ChatClient
     from raptscallions_ai.chunks import StreamChunk
     from raptscallions_ai.options import CallOptions
-    from raptscallions_ai.result import Usage
+    from raptscallions_ai.result import ChatResult, Usage
     from raptscallions_ai.stream import ChunkSource
     from raptscallions_ai.wrappers.call import ChatCall
 
@@ -109,7 +108,7 @@ class CachedClient(WrappedClient):
     def _key(self, call: ChatCall) -> str:
         """Return the key of a call's answer; raises what is wrong with the call as the client would."""
         asked = cast("CallOptions", {name: value for name, value in call.options.items() if name not in _NOT_ASKED})
-        request = replace(call, options=asked, stream=True).request(self.default_model)
+        request = replace(call, options=asked, stream=True, model=self.resolve_model(call.model)).request()
         ours = {name: value for name, value in asked.items() if name not in _IN_REQUEST and value is not None}
         facts = [self._namespace, self.base_url, dict(request.headers), dict(request.query), ours]
         encoded = msgspec.json.encode([facts, msgspec.json.decode(request.body)], order="sorted")
@@ -164,7 +163,7 @@ class _Replay:
 
     def __init__(self, chunks: Sequence[StreamChunk]) -> None:
         self._rest = deque(chunks)
-        self._partial = ChatResult()
+        self._given = StreamCollector()
 
     async def open(self) -> None:
         """Do nothing: it is all there."""
@@ -173,19 +172,11 @@ class _Replay:
         await asyncio.sleep(0)  # as with a real stream, other tasks run between chunks
         if not self._rest:
             return ()
-        match chunk := self._rest.popleft():
-            case DoneChunk(result=result):
-                self._partial = result
-            case ContentChunk(content=text):
-                self._partial = replace(self._partial, content=self._partial.content + text)
-            case ReasoningChunk(content=text):
-                self._partial = replace(self._partial, reasoning=self._partial.reasoning + text)
-            case _:
-                pass
+        self._given.add(chunk := self._rest.popleft())
         return (chunk,)
 
     def partial(self) -> ChatResult:
-        return self._partial
+        return self._given.partial
 
     async def settle(self) -> Usage:
         return NOTHING_USED

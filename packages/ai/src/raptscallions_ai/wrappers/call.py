@@ -40,11 +40,8 @@ class ChatCall:
             return self
         return replace(self, messages=[_kept(message) for message in self.messages])
 
-    def request(self, model: str | None = None) -> ChatRequest:
-        """Return what would be sent, for what has to be known, or checked, before it is.
-
-        Args:
-            model: The model of calls that name none.
+    def request(self) -> ChatRequest:
+        """Return about what would be sent, for what has to be known, or checked, before it is.
 
         Raises:
             TypeError: An option is unknown, or a message of a wrong type.
@@ -52,8 +49,7 @@ class ChatCall:
         """
         from raptscallions_ai._wire.request import build_request
 
-        asked = self.model or model or "default"
-        return build_request(self.messages, model=asked, stream=self.stream, options=self.options)
+        return build_request(self.messages, model=self.model or "default", stream=self.stream, options=self.options)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a call is not pickled or copied: it holds the conversation")

@@ -65,7 +65,7 @@ class HookedClient(WrappedClient):
     def _source(self, call: ChatCall) -> ChunkSource:
         if self.before_call is None:
             return _HookedCall(self, call, self._ask, self._ask(call))
-        call.request(self.default_model)  # what is wrong with it is said at once, as ever
+        call.request()  # what is wrong with it is said at once, as ever
         return _HookedCall(self, call.kept(), self._ask, None)
 
 

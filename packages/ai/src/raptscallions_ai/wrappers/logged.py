@@ -36,7 +36,7 @@ class LoggedClient(WrappedClient):
         self._log = logger or logging.getLogger("raptscallions_ai.calls")
 
     def _source(self, call: ChatCall) -> ChunkSource:
-        return _LoggedCall(self._ask(call), self._log, call.model or self.default_model, call)
+        return _LoggedCall(self._ask(call), self._log, self.resolve_model(call.model), call)
 
 
 class _LoggedCall(AroundSource):

@@ -141,7 +141,7 @@ class RateLimitedClient(WrappedClient):
         timeouts = Timeouts() if timeout is None else Timeouts.of(timeout)
         if timeouts.total is None:
             return _LimitedCall(self.limiter, tokens, self._ask(call))
-        call.request(self.default_model)  # what is wrong with it is said at once, as ever
+        call.request()  # what is wrong with it is said at once, as ever
         later = call.kept()
 
         def ask_within(seconds: float) -> ChunkSource:

@@ -79,7 +79,7 @@ class TracedClient(WrappedClient):
         """Begin the span of a call; return it and what the call's metrics are told apart by."""
         from opentelemetry.trace import SpanKind
 
-        model = call.model or self.default_model
+        model = self.resolve_model(call.model)
         attributes = describe(call, model) | describe_server(self.base_url, self._provider_name)
         name = f"chat {model}" if model else "chat"
         span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)

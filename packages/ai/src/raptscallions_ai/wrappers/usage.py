@@ -185,16 +185,13 @@ class TrackedClient(WrappedClient):
             await super().aclose()
 
     def _source(self, call: ChatCall) -> ChunkSource:
-        models = (call.model, self.default_model)
-        return _TrackedCall(self._ask(call), self.tracker, self.tag, models)
+        return _TrackedCall(self._ask(call), self.tracker, self.tag, self.resolve_model(call.model))
 
 
 class _TrackedCall(AroundSource):
-    def __init__(
-        self, inner: ChunkSource, tracker: UsageTracker, tag: str | None, models: tuple[str | None, ...]
-    ) -> None:
+    def __init__(self, inner: ChunkSource, tracker: UsageTracker, tag: str | None, model: str | None) -> None:
         super().__init__(inner)
-        self._tracker, self._tag, self._models = tracker, tag, models
+        self._tracker, self._tag, self._model = tracker, tag, model
         self._told = TrackedUsage(None, tag)
 
     async def begin(self) -> None:
@@ -203,7 +200,7 @@ class _TrackedCall(AroundSource):
     def ended(self, result: ChatResult | None, error: BaseException | None) -> None:
         usage = used_by(result, error, partial := self.partial())
         self._told = TrackedUsage(
-            None if usage is None else self._tracker.priced(usage, (result or partial).model, *self._models),
+            None if usage is None else self._tracker.priced(usage, (result or partial).model, self._model),
             self._tag,
             failed=isinstance(error, Exception),
             left=result is None and not isinstance(error, Exception),
@@ -211,7 +208,7 @@ class _TrackedCall(AroundSource):
         self._tracker.record(self._told)
 
     async def settle(self) -> Usage:
-        settled = self._tracker.priced(await super().settle(), self.partial().model, *self._models)
+        settled = self._tracker.priced(await super().settle(), self.partial().model, self._model)
         if self._told.usage is not None:
             self._tracker.correct(self._told, settled)
         return settled
