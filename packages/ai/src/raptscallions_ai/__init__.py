@@ -76,13 +76,18 @@ from raptscallions_ai.messages import (
     user,
 )
 from raptscallions_ai.models import ModelFilter, ModelInfo, ReasoningSupport, filter_models
-from raptscallions_ai.option_types import ProviderPreferences, ReasoningEffort, ReasoningOptions, ResponseFormat
+from raptscallions_ai.option_types import (
+    CacheControl,
+    CacheTtl,
+    ProviderPreferences,
+    ReasoningEffort,
+    ReasoningOptions,
+    ResponseFormat,
+)
 from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
 from raptscallions_ai.parts import (
     AudioFormat,
     AudioPart,
-    CacheControl,
-    CacheTtl,
     ContentPart,
     FilePart,
     ImageDetail,

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, cast, overload
 
-from raptscallions_ai.parts import CacheControl, CacheTtl, ContentPart, TextPart
+from raptscallions_ai.option_types import CacheControl, CacheTtl
+from raptscallions_ai.parts import ContentPart, TextPart
 
 if TYPE_CHECKING:
     from raptscallions_ai.result import ToolCall
@@ -157,7 +158,7 @@ def cached(
         if not part.content:
             raise ValueError("a message without content has nothing to cache")
         *before, last = _checked([part.content] if isinstance(part.content, str) else part.content)
-        return replace(part, content=(*before, {**cast("Mapping[str, object]", last), "cache_control": mark}))
+        return replace(part, content=[*before, {**cast("Mapping[str, object]", last), "cache_control": mark}])
     if isinstance(part, str):
         return {"type": "text", "text": part, "cache_control": mark}
     if not isinstance(cast("object", part), Mapping):
@@ -190,7 +191,7 @@ def _to_wire(position: int, message: object) -> Mapping[str, object]:
     return cast("Mapping[str, object]", message)
 
 
-def _checked(content: Content) -> str | tuple[ContentPart, ...]:
+def _checked(content: Content) -> str | list[ContentPart]:
     if isinstance(content, str):
         return content
     given = cast("object", content)
@@ -198,7 +199,7 @@ def _checked(content: Content) -> str | tuple[ContentPart, ...]:
         raise TypeError("content must be a str or a list of parts; put a single part into a list")
     if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray):
         raise TypeError(f"content must be a str or a list of parts, not {type(given).__name__}")
-    return tuple(_part(position, part) for position, part in enumerate(cast("Sequence[object]", given)))
+    return [_part(position, part) for position, part in enumerate(cast("Sequence[object]", given))]
 
 
 def _part(position: int, part: object) -> ContentPart:
@@ -217,7 +218,7 @@ def _fields(wire: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         if key == "role" or (key in ("content", *_TEXTS) and isinstance(value, str)):
             known[key] = value
         elif key == "content" and isinstance(value, list):
-            known[key] = tuple(cast("list[Any]", value))
+            known[key] = cast("list[Any]", value)
         elif key in _BLOCKS and _is_list_of_dicts(value):
             known[key] = tuple(value)
         elif key == "tool_calls" and _is_list_of_dicts(value):

@@ -14,6 +14,7 @@ from typing import Any, Literal, Required, TypeAlias, TypedDict
 __all__ = [
     "AudioOptions",
     "CacheControl",
+    "CacheTtl",
     "ImageConfig",
     "JsonSchema",
     "MaxPrice",
@@ -37,6 +38,7 @@ __all__ = [
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Verbosity: TypeAlias = Literal["low", "medium", "high", "xhigh", "max"]
 ServiceTier: TypeAlias = Literal["auto", "default", "flex", "priority", "fast", "scale"]
+CacheTtl: TypeAlias = Literal["5m", "1h"]
 Price: TypeAlias = "float | Decimal | str"
 
 
@@ -183,7 +185,7 @@ class CacheControl(TypedDict, total=False):
     """A mark up to which the prompt is to be cached."""
 
     type: Required[Literal["ephemeral"]]
-    ttl: Literal["5m", "1h"] | None
+    ttl: CacheTtl | None
     """How long it is kept; 5 minutes by default."""
 
 

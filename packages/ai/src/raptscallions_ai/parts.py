@@ -11,12 +11,11 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict, get_args
 
 from raptscallions_ai.errors import InvalidMediaError
 from raptscallions_ai.media import MAX_BYTES, Source, name_in_url, read_media, url_of
+from raptscallions_ai.option_types import CacheControl
 
 __all__ = [
     "AudioFormat",
     "AudioPart",
-    "CacheControl",
-    "CacheTtl",
     "ContentPart",
     "FilePart",
     "ImageDetail",
@@ -35,17 +34,6 @@ ImageDetail = Literal["auto", "low", "high", "original"]
 
 AudioFormat = Literal["wav", "mp3", "flac", "m4a", "ogg", "aiff", "aac", "pcm16", "pcm24"]
 """The audio formats that OpenRouter takes."""
-
-
-CacheTtl = Literal["5m", "1h"]
-"""How long a prompt cache keeps what it has: five minutes or an hour."""
-
-
-class CacheControl(TypedDict):
-    """A breakpoint of the prompt cache: what comes up to it is kept for the next request."""
-
-    type: Literal["ephemeral"]
-    ttl: NotRequired[CacheTtl]
 
 
 class TextPart(TypedDict):
