@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._version import __version__
+from raptscallions_ai.account import Credits, KeyInfo
 from raptscallions_ai.chat_client import BaseChatClient, ChatClient
 from raptscallions_ai.chunks import (
     AnnotationChunk,
@@ -34,6 +35,8 @@ from raptscallions_ai.chunks import (
 from raptscallions_ai.client import OpenRouterClient, close_all_clients
 from raptscallions_ai.collector import StreamCollector
 from raptscallions_ai.costs import estimate_cost
+from raptscallions_ai.embeddings import EmbeddingResult, EmbedOptions
+from raptscallions_ai.endpoints import ModelEndpoint, Percentiles, ProviderInfo
 from raptscallions_ai.environment_client import openrouter_client
 from raptscallions_ai.errors import (
     AiError,
@@ -50,6 +53,7 @@ from raptscallions_ai.errors import (
     InvalidOutputError,
     InvalidResponseError,
     ModelNotAvailableError,
+    NotSupportedError,
     PermissionDeniedError,
     ProviderError,
     RateLimitError,
@@ -71,7 +75,7 @@ from raptscallions_ai.messages import (
     tool_result,
     user,
 )
-from raptscallions_ai.models import ModelInfo
+from raptscallions_ai.models import ModelFilter, ModelInfo, ReasoningSupport, filter_models
 from raptscallions_ai.option_types import ProviderPreferences, ReasoningEffort, ReasoningOptions, ResponseFormat
 from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
 from raptscallions_ai.parts import (
@@ -91,6 +95,7 @@ from raptscallions_ai.parts import (
     text,
     video,
 )
+from raptscallions_ai.pricing import Pricing, PricingOverride
 from raptscallions_ai.result import (
     Attempt,
     ChatResult,
@@ -111,7 +116,12 @@ from raptscallions_ai.routing import (
 )
 from raptscallions_ai.stop_conditions import has_tool_call, max_cost, max_tokens_used
 from raptscallions_ai.stream import ChatStream, EventStream
+from raptscallions_ai.sync_client import SyncChatClient, SyncOpenRouterClient
+from raptscallions_ai.sync_parsed_stream import SyncParsedStream
+from raptscallions_ai.sync_stream import SyncChatStream, SyncIterator
+from raptscallions_ai.sync_tool_run import SyncToolRun
 from raptscallions_ai.timeouts import Timeouts
+from raptscallions_ai.tokens import TokenCounter, TokenEstimate, estimate_tokens
 from raptscallions_ai.tool_events import (
     StepFinished,
     StoppedBy,
@@ -155,6 +165,8 @@ __all__ = [
     "BaseChatClient",
     "ChatClient",
     "OpenRouterClient",
+    "SyncChatClient",
+    "SyncOpenRouterClient",
     "openrouter_client",
     "close_all_clients",
     "CallOptions",
@@ -204,6 +216,10 @@ __all__ = [
     "video",
     # stream
     "ChatStream",
+    "SyncChatStream",
+    "SyncIterator",
+    "SyncParsedStream",
+    "SyncToolRun",
     "StreamChunk",
     "AnnotationChunk",
     "ContentChunk",
@@ -257,13 +273,29 @@ __all__ = [
     "CostSource",
     "FinishReason",
     "GenerationInfo",
-    "ModelInfo",
     "OutputIssue",
     "ParsedResult",
     "ParsedStream",
     "ToolCall",
     "Usage",
     "estimate_cost",
+    # models, account, embeddings, tokens
+    "Credits",
+    "EmbedOptions",
+    "EmbeddingResult",
+    "KeyInfo",
+    "ModelEndpoint",
+    "ModelFilter",
+    "ModelInfo",
+    "Percentiles",
+    "Pricing",
+    "PricingOverride",
+    "ProviderInfo",
+    "ReasoningSupport",
+    "TokenCounter",
+    "TokenEstimate",
+    "estimate_tokens",
+    "filter_models",
     # errors
     "AppError",
     "AiError",
@@ -279,6 +311,7 @@ __all__ = [
     "InvalidMediaError",
     "InvalidResponseError",
     "ModelNotAvailableError",
+    "NotSupportedError",
     "PermissionDeniedError",
     "ProviderError",
     "RateLimitError",

@@ -12,10 +12,12 @@ from weakref import WeakSet
 
 from raptscallions_ai._version import __version__
 from raptscallions_ai.breaker import CircuitBreaker
+from raptscallions_ai.catalogue import Catalogue
 from raptscallions_ai.chat_client import BaseChatClient
 from raptscallions_ai.discovery import Discovery
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.recovery import Recovery, Route, checked_models, checked_on_interrupt
+from raptscallions_ai.retry import checked_retries
 from raptscallions_ai.routing import checked_aliases, default_aliases, resolve_model_alias
 from raptscallions_ai.stream import ChatStream
 from raptscallions_ai.timeouts import Timeouts
@@ -106,7 +108,7 @@ class OpenRouterClient(BaseChatClient, Discovery):
         )
         self._fallback_clients = _checked_clients(fallback_clients)
         self._breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
-        self._context_lengths: dict[str, int] = {}
+        self._catalogue = Catalogue()
         self._connections = _connections(self._settings, openai_client)
         with _building:
             _clients.add(self)
@@ -234,17 +236,15 @@ class OpenRouterClient(BaseChatClient, Discovery):
 
     def _route(self, model: str, options: CallOptions) -> Route:
         timeout, retries = options.get("timeout"), options.get("max_retries")
-        if retries is not None and (type(retries) is not int or not 0 <= retries <= 5):
-            raise ValueError("max_retries must be a whole number from 0 to 5")
         return Route(
             connections=self._connect(),
             gateway=self._settings.gateway_url,
             model=model,
             secret=self._settings.api_key.get_secret_value(),
             timeouts=self._timeouts if timeout is None else Timeouts.of(timeout),
-            max_retries=self._settings.max_retries if retries is None else retries,
+            max_retries=self._settings.max_retries if retries is None else checked_retries(retries),
             breaker=self._breakers[model],
-            context_length=self._context_lengths.get(model),
+            context_length=self._catalogue.context_length(model),
         )
 
     def _connect(self) -> Connections:
@@ -258,13 +258,13 @@ class OpenRouterClient(BaseChatClient, Discovery):
     def __del__(self) -> None:
         connections: Connections | None = self.__dict__.get("_connections")
         if connections is not None and connections.is_open:
-            message = "An OpenRouterClient was not closed; use `async with` or `await client.aclose()`"
+            message = "An OpenRouterClient was not closed; use it in a `with` or `async with` statement, or close it"
             warnings.warn(message, ResourceWarning, source=self, stacklevel=2)
 
     def __repr__(self) -> str:
-        return (
-            f"OpenRouterClient(base_url={self._settings.gateway_url!r}, default_model={self._settings.default_model!r})"
-        )
+        if (settings := self.__dict__.get("_settings")) is None:
+            return "OpenRouterClient(not built)"
+        return f"OpenRouterClient(base_url={settings.gateway_url!r}, default_model={settings.default_model!r})"
 
 
 async def close_all_clients() -> None:

@@ -21,6 +21,7 @@
         ├── InsufficientCreditsError    402  the account or key has no credit left
         ├── BudgetExceededError         402  a `Budget` of your own is used up
         ├── BadRequestError             400  the gateway says that the request is wrong
+        ├── NotSupportedError           501  the gateway does not offer what was asked of it
         ├── ProviderError               5xx  the gateway or the provider behind it failed
         ├── ConnectionError             503  the gateway was not reached             (also a builtin ConnectionError)
         └── ToolError                   500  a tool of yours failed; its message is for the model
@@ -56,6 +57,7 @@ __all__ = [
     "InvalidMediaError",
     "InvalidResponseError",
     "ModelNotAvailableError",
+    "NotSupportedError",
     "PermissionDeniedError",
     "ProviderError",
     "RateLimitError",
@@ -389,6 +391,13 @@ class BadRequestError(AiError):
 
     status_code = 400
     default_message = "The AI gateway rejected the request"
+
+
+class NotSupportedError(AiError):
+    """The gateway does not offer this: it has no such endpoint, as most gateways have no books of generations."""
+
+    status_code = 501
+    default_message = "The AI gateway does not offer this"
 
 
 class ProviderError(AiError):

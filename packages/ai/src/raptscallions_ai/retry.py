@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from raptscallions_ai.errors import AiError
 
-__all__ = ["backoff", "retry_delay"]
+__all__ = ["backoff", "checked_retries", "retry_delay"]
 
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 8.0
@@ -42,3 +42,14 @@ def backoff(error: AiError, *, failures: int) -> float:
         return error.retry_after
     ceiling = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (failures - 1))
     return ceiling * random.uniform(0.5, 1)
+
+
+def checked_retries(max_retries: int) -> int:
+    """Return how many further attempts a call may make.
+
+    Raises:
+        ValueError: It is not a whole number from 0 to 5.
+    """
+    if type(max_retries) is not int or not 0 <= max_retries <= 5:
+        raise ValueError("max_retries must be a whole number from 0 to 5")
+    return max_retries

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.events import StreamEvent
     from raptscallions_ai.result import ChatResult, Usage
 
-__all__ = ["ChatStream", "ChunkSource", "EventStream", "StreamIterator"]
+__all__ = ["ChatStream", "ChunkSource", "EventStream", "StreamIterator", "VisibleText"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -210,14 +210,15 @@ class ChatStream:
         return StreamInterruptedError("the stream was closed before it was complete", partial=self.partial)
 
     async def _text(self) -> AsyncGenerator[str]:
-        given = False
+        visible = VisibleText()
         async for chunk in self:
-            if type(chunk) is ContentChunk:
-                given = True
-                yield chunk.content
-            elif given and type(chunk) is RestartedChunk:
+            try:
+                text = visible.of(chunk)
+            except AiError:
                 await self.aclose()
-                raise chunk.error
+                raise
+            if text is not None:
+                yield text
 
     def __reduce__(self) -> NoReturn:
         # A copy would end the call of the original when it is collected.
@@ -229,6 +230,26 @@ class ChatStream:
     def __repr__(self) -> str:
         state = "failed" if self._error else "complete" if self._result else "closed" if self._ended else "open"
         return f"ChatStream({state})"
+
+
+class VisibleText:
+    """Tells the text of chunks that go to someone who cannot take back what has been shown."""
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    def of(self, chunk: StreamChunk) -> str | None:
+        """Return a chunk's text, if it is a piece of text.
+
+        Raises:
+            AiError: The answer begins anew, after text of the one before it; the error is what ended that.
+        """
+        if type(chunk) is ContentChunk:
+            self._shown = True
+            return chunk.content
+        if self._shown and type(chunk) is RestartedChunk:
+            raise chunk.error
+        return None
 
 
 class _Readable(Protocol[T_co]):

@@ -16,6 +16,7 @@ from raptscallions_ai import (
     ContentPolicyError,
     InsufficientCreditsError,
     InvalidOutputError,
+    NotSupportedError,
     OpenRouterClient,
     ProviderError,
     RateLimitError,
@@ -192,3 +193,17 @@ async def test_parts_of_a_message(client: OpenRouterClient) -> None:
     assert result.content == "Hello there, how can I help?"
     again = await client.chat([*messages, ChatMessage.from_dict(result.to_message().to_dict()), user(["hello"])])
     assert again.content == result.content
+
+
+@pytest.mark.requirement("E04-T005.AC7")
+async def test_it_tells_of_models_and_keys_and_embeds(client: OpenRouterClient) -> None:
+    (model,) = await client.models(supports=["tools"], min_context_length=100_000)
+    assert (model.id, model.max_completion_tokens, model.prompt_price) == ("deepseek/deepseek-r1", 16_384, 0)
+    assert (await client.key_info()).limit is None
+    assert (await client.credits()).remaining == 0
+    plain = await client.embed(["one", "two"], model="openai/text-embedding-3-small")
+    packed = await client.embed(["one", "two"], model="openai/text-embedding-3-small", encoding_format="base64")
+    assert len(plain.vectors) == len(packed.vectors) == 2
+    assert plain.vectors[0] == pytest.approx(packed.vectors[0], rel=1e-5)
+    with pytest.raises(NotSupportedError):
+        await client.providers()

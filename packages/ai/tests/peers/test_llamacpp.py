@@ -18,10 +18,12 @@ from raptscallions_ai import (
     ChatMessage,
     ChatOptions,
     ContextLengthError,
+    NotSupportedError,
     OpenRouterClient,
     TruncatedOutputError,
     assistant,
     cached,
+    estimate_tokens,
     image,
     user,
 )
@@ -168,3 +170,24 @@ async def test_a_picture_for_a_model_without_eyes(client: OpenRouterClient) -> N
     with pytest.raises(AiError) as caught:
         await client.chat([user(["What is this?", image(pixel)])])
     assert "image" in str(caught.value)
+
+
+@pytest.mark.requirement("E04-T005.AC7")
+async def test_it_tells_how_much_fits_and_what_it_does_not_offer(
+    client: OpenRouterClient, local_gateway: LocalGateway
+) -> None:
+    assert (await client.model(local_gateway.model)).context_length == 4096
+    with pytest.raises(ContextLengthError, match="the model takes 4096"):
+        await client.check_context("word " * 6000)
+    for look_up in (client.key_info(), client.endpoints(local_gateway.model), client.embed("Hi", model="m")):
+        with pytest.raises(NotSupportedError):
+            await look_up
+
+
+@pytest.mark.requirement("E04-T005.AC7")
+async def test_estimated_tokens_hold_what_it_counts(client: OpenRouterClient) -> None:
+    text = "A gateway stands between a program and many models: it checks keys, counts tokens and passes answers on. "
+    one, many = [await client.chat(text * times, max_tokens=1) for times in (1, 10)]
+    counted = many.usage.prompt_tokens - one.usage.prompt_tokens  # without what its template adds
+    estimated = estimate_tokens(text * 10).tokens - estimate_tokens(text).tokens
+    assert 0.75 * counted < estimated < 1.25 * counted

@@ -133,7 +133,8 @@ def test_the_other_routes_answer_by_themselves(fake_gateway: FakeGateway) -> Non
     assert {type(model["pricing"]["prompt"]) for model in models["data"]} == {str}
     assert call(fake_gateway, "GET", "/api/v1/key")[1]["data"]["limit_remaining"] == 7.5
     assert call(fake_gateway, "GET", "/api/v1/generation?id=gen-9")[1]["data"]["id"] == "gen-9"
-    assert call(fake_gateway, "GET", "/api/v1/credits")[0] == 404
+    assert call(fake_gateway, "GET", "/api/v1/credits")[0] == 403
+    assert call(fake_gateway, "GET", "/api/v1/presets")[0] == 404
 
 
 def test_any_route_can_be_scripted(fake_gateway: FakeGateway) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from raptscallions_ai import ModelInfo, Usage, estimate_cost
+from raptscallions_ai import ModelInfo, Pricing, Usage, estimate_cost
 from raptscallions_ai.costs import PriceList
 
 pytestmark = pytest.mark.requirement("E04-T005.AC8")
@@ -15,7 +15,7 @@ RAW = {"prompt_tokens": 1}
 
 def model(**pricing: str) -> ModelInfo:
     return ModelInfo(
-        "m/1", prompt_price=Decimal("0.000002"), completion_price=Decimal("0.00001"), raw={"pricing": pricing}
+        id="m/1", pricing=Pricing(prompt=Decimal("0.000002"), completion=Decimal("0.00001")), raw={"pricing": pricing}
     )
 
 
@@ -47,12 +47,12 @@ def test_what_is_known_is_kept(usage: Usage) -> None:
 
 def test_a_model_without_a_price_says_nothing() -> None:
     usage = Usage(1, 1, 2, raw=RAW)
-    assert estimate_cost(usage, ModelInfo("m/1", prompt_price=Decimal(1))) is usage
+    assert estimate_cost(usage, ModelInfo(id="m/1", pricing=Pricing(prompt=Decimal(1)))) is usage
 
 
 def test_a_price_list_finds_the_first_name_that_has_a_price() -> None:
-    free = ModelInfo("m/2", prompt_price=Decimal(0), completion_price=Decimal(0))
-    prices = PriceList([model(), free, ModelInfo("m/3")])
+    free = ModelInfo(id="m/2", pricing=Pricing(prompt=Decimal(0), completion=Decimal(0)))
+    prices = PriceList([model(), free, ModelInfo(id="m/3")])
     assert len(prices) == 2
     assert prices.find("m/1-2026", None, "m/2") is free
     assert prices.find("m/3", None) is None

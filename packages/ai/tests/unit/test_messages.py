@@ -111,7 +111,10 @@ def test_messages_cannot_be_changed() -> None:
         user("a").content = "b"  # pyright: ignore[reportAttributeAccessIssue] - this is what must fail
 
 
-@pytest.mark.parametrize("build", [system, user, assistant, partial(tool_result, "c")], ids=str)
+BUILDERS = {"system": system, "user": user, "assistant": assistant, "tool": partial(tool_result, "c")}
+
+
+@pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS.keys())
 def test_content_that_is_none(build: Any) -> None:
     with pytest.raises(TypeError, match="put a single part into a list"):
         build(text("secret"))

@@ -166,7 +166,7 @@ def test_a_str_that_is_no_url(build: Build) -> None:
 
 
 @pytest.mark.parametrize("build", BUILDERS)
-@pytest.mark.parametrize("source", [None, 5, ["a"], bytearray(b"a"), object()], ids=repr)
+@pytest.mark.parametrize("source", [None, 5, ["a"], bytearray(b"a"), object()], ids=lambda given: type(given).__name__)
 def test_another_type_of_source(build: Build, source: Any) -> None:
     with pytest.raises(TypeError, match="a part is made from a str, a Path or bytes, not from "):
         build(source)

@@ -17,6 +17,7 @@ from raptscallions_ai import (
     BudgetExceededError,
     ModelInfo,
     OpenRouterClient,
+    Pricing,
     StreamInterruptedError,
     user,
 )
@@ -25,7 +26,7 @@ from raptscallions_ai.wrappers import Budget, BudgetedClient, Spent, TrackedClie
 
 ClientFactory = Callable[..., OpenRouterClient]
 pytestmark = pytest.mark.requirement("E04-T005.AC8")
-PRICES = [ModelInfo("fake/model-1", prompt_price=Decimal("0.01"), completion_price=Decimal("0.1"))]
+PRICES = [ModelInfo(id="fake/model-1", pricing=Pricing(prompt=Decimal("0.01"), completion=Decimal("0.1")))]
 
 
 async def test_a_call_is_refused_when_the_money_is_spent(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:

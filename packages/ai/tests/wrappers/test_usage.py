@@ -15,6 +15,7 @@ from raptscallions_ai import (
     AuthenticationError,
     ModelInfo,
     OpenRouterClient,
+    Pricing,
     ProviderError,
     StreamInterruptedError,
     Usage,
@@ -149,7 +150,7 @@ async def test_settling_after_a_reset_changes_no_sum(tracked: TrackedClient, fak
 async def test_what_costs_is_estimated_where_the_gateway_does_not_say(
     client: OpenRouterClient, fake_gateway: FakeGateway
 ) -> None:
-    prices = [ModelInfo("fake/model-1", prompt_price=Decimal("0.01"), completion_price=Decimal("0.1"))]
+    prices = [ModelInfo(id="fake/model-1", pricing=Pricing(prompt=Decimal("0.01"), completion=Decimal("0.1")))]
     tracked = TrackedClient(client, UsageTracker(prices=prices))
     fake_gateway.stream("Hi", usage=usage(10, 5, cost=None))
     fake_gateway.stream("Hi", usage=usage(10, 5, cost=1))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.errors import AiError, ErrorFields
 
-__all__ = ["Failure", "classify", "printable_name", "read_failure"]
+__all__ = ["Failure", "classify", "is_no_such_endpoint", "printable_name", "read_failure"]
 
 _LONGEST_MESSAGE = 500
 _LONGEST_NAME = 100
@@ -91,7 +91,8 @@ _TEXT_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 
 _REFUSED = re.compile(
-    r"guardrail|region|country|territory|polic|permission|not allowed|blocked|denied|terms|budget|data collection",
+    r"guardrail|region|country|territory|polic|permission|not allowed|blocked|denied|terms|budget|data collection"
+    r"|(?:management|provisioning) key",
     re.IGNORECASE,
 )
 _NO_SUCH_PATH = re.compile(r"^\W*(?:404\W*)?(?:(?:file|page|route|url|path)\W+)?(?:page )?not found\W*$", re.IGNORECASE)
@@ -209,6 +210,11 @@ def classify(failure: Failure, *, model: str, redact: Callable[[str], str]) -> A
         case _:
             fields["status_code"] = status or 400
             return errors.BadRequestError(**_retryable(_said(fields, message), default=status == 409))
+
+
+def is_no_such_endpoint(failure: Failure) -> bool:
+    """Whether the gateway says that it has nothing at that path, rather than that it does not know what was named."""
+    return failure.status in (405, 501) or (failure.status == 404 and _kind(failure) == "not_found")
 
 
 def _kind(failure: Failure) -> str:

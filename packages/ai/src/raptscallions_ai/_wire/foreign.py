@@ -7,7 +7,7 @@ import os
 import ssl
 from typing import TYPE_CHECKING
 
-from raptscallions_ai._wire.errors import classify, read_failure
+from raptscallions_ai._wire.errors import classify, is_no_such_endpoint, read_failure
 from raptscallions_ai._wire.json import parse_json
 from raptscallions_ai._wire.sdk import RedirectRefusedError
 from raptscallions_ai.errors import (
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     import openai
 
-__all__ = ["ai_error", "is_not_found", "lost_connection"]
+    from raptscallions_ai._wire.errors import Failure
+
+__all__ = ["ai_error", "is_not_found", "is_not_offered", "lost_connection"]
 
 _NOT_DECOMPRESSED = "the body could not be decompressed"
 _REASONS = {
@@ -84,6 +86,13 @@ def is_not_found(exception: Exception) -> bool:
     return isinstance(exception, openai.APIStatusError) and exception.status_code == 404
 
 
+def is_not_offered(exception: Exception) -> bool:
+    """Whether the gateway answered that it has no such endpoint."""
+    import openai
+
+    return isinstance(exception, openai.APIStatusError) and is_no_such_endpoint(_failure(exception))
+
+
 def lost_connection(exception: Exception) -> str | None:
     """Return what happened to the connection while the answer was read, or None if this was not about it."""
     import httpx2
@@ -94,12 +103,16 @@ def lost_connection(exception: Exception) -> str | None:
 
 
 def _status_error(exception: openai.APIStatusError, *, model: str, redact: Callable[[str], str]) -> AiError:
-    response = exception.response
     sent = exception.request.headers.get("authorization", "").rpartition(" ")[2]
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    failure = read_failure(parse_json(response.content), status=exception.status_code, headers=headers)
+    failure = _failure(exception)
     # The key that was really sent: an injected client or a header of the caller's may use another than ours.
     return classify(failure, model=model, redact=lambda text: redact(text.replace(sent, "[hidden]") if sent else text))
+
+
+def _failure(exception: openai.APIStatusError) -> Failure:
+    response = exception.response
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return read_failure(parse_json(response.content), status=exception.status_code, headers=headers)
 
 
 def _is_transport_error(exception: Exception) -> bool:

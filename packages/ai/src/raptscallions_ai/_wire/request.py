@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.messages import Messages
     from raptscallions_ai.options import CallOptions
 
-__all__ = ["ChatRequest", "build_request"]
+__all__ = ["ChatRequest", "build_request", "checked_headers", "checked_query"]
 
 # RFC 9110, sections 5.1 and 5.5
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -120,12 +120,17 @@ def build_request(
         body=_encoded(body),
         # What is really sent, for it is this that a gateway may quote back.
         conversation=cast("list[Mapping[str, object]]", body["messages"]),
-        headers=_checked(options.get("extra_headers") or {}),
-        query=_checked_query(options.get("extra_query") or {}),
+        headers=checked_headers(options.get("extra_headers") or {}),
+        query=checked_query(options.get("extra_query") or {}),
     )
 
 
-def _checked_query(query: Mapping[str, object]) -> Mapping[str, object]:
+def checked_query(query: Mapping[str, object]) -> Mapping[str, object]:
+    """Return further query parameters, once it is sure that they are such.
+
+    Raises:
+        TypeError: They are no mapping.
+    """
     if not isinstance(cast("object", query), Mapping):
         raise TypeError(f"extra_query must be a mapping, not {type(query).__name__}")
     return query
@@ -139,7 +144,13 @@ def _encoded(body: dict[str, object]) -> bytes:
     raise ValueError("the messages or options are nested too deeply to be written as JSON")
 
 
-def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
+def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return further headers, once it is sure that they can be sent and change nothing but this request.
+
+    Raises:
+        TypeError: A name or a value is no text.
+        ValueError: A name or a value cannot be sent, or the header belongs to the connection.
+    """
     for name, value in cast("Mapping[object, object]", headers).items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError("extra_headers must map str to str")

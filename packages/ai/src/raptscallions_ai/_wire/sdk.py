@@ -10,10 +10,10 @@ import asyncio
 import functools
 import logging
 import os
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urljoin, urlsplit
 
-from raptscallions_ai.errors import AiError
+from raptscallions_ai.errors import AiError, InvalidResponseError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -23,16 +23,51 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI, RequestOptions
 
     from raptscallions_ai._wire.pool import ConnectionPool
-    from raptscallions_ai._wire.request import ChatRequest
 
     _Entry = tuple[AsyncOpenAI, ConnectionPool]
 
-__all__ = ["Connections", "RedirectRefusedError", "address_of", "get_json", "post_chat", "shed_headers"]
+__all__ = [
+    "Connections",
+    "OutgoingRequest",
+    "RedirectRefusedError",
+    "address_of",
+    "get_json",
+    "post_chat",
+    "post_json",
+    "shed_headers",
+]
 
 _log = logging.getLogger("raptscallions_ai")
 _MOST_REDIRECTS = 3
+_POST_REDIRECTS = frozenset({307, 308})  # the others would drop the body
+_GET_REDIRECTS = _POST_REDIRECTS | {301, 302, 303}
 _LARGE_BODY = 1024 * 1024
 _SLICE = 64 * 1024
+_inherited: list[object] = []  # kept, because what is collected is closed
+
+
+class OutgoingRequest(Protocol):
+    """What is sent with POST."""
+
+    @property
+    def stream(self) -> bool:
+        """Whether the answer is to be streamed."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The JSON body."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Further headers."""
+        ...
+
+    @property
+    def query(self) -> Mapping[str, object]:
+        """Further query parameters."""
+        ...
 
 
 class RedirectRefusedError(Exception):
@@ -58,10 +93,12 @@ class Connections:
         self._injected = injected
         self._open: dict[AbstractEventLoop, _Entry] = {}
         self._closed = False
+        self._process = os.getpid()
 
     @property
     def is_open(self) -> bool:
         """Whether there is anything to close."""
+        self._leave_to_the_parent()
         return bool(self._open)
 
     @property
@@ -73,6 +110,7 @@ class Connections:
         """Return the running loop's SDK client, building it on first use."""
         if self._injected is not None:
             return self._injected
+        self._leave_to_the_parent()
         loop = asyncio.get_running_loop()
         if (entry := self._open.get(loop)) is None:
             entry = await self._open_on(loop)
@@ -98,6 +136,7 @@ class Connections:
     async def aclose(self) -> None:
         """Leave the shared connections, which are closed with their last user; none can be opened any more."""
         self._closed = True
+        self._leave_to_the_parent()
         entries = list(self._open.values())
         self._open.clear()
         for _, pool in entries:
@@ -106,6 +145,12 @@ class Connections:
     def left(self, loop: AbstractEventLoop) -> None:
         """Note that the connections of a loop are closed."""
         self._open.pop(loop, None)
+
+    def _leave_to_the_parent(self) -> None:
+        """In a process that was forked, let go of what its parent opened, without closing it: it is in use there."""
+        if self._process != os.getpid():
+            _inherited.append(self._open)
+            self._open, self._process = {}, os.getpid()
 
     async def _open_on(self, loop: AbstractEventLoop) -> _Entry:
         from raptscallions_ai._wire.pool import shared_pool
@@ -168,8 +213,10 @@ def address_of(openai_client: AsyncOpenAI) -> str:
     return f"{url.scheme}://{url.netloc.decode()}{url.path}"
 
 
-async def post_chat(sdk: AsyncOpenAI, request: ChatRequest, *, connect_timeout: float | None) -> httpx2.Response:
-    """Send a chat request and return the response as soon as its status is known to be good, body unread.
+async def post_chat(
+    sdk: AsyncOpenAI, request: OutgoingRequest, *, connect_timeout: float | None, path: str = "/chat/completions"
+) -> httpx2.Response:
+    """Send a request and return the response as soon as its status is known to be good, body unread.
 
     Raises:
         RedirectRefusedError: The gateway redirects to another origin, or in a way that would drop the body.
@@ -177,14 +224,13 @@ async def post_chat(sdk: AsyncOpenAI, request: ChatRequest, *, connect_timeout: 
     """
     from openai import APIStatusError
 
-    path = "/chat/completions"
     for _ in range(_MOST_REDIRECTS):
         try:
             return await _post(sdk, path, request, connect_timeout=connect_timeout)
         except APIStatusError as error:
             if not 300 <= error.status_code < 400:
                 raise
-            path = _redirect_target(error.response)
+            path = _redirect_target(error.response, _POST_REDIRECTS)
     raise RedirectRefusedError("itself, again and again")
 
 
@@ -204,17 +250,49 @@ async def get_json(sdk: AsyncOpenAI, path: str, query: Mapping[str, object], *, 
     """Return the body of a GET request.
 
     Raises:
+        RedirectRefusedError: The gateway redirects to another origin, or again and again.
         Exception: Whatever the SDK and its transport raise; `ai_error` knows them all.
     """
     import httpx2
+    from openai import APIStatusError
 
     options = _options(connect_timeout=connect_timeout)
     options["params"] = query
-    response = await sdk.get(path, cast_to=httpx2.Response, options=options)
-    return response.content
+    for _ in range(_MOST_REDIRECTS):
+        try:
+            return (await sdk.get(path, cast_to=httpx2.Response, options=options)).content
+        except APIStatusError as error:
+            if error.status_code not in _GET_REDIRECTS:
+                raise
+            path = _redirect_target(error.response, _GET_REDIRECTS)
+            options["params"] = {}  # the new address has its own
+    raise RedirectRefusedError("itself, again and again")
 
 
-async def _post(sdk: AsyncOpenAI, path: str, request: ChatRequest, *, connect_timeout: float | None) -> httpx2.Response:
+async def post_json(
+    sdk: AsyncOpenAI, path: str, request: OutgoingRequest, *, connect_timeout: float | None, max_bytes: int
+) -> bytes:
+    """Send a request whose answer is one JSON document, and return that.
+
+    Raises:
+        InvalidResponseError: The document is larger than `max_bytes`.
+        Exception: What `post_chat` raises, and whatever the transport raises while the document arrives.
+    """
+    response = await post_chat(sdk, request, connect_timeout=connect_timeout, path=path)
+    body = bytearray()
+    try:
+        async for part in response.aiter_bytes():
+            body += part
+            if len(body) > max_bytes:
+                raise InvalidResponseError("the body is larger than AI_MAX_EVENT_BYTES allows")
+    finally:
+        await response.aclose()
+    return bytes(body)
+
+
+async def _post(
+    sdk: AsyncOpenAI, path: str, request: OutgoingRequest, *, connect_timeout: float | None
+) -> httpx2.Response:
     import httpx2
     from openai import AsyncStream
 
@@ -238,7 +316,7 @@ async def _post(sdk: AsyncOpenAI, path: str, request: ChatRequest, *, connect_ti
     return cast("httpx2.Response", response)
 
 
-async def _slices(request: ChatRequest) -> AsyncIterator[bytes]:
+async def _slices(request: OutgoingRequest) -> AsyncIterator[bytes]:
     for start in range(0, len(request.body), _SLICE):
         yield request.body[start : start + _SLICE]
 
@@ -257,11 +335,11 @@ def _options(*, connect_timeout: float | None) -> RequestOptions:
     }
 
 
-def _redirect_target(response: httpx2.Response) -> str:
+def _redirect_target(response: httpx2.Response, followed: frozenset[int]) -> str:
     source = str(response.url)
     target = urljoin(source, response.headers.get("location", ""))
     before, after = urlsplit(source), urlsplit(target)
     same_origin = (before.scheme, before.netloc) == (after.scheme, after.netloc)
-    if not same_origin or response.status_code not in (307, 308):
+    if not same_origin or response.status_code not in followed:
         raise RedirectRefusedError(f"{after.scheme}://{after.netloc.rpartition('@')[2]}{after.path}")
     return target

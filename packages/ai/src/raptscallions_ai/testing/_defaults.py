@@ -1,9 +1,11 @@
-"""What the fake gateway answers before anything is scripted: models, key, generation look-up, refusals."""
+"""What the fake gateway answers before anything is scripted: models, key, generation look-up, vectors, refusals."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from raptscallions_ai.testing._catalogue import catalogue_routes
+from raptscallions_ai.testing._embeddings import embeddings
 from raptscallions_ai.testing.replies import Reply, json_reply
 from raptscallions_ai.testing.script import Script
 from raptscallions_ai.testing.wire import MODEL, PROVIDER, error_body
@@ -16,15 +18,12 @@ __all__ = ["default_routes", "unauthorized", "unknown_route"]
 
 def default_routes(prefix: str) -> dict[tuple[str, str], Script]:
     """Return the scripts of the routes beside chat completions, by method and path under `prefix`."""
-    models = [
-        _model(MODEL, "Fake: Model 1", 128_000, "0.00000015", "0.0000006"),
-        _model("fake/large-2", "Fake: Large 2", 1_000_000, "0.000003", "0.000015"),
-        _model("fake/small:free", "Fake: Small (free)", 8_192, "0", "0"),
-    ]
     return {
-        ("GET", f"{prefix}/models"): Script(json_reply({"data": models, "total_count": len(models)})),
+        **catalogue_routes(prefix),
         ("GET", f"{prefix}/key"): Script(json_reply({"data": _KEY})),
+        ("GET", f"{prefix}/credits"): Script(_management_key_needed),
         ("GET", f"{prefix}/generation"): Script(_generation),
+        ("POST", f"{prefix}/embeddings"): Script(embeddings),
     }
 
 
@@ -58,26 +57,8 @@ _KEY: dict[str, Any] = {
 }
 
 
-def _model(slug: str, name: str, context_length: int, prompt_price: str, completion_price: str) -> dict[str, Any]:
-    return {
-        "id": slug,
-        "canonical_slug": slug,
-        "name": name,
-        "created": 1_700_000_000,
-        "description": f"{name}, a model of the fake gateway.",
-        "context_length": context_length,
-        "architecture": {
-            "modality": "text->text",
-            "input_modalities": ["text"],
-            "output_modalities": ["text"],
-            "tokenizer": "Other",
-            "instruct_type": None,
-        },
-        "pricing": {"prompt": prompt_price, "completion": completion_price, "request": "0", "image": "0"},
-        "top_provider": {"context_length": context_length, "max_completion_tokens": 16_384, "is_moderated": False},
-        "per_request_limits": None,
-        "supported_parameters": ["max_tokens", "temperature", "top_p", "stop", "tools", "tool_choice", "reasoning"],
-    }
+def _management_key_needed(request: RecordedRequest) -> Reply:
+    return json_reply(error_body(403, "Only management keys can perform this operation"), status=403)
 
 
 def _generation(request: RecordedRequest) -> Reply:

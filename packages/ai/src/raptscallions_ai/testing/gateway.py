@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raptscallions_ai.testing._catalogue import EMBEDDING_MODEL
 from raptscallions_ai.testing._defaults import default_routes, unauthorized, unknown_route
 from raptscallions_ai.testing._loopback import Loopback
 from raptscallions_ai.testing._server import Server
@@ -42,12 +43,14 @@ class FakeGateway(Script):
     Attributes:
         api_key: The key to give to a client.
         model: The model to ask for.
+        embedding_model: The model to ask for vectors, which depend on nothing but the text.
     """
 
     def __init__(self, *, require_key: bool = False) -> None:
         super().__init__(lambda request: _ANSWER.stream() if request.wants_stream else _ANSWER.json())
         self.api_key = "sk-or-v1-not-a-real-key"
         self.model = MODEL
+        self.embedding_model = EMBEDDING_MODEL
         self._require_key = require_key
         self._routes: dict[tuple[str, str], Script] = {_CHAT: self, **default_routes(_PREFIX)}
         self._server = Server(self._choose)

@@ -1,0 +1,269 @@
+"""`SyncOpenRouterClient`: the client for code that is not asynchronous.
+
+There is one implementation, the asynchronous one. It runs in a thread of its own (`loop_thread.py`); the methods here
+hand it the work and wait. Each has the name, the arguments and the errors of the one that it stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast
+
+from raptscallions_ai.chat_client import BaseChatClient
+from raptscallions_ai.client import OpenRouterClient
+from raptscallions_ai.loop_thread import Errands, shared_loop_thread
+from raptscallions_ai.sync_stream import SyncChatStream
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+    from types import TracebackType
+    from typing import Unpack
+
+    from openai import AsyncOpenAI
+
+    from raptscallions_ai.account import Credits, KeyInfo
+    from raptscallions_ai.embeddings import EmbeddingResult, EmbedOptions
+    from raptscallions_ai.endpoints import ModelEndpoint, ProviderInfo
+    from raptscallions_ai.generation import GenerationInfo
+    from raptscallions_ai.messages import Messages
+    from raptscallions_ai.models import ModelFilter, ModelInfo
+    from raptscallions_ai.options import CallOptions, OnInterrupt
+    from raptscallions_ai.result import ChatResult, ParsedResult
+    from raptscallions_ai.settings import AiSettings
+    from raptscallions_ai.sync_parsed_stream import SyncParsedStream
+    from raptscallions_ai.sync_tool_run import SyncToolRun
+    from raptscallions_ai.timeouts import Timeouts
+    from raptscallions_ai.tokens import TokenEstimate
+    from raptscallions_ai.tool_execution import Approve
+    from raptscallions_ai.tool_loop import StopCondition
+
+__all__ = ["SyncChatClient", "SyncOpenRouterClient"]
+
+C = TypeVar("C", bound=BaseChatClient)
+T = TypeVar("T")
+
+
+class SyncChatClient(Generic[C]):
+    """Any chat client, a wrapper or a `ScriptedClient`, for code that is not asynchronous.
+
+    It can be used by many threads at once, inside a running event loop such as a notebook's, and after a fork. Close it
+    with `with` or `close`, which closes the client that it was given.
+
+    Args:
+        client: The client that does the work.
+    """
+
+    def __init__(self, client: C) -> None:
+        self._client = client
+
+    def stream_chat(
+        self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> SyncChatStream:
+        """Return the answer as a stream of chunks, the last of which is `done`; see `OpenRouterClient.stream_chat`."""
+        return SyncChatStream(self._client.stream_chat(messages, model=model, **options), shared_loop_thread())
+
+    def chat(
+        self, messages: Messages, *, stream: bool = True, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> ChatResult:
+        """Return the whole answer; see `OpenRouterClient.chat`."""
+        work = self._client.chat(messages, stream=stream, model=model, **options)
+        del messages, options  # a traceback with local variables must not show the conversation
+        return self._run(work)
+
+    def parse(
+        self,
+        messages: Messages,
+        response_model: type[T],
+        *,
+        stream: bool = True,
+        model: str | None = None,
+        strict: bool = True,
+        repair: bool = False,
+        **options: Unpack[CallOptions],
+    ) -> ParsedResult[T]:
+        """Return the answer as an object of the given type; see `OpenRouterClient.parse`."""
+        work = self._client.parse(
+            messages, response_model, stream=stream, model=model, strict=strict, repair=repair, **options
+        )
+        del messages, options  # a traceback with local variables must not show the conversation
+        return self._run(work)
+
+    def stream_parse(
+        self,
+        messages: Messages,
+        response_model: type[T],
+        *,
+        model: str | None = None,
+        strict: bool = True,
+        **options: Unpack[CallOptions],
+    ) -> SyncParsedStream[T]:
+        """Return the answer as an object that grows while it is yielded; see `OpenRouterClient.stream_parse`."""
+        from raptscallions_ai.sync_parsed_stream import SyncParsedStream
+
+        parsed = self._client.stream_parse(messages, response_model, model=model, strict=strict, **options)
+        return SyncParsedStream(parsed, shared_loop_thread())
+
+    def run_tools(
+        self,
+        messages: Messages,
+        *,
+        model: str | None = None,
+        max_steps: int = 10,
+        stop_when: StopCondition | Sequence[StopCondition] = (),
+        approve: Approve | None = None,
+        tool_timeout: float | None = None,
+        **options: Unpack[CallOptions],
+    ) -> SyncToolRun:
+        """Let the model call tools until it has its answer; see `OpenRouterClient.run_tools`."""
+        from raptscallions_ai.sync_tool_run import SyncToolRun, in_callers_thread
+
+        errands = Errands()
+        conditions = [stop_when] if callable(stop_when) else list(stop_when)
+        run = self._client.run_tools(
+            messages,
+            model=model,
+            max_steps=max_steps,
+            stop_when=[in_callers_thread(condition, errands) for condition in conditions],
+            approve=in_callers_thread(approve, errands),
+            tool_timeout=tool_timeout,
+            **options,
+        )
+        return SyncToolRun(run, shared_loop_thread(), errands)
+
+    def close(self) -> None:
+        """End all calls and close all connections; the client cannot be used afterwards. Safe to call again."""
+        self._run(self._client.aclose())
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return shared_loop_thread().run(work)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client is not pickled or copied: it holds connections and the key; pickle its settings")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({vars(self).get('_client', 'not built')!r})"
+
+
+class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
+    """A client of one gateway for code that is not asynchronous; `OpenRouterClient` has the same methods with `await`.
+
+    It can be used by many threads at once, inside a running event loop such as a notebook's, and after a fork. What is
+    not given comes from the environment, as for `OpenRouterClient`, which describes the arguments. Close it with `with`
+    or `close`.
+
+    Args:
+        api_key: The gateway's key; else `AI_API_KEY` or `OPENROUTER_API_KEY`.
+        base_url: The gateway's base URL; else `AI_GATEWAY_URL`.
+        default_model: The model of calls that name none; else `AI_DEFAULT_MODEL`.
+        timeout: Seconds until the first content and between each next, or `Timeouts`.
+        max_retries: Further attempts before the first content, 0 to 5.
+        on_interrupt: What to do when an answer breaks off: `fail`, `restart` or `continue`.
+        fallback_models: Models to ask in order when the first one fails or is silent.
+        fallback_clients: Clients to ask after those.
+        settings: Settings to use instead of the environment's.
+        openai_client: An `openai.AsyncOpenAI` of your own.
+
+    Raises:
+        ConfigurationError: Something is missing or invalid; the message names all of it.
+        TypeError: `fallback_models` or `fallback_clients` is not a sequence of such.
+        ValueError: `timeout` is not positive, or `on_interrupt` is unknown.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        default_model: str | None = None,
+        timeout: float | Timeouts | None = None,
+        max_retries: int | None = None,
+        *,
+        on_interrupt: OnInterrupt | None = None,
+        fallback_models: Sequence[str] | None = None,
+        fallback_clients: Sequence[SyncOpenRouterClient] = (),
+        settings: AiSettings | None = None,
+        openai_client: AsyncOpenAI | None = None,
+    ) -> None:
+        given: dict[str, Any] = {"api_key": api_key}
+        del api_key  # a traceback with local variables must not show it if the next line raises
+        super().__init__(
+            OpenRouterClient(
+                given.pop("api_key"),
+                base_url,
+                default_model,
+                timeout,
+                max_retries,
+                on_interrupt=on_interrupt,
+                fallback_models=fallback_models,
+                fallback_clients=self._asynchronous(fallback_clients),
+                settings=settings,
+                openai_client=openai_client,
+            )
+        )
+
+    def warm_up(self) -> None:
+        """Load what a call needs ahead of the first one; see `OpenRouterClient.warm_up`."""
+        self._run(self._client.warm_up())
+
+    def models(
+        self, *, max_age: float = 300.0, extra_query: Mapping[str, str] | None = None, **wanted: Unpack[ModelFilter]
+    ) -> list[ModelInfo]:
+        """Return the gateway's models; see `OpenRouterClient.models`."""
+        return self._run(self._client.models(max_age=max_age, extra_query=extra_query, **wanted))
+
+    def model(self, model_id: str) -> ModelInfo:
+        """Return one model; see `OpenRouterClient.model`."""
+        return self._run(self._client.model(model_id))
+
+    def endpoints(self, model_id: str) -> list[ModelEndpoint]:
+        """Return who serves a model; see `OpenRouterClient.endpoints`."""
+        return self._run(self._client.endpoints(model_id))
+
+    def providers(self) -> list[ProviderInfo]:
+        """Return the providers that the gateway can use; see `OpenRouterClient.providers`."""
+        return self._run(self._client.providers())
+
+    def key_info(self) -> KeyInfo:
+        """Return what this client's key has spent and may spend; see `OpenRouterClient.key_info`."""
+        return self._run(self._client.key_info())
+
+    def credits(self) -> Credits:
+        """Return what the account has paid in and spent; see `OpenRouterClient.credits`."""
+        return self._run(self._client.credits())
+
+    def generation(self, generation_id: str, *, patience: float = 15.0) -> GenerationInfo:
+        """Return what the gateway's books say of a generation; see `OpenRouterClient.generation`."""
+        return self._run(self._client.generation(generation_id, patience=patience))
+
+    def embed(self, texts: str | Sequence[str], *, model: str, **options: Unpack[EmbedOptions]) -> EmbeddingResult:
+        """Return texts as vectors, one for each, in their order; see `OpenRouterClient.embed`."""
+        work = self._client.embed(texts, model=model, **options)
+        del texts, options  # a traceback with local variables must not show them
+        return self._run(work)
+
+    def check_context(
+        self,
+        messages: Messages,
+        *,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> TokenEstimate:
+        """Raise if a conversation clearly does not fit the model; see `OpenRouterClient.check_context`."""
+        work = self._client.check_context(messages, model=model, max_tokens=max_tokens, tools=tools)
+        del messages  # a traceback with local variables must not show the conversation
+        return self._run(work)
+
+    @staticmethod
+    def _asynchronous(clients: Sequence[SyncOpenRouterClient]) -> list[OpenRouterClient]:
+        for client in cast("Sequence[object]", clients):
+            if not isinstance(client, SyncOpenRouterClient):
+                raise TypeError(f"fallback_clients must be SyncOpenRouterClients, not {type(client).__name__}")
+        return [client._client for client in clients]

@@ -1,0 +1,159 @@
+"""`SyncChatStream`: an answer while it arrives, for those who are not asynchronous."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeVar
+
+from raptscallions_ai.stream import VisibleText
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from types import TracebackType
+
+    from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.events import StreamEvent
+    from raptscallions_ai.loop_thread import Errands, LoopThread
+    from raptscallions_ai.result import ChatResult, Usage
+    from raptscallions_ai.stream import ChatStream, StreamIterator
+
+__all__ = ["SyncChatStream", "SyncIterator"]
+
+T = TypeVar("T")
+
+
+class SyncChatStream:
+    """An answer while it arrives: an iterator of chunks, and a context manager; `ChatStream` for sync code.
+
+    The request is sent when iteration, `with` or `result()` begins. Leaving a `for` early, by `break` or an exception,
+    Ctrl-C included, closes the connection upstream at once, so that the gateway stops working and billing; `partial`
+    keeps what had arrived.
+
+    Args:
+        stream: The asynchronous stream.
+        thread: The thread that it runs in.
+    """
+
+    def __init__(self, stream: ChatStream, thread: LoopThread) -> None:
+        self._stream = stream
+        self._thread = thread
+        self._ready: deque[StreamChunk] = deque()
+
+    @property
+    def partial(self) -> ChatResult:
+        """What has arrived so far; the whole answer once the stream is complete."""
+        return self._thread.run(_partial(self._stream))
+
+    @property
+    def text_stream(self) -> Iterator[str]:
+        """The answer's text only, as an iterator of `str`; see `ChatStream.text_stream`."""
+        return self._text()
+
+    def events(self) -> SyncIterator[StreamEvent]:
+        """Return the answer as events with brackets (`start`, `text_start`, ...); see `ChatStream.events`."""
+        return SyncIterator(self._stream.events(), self._thread)
+
+    def result(self) -> ChatResult:
+        """Read the rest of the answer and return the whole.
+
+        Raises:
+            AiError: The answer failed; the same error as iterating raises, also when asked again.
+            StreamInterruptedError: The stream was closed before it was complete.
+        """
+        return self._thread.run(self._stream.result())
+
+    def settle(self) -> Usage:
+        """Stop the stream if it is not at its end, and return what the call used, with its real cost.
+
+        See `ChatStream.settle`.
+        """
+        return self._thread.run(self._stream.settle())
+
+    def close(self) -> None:
+        """Stop: close the connection; an iteration in another thread ends. Safe to call at any time, and again."""
+        self._ready.clear()
+        self._thread.run(self._stream.aclose())
+
+    def __enter__(self) -> Self:
+        self._thread.run(self._stream.__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> SyncChatStreamIterator:
+        return SyncChatStreamIterator(self, aiter(self._stream))
+
+    def __next__(self) -> StreamChunk:
+        if not self._ready:
+            try:
+                # All at once: what a chunk costs is not to be ruled by what it costs to change threads.
+                self._ready.extend(self._thread.run(self._stream.read()))
+            except KeyboardInterrupt:  # which may have come before the work began, and could be cancelled
+                self._stream.abandon()
+                raise
+            if not self._ready:
+                raise StopIteration
+        return self._ready.popleft()
+
+    def _text(self) -> Iterator[str]:
+        visible = VisibleText()
+        for chunk in self:
+            if (text := visible.of(chunk)) is not None:
+                yield text
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
+
+    def __repr__(self) -> str:
+        return f"Sync{self._stream!r}"
+
+
+class SyncChatStreamIterator:
+    """What a `for` over a `SyncChatStream` holds: when the loop lets go of it, the stream is closed."""
+
+    __slots__ = ("_iterator", "_stream")
+
+    def __init__(self, stream: SyncChatStream, iterator: StreamIterator[StreamChunk]) -> None:
+        self._stream = stream
+        self._iterator = iterator  # which closes the stream when it is collected
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> StreamChunk:
+        return next(self._stream)
+
+
+class SyncIterator(Generic[T]):
+    """An asynchronous iterator for sync code: each item is asked for in the loop's thread.
+
+    Args:
+        iterator: The asynchronous iterator.
+        thread: The thread that it runs in.
+        errands: What the caller does for it while it waits.
+    """
+
+    def __init__(self, iterator: AsyncIterator[T], thread: LoopThread, errands: Errands | None = None) -> None:
+        self._iterator = iterator
+        self._thread = thread
+        self._errands = errands
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        try:
+            return self._thread.run(_next(self._iterator), self._errands)
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+
+async def _next(iterator: AsyncIterator[T]) -> T:
+    return await anext(iterator)
+
+
+async def _partial(stream: ChatStream) -> ChatResult:
+    return stream.partial
