@@ -19,7 +19,7 @@ from raptscallions_ai.result import ChatResult, ParsedResult
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from raptscallions_ai.errors import ErrorFields
+    from raptscallions_ai.base_errors import ErrorFields
     from raptscallions_ai.messages import ChatMessage, Messages
     from raptscallions_ai.options import CallOptions
     from raptscallions_ai.output_format import OutputFormat

@@ -18,7 +18,8 @@ from raptscallions_ai._wire.retry_after import parse_retry_after
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from raptscallions_ai.errors import AiError, ErrorFields
+    from raptscallions_ai.base_errors import ErrorFields
+    from raptscallions_ai.errors import AiError
 
 __all__ = ["Failure", "classify", "is_no_such_endpoint", "printable_name", "read_failure"]
 
