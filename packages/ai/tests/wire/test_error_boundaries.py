@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai._wire.errors import classify, read_failure
+from raptscallions_ai._wire.errors import classify, is_no_such_endpoint, read_failure
 from raptscallions_ai._wire.redact import Redactor, printable_line
 from raptscallions_ai._wire.retry_after import parse_retry_after
 from raptscallions_ai.chunks import StreamChunk
@@ -61,6 +61,21 @@ CONTEXT, POLICY, CREDITS = "the prompt is too long", "flagged by moderation", "i
 )
 def test_a_sentence_counts_where_the_status_says_little(status: int | None, message: str, kind: type[AiError]) -> None:
     assert type(mapped({"error": {"message": message}}, status)) is kind
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "expected"),
+    [
+        (404, "Not Found", True),
+        (404, "gone fishing", False),
+        (405, "Not Found", True),
+        (501, "Not Found", True),
+        (400, "Not Found", False),
+        (500, "Not Found", False),
+    ],
+)
+def test_what_says_that_there_is_nothing_at_a_path(status: int, message: str, expected: bool) -> None:
+    assert is_no_such_endpoint(read_failure({"error": {"message": message}}, status=status)) == expected
 
 
 @pytest.mark.parametrize(
