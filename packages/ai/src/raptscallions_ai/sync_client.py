@@ -56,10 +56,9 @@ class SyncChatClient(Generic[C]):
     def __init__(self, client: C) -> None:
         self._client = client
 
-    @property
-    def default_model(self) -> str | None:
-        """The model of calls that name none; None if the client cannot tell."""
-        return self._client.default_model
+    def resolve_model(self, model: str | None = None) -> str | None:
+        """Return the model that a call is for; see `OpenRouterClient.resolve_model`."""
+        return self._client.resolve_model(model)
 
     @property
     def base_url(self) -> str | None:
