@@ -7,6 +7,7 @@ one of their samples uses. Each has to be named on the seed's page, or in the in
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,12 @@ PROMISED = {
         OpenRouterModel agent.set_model stream_openrouter OpenRouterStreamResponse StreamResponse SimpleStreamOptions
         OPENROUTER_API_KEY agent.set_system_prompt agent.prompt_text OpenAICompatModel base_url headers stream_proxy
         create_proxy_stream ProxyStreamOptions signal parse_streaming_json StreamFn AssistantMessageEvent start
-        text_delta thinking_delta tool_call_delta text_end thinking_end tool_call_end done error partial result reasoning
-        stream_alchemy_openai_completions Agent
+        text_delta thinking_delta tool_call_delta text_end thinking_end tool_call_end done error partial result
+        reasoning stream_alchemy_openai_completions Agent
     """,
     "streaming-client-task": """
-        chat openai stream streamChat AI_GATEWAY_URL AI_API_KEY AI_DEFAULT_MODEL AC1 AC2 AC3 AC4 AC5 AC6 AC7 AC8 AC9 AC10
+        chat openai stream streamChat AI_GATEWAY_URL AI_API_KEY AI_DEFAULT_MODEL
+        AC1 AC2 AC3 AC4 AC5 AC6 AC7 AC8 AC9 AC10
     """,
     "llm-api-clients": """
         AsyncOpenAICompatClient OpenAICompatClient AsyncAnthropicClient AnthropicClient chat chat_stream close
@@ -63,7 +65,7 @@ def sections(document: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     heading = ""
     tokens = MarkdownIt().parse(text_of(document))
-    for before, token in zip(tokens, tokens[1:], strict=False):
+    for before, token in pairwise(tokens):
         if before.type == "heading_open" and before.tag == "h2":
             heading = token.content
             found[heading] = set()
