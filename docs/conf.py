@@ -33,8 +33,8 @@ exclude_patterns = ["README.md"]
 html_theme = "furo"
 html_title = f"raptscallions-ai {__version__}"
 html_copy_source = False
-# Nothing on the pages comes from elsewhere: furo brings its fonts and icons along.
 html_show_sphinx = False
+html_show_copyright = False
 
 # Docstrings name things in single backticks; what has a page of its own becomes a link.
 default_role = "py:obj"

@@ -12,15 +12,16 @@ import pytest
 pytestmark = pytest.mark.requirement("E04-T005.AC13")
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PUBLIC = ["raptscallions_ai", "raptscallions_ai.testing", "raptscallions_ai.web", "raptscallions_ai.wrappers"]
+PUBLIC = ["", ".local", ".testing", ".testing.faults", ".web", ".wrappers"]
 PAGES = {path.stem: path.read_text("utf-8") for path in sorted(DOCS.glob("reference/*.md"))}
 
 
 def test_every_public_name_is_on_exactly_one_page() -> None:
-    public = [f"{module}.{name}" for module in PUBLIC for name in importlib.import_module(module).__all__]
-    described = Counter(name for page in PAGES.values() for name in re.findall(r"^\.\. auto\w+:: ([\w.]+)", page, re.M))
+    packages = [importlib.import_module("raptscallions_ai" + name) for name in PUBLIC]
+    public = [f"{package.__name__}.{name}" for package in packages for name in package.__all__]
+    directive = re.compile(r"^\.\. auto(?:class|data|exception|function):: ([\w.]+)", re.MULTILINE)
     assert len(public) > 200
-    assert described == Counter(public)
+    assert Counter(name for page in PAGES.values() for name in directive.findall(page)) == Counter(public)
 
 
 def test_every_page_of_the_reference_leads_to_a_guide() -> None:
