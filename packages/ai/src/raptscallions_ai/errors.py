@@ -140,6 +140,9 @@ class InvalidResponseError(AiError):
 class StreamInterruptedError(InvalidResponseError):
     """The stream ended before the answer was complete; `partial` holds what had arrived."""
 
+    def __init__(self, why: str = "the stream ended too early", **fields: Unpack[ErrorFields]) -> None:
+        super().__init__(why, **fields)
+
 
 class InvalidOutputError(InvalidResponseError):
     """The answer is complete, but it does not fit the response model; `partial` holds it as it was received.

@@ -18,7 +18,7 @@ __all__ = [
     "ImageConfig",
     "JsonSchema",
     "MaxPrice",
-    "Percentiles",
+    "PercentileLimits",
     "Plugin",
     "Prediction",
     "PromptCacheOptions",
@@ -70,7 +70,7 @@ class ProviderSort(TypedDict, total=False):
     """`model` sorts the providers of each model (the default), `none` those of all `models` together."""
 
 
-class Percentiles(TypedDict, total=False):
+class PercentileLimits(TypedDict, total=False):
     """Figures that the last five minutes' percentiles are held against."""
 
     p50: float | None
@@ -120,9 +120,9 @@ class ProviderPreferences(TypedDict, total=False):
     """The precisions that count: `int4 int8 fp4 mxfp4 nvfp4 fp6 fp8 mxfp8 fp16 bf16 fp32 unknown`."""
     sort: Literal["price", "throughput", "latency", "exacto"] | ProviderSort | Mapping[str, Any] | None
     """Asks the cheapest, the fastest, the first to answer, or the best with tools first."""
-    preferred_min_throughput: float | Percentiles | Mapping[str, Any] | None
+    preferred_min_throughput: float | PercentileLimits | Mapping[str, Any] | None
     """Tokens per second below which a provider is asked later, at least 0; a plain number is the median."""
-    preferred_max_latency: float | Percentiles | Mapping[str, Any] | None
+    preferred_max_latency: float | PercentileLimits | Mapping[str, Any] | None
     """Seconds to the first token above which a provider is asked later, at least 0; a plain number is the median."""
     max_price: MaxPrice | Mapping[str, Any] | None
     """The most that may be paid."""
@@ -178,7 +178,9 @@ class Prediction(TypedDict):
     """What most of the answer is known to be, for a faster one."""
 
     type: Literal["content"]
+    """The only kind there is."""
     content: str | Sequence[Mapping[str, Any]]
+    """The text, or its parts."""
 
 
 class CacheControl(TypedDict, total=False):
@@ -193,7 +195,9 @@ class PromptCacheOptions(TypedDict, total=False):
     """How the prompt is cached; GPT-5.6 and later."""
 
     mode: Required[Literal["explicit"]]
+    """Only what is marked is cached."""
     ttl: str | None
+    """How long it is kept, such as `"30m"`."""
 
 
 class AudioOptions(TypedDict, total=False):
