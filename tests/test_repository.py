@@ -91,8 +91,9 @@ def test_every_public_name_can_be_imported_and_none_is_forgotten() -> None:
 
 def test_what_the_public_modules_offer_is_in_the_package() -> None:
     offered: set[str] = set()
-    public = ("chunks", "client", "errors", "events", "messages", "models", "options", "result", "stream", "timeouts")
-    for module in (*public, "partial_json", "parts", "stop_conditions", "tool_events"):
+    public = ("chunks", "client", "errors", "events", "messages", "options", "parts", "result", "stream", "timeouts")
+    inner = ("discovery/models", "structured/partial_json", "tool_runs/events", "tool_runs/stop_conditions")
+    for module in (*public, *inner):
         for node in ast.parse((SOURCE / f"{module}.py").read_text("utf-8")).body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
                 offered |= set(ast.literal_eval(node.value))

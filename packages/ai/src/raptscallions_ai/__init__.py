@@ -19,7 +19,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._version import __version__
-from raptscallions_ai.account import Credits, KeyInfo
 from raptscallions_ai.chat_client import BaseChatClient, ChatClient
 from raptscallions_ai.chunks import (
     AnnotationChunk,
@@ -34,9 +33,14 @@ from raptscallions_ai.chunks import (
 )
 from raptscallions_ai.client import OpenRouterClient, close_all_clients
 from raptscallions_ai.collector import StreamCollector
-from raptscallions_ai.costs import estimate_cost
-from raptscallions_ai.embeddings import EmbeddingResult, EmbedOptions
-from raptscallions_ai.endpoints import ModelEndpoint, Percentiles, ProviderInfo
+from raptscallions_ai.discovery.account import Credits, KeyInfo
+from raptscallions_ai.discovery.costs import estimate_cost
+from raptscallions_ai.discovery.embeddings import EmbeddingResult, EmbedOptions
+from raptscallions_ai.discovery.endpoints import ModelEndpoint, Percentiles, ProviderInfo
+from raptscallions_ai.discovery.generation import GenerationInfo
+from raptscallions_ai.discovery.models import ModelFilter, ModelInfo, ReasoningSupport, filter_models
+from raptscallions_ai.discovery.pricing import Pricing, PricingOverride
+from raptscallions_ai.discovery.tokens import TokenCounter, TokenEstimate, estimate_tokens
 from raptscallions_ai.environment_client import openrouter_client
 from raptscallions_ai.errors import (
     AiError,
@@ -63,7 +67,6 @@ from raptscallions_ai.errors import (
     ToolError,
     TruncatedOutputError,
 )
-from raptscallions_ai.generation import GenerationInfo
 from raptscallions_ai.messages import (
     ChatMessage,
     Content,
@@ -75,7 +78,6 @@ from raptscallions_ai.messages import (
     tool_result,
     user,
 )
-from raptscallions_ai.models import ModelFilter, ModelInfo, ReasoningSupport, filter_models
 from raptscallions_ai.option_types import (
     CacheControl,
     CacheTtl,
@@ -100,7 +102,6 @@ from raptscallions_ai.parts import (
     text,
     video,
 )
-from raptscallions_ai.pricing import Pricing, PricingOverride
 from raptscallions_ai.result import (
     Attempt,
     ChatResult,
@@ -119,15 +120,13 @@ from raptscallions_ai.routing import (
     parse_model_id,
     resolve_model_alias,
 )
-from raptscallions_ai.stop_conditions import has_tool_call, max_cost, max_tokens_used
 from raptscallions_ai.stream import ChatStream, EventStream
-from raptscallions_ai.sync_client import SyncChatClient, SyncOpenRouterClient
-from raptscallions_ai.sync_parsed_stream import SyncParsedStream
-from raptscallions_ai.sync_stream import SyncChatStream, SyncIterator
-from raptscallions_ai.sync_tool_run import SyncToolRun
+from raptscallions_ai.sync.client import SyncChatClient, SyncOpenRouterClient
+from raptscallions_ai.sync.parsed_stream import SyncParsedStream
+from raptscallions_ai.sync.stream import SyncChatStream, SyncIterator
+from raptscallions_ai.sync.tool_run import SyncToolRun
 from raptscallions_ai.timeouts import Timeouts
-from raptscallions_ai.tokens import TokenCounter, TokenEstimate, estimate_tokens
-from raptscallions_ai.tool_events import (
+from raptscallions_ai.tool_runs.events import (
     StepFinished,
     StoppedBy,
     ToolFinished,
@@ -136,6 +135,7 @@ from raptscallions_ai.tool_events import (
     ToolRunResult,
     ToolStarted,
 )
+from raptscallions_ai.tool_runs.stop_conditions import has_tool_call, max_cost, max_tokens_used
 from raptscallions_ai.tools import Tool, tool
 
 if TYPE_CHECKING:
@@ -158,11 +158,11 @@ if TYPE_CHECKING:
         ToolCallStartEvent,
         WaitingEvent,
     )
-    from raptscallions_ai.parsed_stream import ParsedStream
-    from raptscallions_ai.partial_json import StreamingJson, parse_streaming_json
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
-    from raptscallions_ai.tool_execution import Approve
-    from raptscallions_ai.tool_loop import StopCondition, ToolRun
+    from raptscallions_ai.structured.parsed_stream import ParsedStream
+    from raptscallions_ai.structured.partial_json import StreamingJson, parse_streaming_json
+    from raptscallions_ai.tool_runs.execution import Approve
+    from raptscallions_ai.tool_runs.run import StopCondition, ToolRun
 
 __all__ = [
     "__version__",
@@ -351,11 +351,11 @@ _LAZY = {
         "ToolCallStartEvent",
         "WaitingEvent",
     ),
-    "parsed_stream": ("ParsedStream",),
-    "partial_json": ("StreamingJson", "parse_streaming_json"),
+    "structured.parsed_stream": ("ParsedStream",),
+    "structured.partial_json": ("StreamingJson", "parse_streaming_json"),
     "settings": ("AiSettings", "get_settings", "reset_settings"),
-    "tool_execution": ("Approve",),
-    "tool_loop": ("StopCondition", "ToolRun"),
+    "tool_runs.execution": ("Approve",),
+    "tool_runs.run": ("StopCondition", "ToolRun"),
 }
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 

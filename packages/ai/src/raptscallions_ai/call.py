@@ -16,8 +16,8 @@ from raptscallions_ai._wire.redact import Redactor
 from raptscallions_ai._wire.sdk import post_chat, shed_headers
 from raptscallions_ai._wire.watchdog import Watchdog
 from raptscallions_ai.chunks import DoneChunk, WaitingChunk
+from raptscallions_ai.discovery.generation import settled_usage
 from raptscallions_ai.errors import AiError, TimeoutError
-from raptscallions_ai.generation import settled_usage
 from raptscallions_ai.history import CallHistory, Spending
 from raptscallions_ai.result import Attempt
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.messages import Messages
     from raptscallions_ai.options import CallOptions
-    from raptscallions_ai.parsed_stream import ParsedStream
     from raptscallions_ai.result import ChatResult, ParsedResult
     from raptscallions_ai.stream import ChatStream
-    from raptscallions_ai.tool_execution import Approve
-    from raptscallions_ai.tool_loop import StopCondition, ToolRun
+    from raptscallions_ai.structured.parsed_stream import ParsedStream
+    from raptscallions_ai.tool_runs.execution import Approve
+    from raptscallions_ai.tool_runs.run import StopCondition, ToolRun
 
 __all__ = ["BaseChatClient", "ChatClient"]
 
@@ -117,7 +117,7 @@ class BaseChatClient(ABC):
             InvalidOutputError: The answer does not fit; `errors` says where, and `partial` has the text.
             AiError: The call failed.
         """
-        from raptscallions_ai.structured import StructuredCall
+        from raptscallions_ai.structured.call import StructuredCall
 
         routing = self.has_provider_routing
         call = StructuredCall(messages, response_model, strict=strict, options=options, provider_routing=routing)
@@ -141,8 +141,8 @@ class BaseChatClient(ABC):
             TypeError: No JSON schema can be made of `response_model`, or an option is wrong.
             ValueError: Strict mode cannot express the schema, or an option is wrong.
         """
-        from raptscallions_ai.parsed_stream import ParsedStream
-        from raptscallions_ai.structured import StructuredCall
+        from raptscallions_ai.structured.call import StructuredCall
+        from raptscallions_ai.structured.parsed_stream import ParsedStream
 
         routing = self.has_provider_routing
         call = StructuredCall(messages, response_model, strict=strict, options=options, provider_routing=routing)
@@ -184,7 +184,7 @@ class BaseChatClient(ABC):
             ValueError: A limit or a message is invalid, or two tools have the same name.
             AiError: The gateway failed; raised while reading. The run keeps `messages`, `steps` and `usage`.
         """
-        from raptscallions_ai.tool_loop import start_run
+        from raptscallions_ai.tool_runs.run import start_run
 
         return start_run(
             self.stream_chat,

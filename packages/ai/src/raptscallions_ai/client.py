@@ -12,9 +12,9 @@ from weakref import WeakSet
 
 from raptscallions_ai._version import __version__
 from raptscallions_ai.breaker import CircuitBreaker
-from raptscallions_ai.catalogue import Catalogue
 from raptscallions_ai.chat_client import BaseChatClient
-from raptscallions_ai.discovery import Discovery
+from raptscallions_ai.discovery.catalogue import Catalogue
+from raptscallions_ai.discovery.mixin import Discovery
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.recovery import Recovery, Route, checked_models, checked_on_interrupt
 from raptscallions_ai.retry import checked_retries

@@ -38,7 +38,7 @@ from raptscallions_ai import (
     TimeoutError,
     ToolRun,
 )
-from raptscallions_ai.loop_thread import LoopThread, shared_loop_thread
+from raptscallions_ai.sync.loop_thread import LoopThread, shared_loop_thread
 from raptscallions_ai.testing import Cut, FakeGateway, Gate, Hang, ScriptedClient, chunk, sse
 
 pytestmark = pytest.mark.requirement("E04-T005.AC11")

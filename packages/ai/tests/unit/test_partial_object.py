@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, RootModel, field_validator
 from typing_extensions import TypedDict
 
-from raptscallions_ai.output_format import output_format
-from raptscallions_ai.parsed_stream import GrowingObject
-from raptscallions_ai.partial_object import MISSING, partial_object
+from raptscallions_ai.structured.output_format import output_format
+from raptscallions_ai.structured.parsed_stream import GrowingObject
+from raptscallions_ai.structured.partial_object import MISSING, partial_object
 
 pytestmark = pytest.mark.requirement("E04-T005.AC4")
 

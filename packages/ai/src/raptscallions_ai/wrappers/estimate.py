@@ -1,6 +1,6 @@
 """Rough counts of tokens, for what has to be decided before anybody tells the real ones.
 
-`raptscallions_ai.tokens` estimates better, but looks at every letter: too slow for the way of each call and each chunk.
+`discovery/tokens.py` estimates better, but looks at every letter: too slow for the way of each call and each chunk.
 """
 
 from __future__ import annotations

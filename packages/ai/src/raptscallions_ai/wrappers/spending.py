@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from raptscallions_ai.costs import estimate_cost
+from raptscallions_ai.discovery.costs import estimate_cost
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.result import Usage
 
 if TYPE_CHECKING:
-    from raptscallions_ai.costs import PriceList
+    from raptscallions_ai.discovery.costs import PriceList
     from raptscallions_ai.result import ChatResult
 
 __all__ = ["priced", "used_by"]

@@ -9,7 +9,7 @@ from decimal import Decimal
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from raptscallions_ai.costs import PriceList
+from raptscallions_ai.discovery.costs import PriceList
 from raptscallions_ai.result import Usage
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.source import AroundSource
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from raptscallions_ai.chat_client import ChatClient
-    from raptscallions_ai.models import ModelInfo
+    from raptscallions_ai.discovery.models import ModelInfo
     from raptscallions_ai.result import ChatResult, CostSource
     from raptscallions_ai.stream import ChunkSource
     from raptscallions_ai.wrappers.call import ChatCall

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._wire.fields import amount, count, flag, moment, number, text
 from raptscallions_ai._wire.json import json_list, json_object
+from raptscallions_ai.discovery.fetch import JsonApi
 from raptscallions_ai.errors import BadRequestError, InvalidResponseError, NotSupportedError
-from raptscallions_ai.fetch import JsonApi
 from raptscallions_ai.result import Usage
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
-    from raptscallions_ai.models import ModelInfo
+    from raptscallions_ai.discovery.models import ModelInfo
 
 __all__ = ["Catalogue"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    from raptscallions_ai.fetch import JsonApi
+    from raptscallions_ai.discovery.fetch import JsonApi
 
 __all__ = ["Credits", "KeyInfo", "fetch_credits", "fetch_key_info"]
 

@@ -13,8 +13,8 @@ from raptscallions_ai.errors import (
     TruncatedOutputError,
 )
 from raptscallions_ai.messages import user
-from raptscallions_ai.output_format import Unfit, output_format
 from raptscallions_ai.result import ChatResult, ParsedResult
+from raptscallions_ai.structured.output_format import Unfit, output_format
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from raptscallions_ai.base_errors import ErrorFields
     from raptscallions_ai.messages import ChatMessage, Messages
     from raptscallions_ai.options import CallOptions
-    from raptscallions_ai.output_format import OutputFormat
     from raptscallions_ai.result import OutputIssue
+    from raptscallions_ai.structured.output_format import OutputFormat
 
 __all__ = ["StructuredCall", "read_answer"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from raptscallions_ai.models import ModelInfo
+    from raptscallions_ai.discovery.models import ModelInfo
     from raptscallions_ai.result import Usage
 
 __all__ = ["PriceList", "estimate_cost"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from raptscallions_ai.errors import InvalidResponseError, ToolError
 from raptscallions_ai.messages import tool_result
-from raptscallions_ai.tool_events import ToolFinished, ToolStarted
+from raptscallions_ai.tool_runs.events import ToolFinished, ToolStarted
 from raptscallions_ai.tools import Tool, checked_timeout, tools_to_wire
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ from raptscallions_ai import (
     user,
 )
 from raptscallions_ai.testing import ScriptedClient
-from raptscallions_ai.tool_execution import ToolExecution, ToolPolicy
+from raptscallions_ai.tool_runs.execution import ToolExecution, ToolPolicy
 
 pytestmark = pytest.mark.requirement("E04-T005.AC3")
 

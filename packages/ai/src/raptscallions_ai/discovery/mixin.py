@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from typing import Any, Unpack
 
     from raptscallions_ai._wire.sdk import Connections
-    from raptscallions_ai.account import Credits, KeyInfo
-    from raptscallions_ai.catalogue import Catalogue
-    from raptscallions_ai.embeddings import EmbeddingResult, EmbedOptions
-    from raptscallions_ai.endpoints import ModelEndpoint, ProviderInfo
-    from raptscallions_ai.fetch import JsonApi
-    from raptscallions_ai.generation import GenerationInfo
+    from raptscallions_ai.discovery.account import Credits, KeyInfo
+    from raptscallions_ai.discovery.catalogue import Catalogue
+    from raptscallions_ai.discovery.embeddings import EmbeddingResult, EmbedOptions
+    from raptscallions_ai.discovery.endpoints import ModelEndpoint, ProviderInfo
+    from raptscallions_ai.discovery.fetch import JsonApi
+    from raptscallions_ai.discovery.generation import GenerationInfo
+    from raptscallions_ai.discovery.models import ModelFilter, ModelInfo
+    from raptscallions_ai.discovery.tokens import TokenEstimate
     from raptscallions_ai.messages import Messages
-    from raptscallions_ai.models import ModelFilter, ModelInfo
     from raptscallions_ai.settings import AiSettings
     from raptscallions_ai.timeouts import Timeouts
-    from raptscallions_ai.tokens import TokenEstimate
 
 __all__ = ["Discovery"]
 
@@ -62,7 +62,7 @@ class Discovery(ABC):
         """
         from urllib.parse import urlencode
 
-        from raptscallions_ai.models import fetch_models, filter_models
+        from raptscallions_ai.discovery.models import fetch_models, filter_models
 
         filter_models([], **wanted)  # checked before anything is sent
         query = dict(extra_query or {})
@@ -89,8 +89,8 @@ class Discovery(ABC):
             ModelNotAvailableError: The gateway does not know the model.
             AiError: It could not be looked up.
         """
+        from raptscallions_ai.discovery.models import fetch_model, find_model
         from raptscallions_ai.errors import ModelNotAvailableError, NotSupportedError
-        from raptscallions_ai.models import fetch_model, find_model
         from raptscallions_ai.routing import resolve_model_alias
 
         model_id = resolve_model_alias(model_id, self._aliases)
@@ -112,7 +112,7 @@ class Discovery(ABC):
             NotSupportedError: The gateway does not tell.
             AiError: The list could not be had.
         """
-        from raptscallions_ai.endpoints import fetch_endpoints
+        from raptscallions_ai.discovery.endpoints import fetch_endpoints
         from raptscallions_ai.routing import resolve_model_alias
 
         return await fetch_endpoints(self._api(), resolve_model_alias(model_id, self._aliases))
@@ -124,7 +124,7 @@ class Discovery(ABC):
             NotSupportedError: The gateway does not tell.
             AiError: The list could not be had.
         """
-        from raptscallions_ai.endpoints import fetch_providers
+        from raptscallions_ai.discovery.endpoints import fetch_providers
 
         return await fetch_providers(self._api())
 
@@ -135,7 +135,7 @@ class Discovery(ABC):
             NotSupportedError: The gateway does not tell.
             AiError: It could not be asked.
         """
-        from raptscallions_ai.account import fetch_key_info
+        from raptscallions_ai.discovery.account import fetch_key_info
 
         return await fetch_key_info(self._api())
 
@@ -147,7 +147,7 @@ class Discovery(ABC):
             NotSupportedError: The gateway does not tell.
             AiError: It could not be asked.
         """
-        from raptscallions_ai.account import fetch_credits
+        from raptscallions_ai.discovery.account import fetch_credits
 
         return await fetch_credits(self._api())
 
@@ -163,7 +163,7 @@ class Discovery(ABC):
             NotSupportedError: The gateway keeps no books.
             AiError: The books could not be had.
         """
-        from raptscallions_ai.generation import fetch_generation
+        from raptscallions_ai.discovery.generation import fetch_generation
 
         return await fetch_generation(self._api(), generation_id, patience=patience)
 
@@ -183,7 +183,7 @@ class Discovery(ABC):
             NotSupportedError: The gateway does not embed.
             AiError: The call failed, or a vector is missing.
         """
-        from raptscallions_ai.embeddings import build_embedding_request, fetch_embeddings
+        from raptscallions_ai.discovery.embeddings import build_embedding_request, fetch_embeddings
         from raptscallions_ai.routing import resolve_model_alias
 
         request = build_embedding_request(texts, model=resolve_model_alias(model, self._aliases), options=options)
@@ -214,8 +214,8 @@ class Discovery(ABC):
             ContextLengthError: It does not fit; `max_tokens` and `requested_tokens` have the figures.
             AiError: The model could not be looked up.
         """
+        from raptscallions_ai.discovery.tokens import check_fit, estimate_tokens
         from raptscallions_ai.errors import ModelNotAvailableError
-        from raptscallions_ai.tokens import check_fit, estimate_tokens
 
         estimate = estimate_tokens(messages, tools=tools)
         del messages  # a traceback with local variables must not show them
@@ -227,7 +227,7 @@ class Discovery(ABC):
         return estimate
 
     def _api(self, *, timeout: float | Timeouts | None = None, max_retries: int | None = None) -> JsonApi:
-        from raptscallions_ai.fetch import JsonApi
+        from raptscallions_ai.discovery.fetch import JsonApi
         from raptscallions_ai.retry import checked_retries
         from raptscallions_ai.timeouts import Timeouts
 

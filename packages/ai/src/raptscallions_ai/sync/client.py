@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast
 
 from raptscallions_ai.chat_client import BaseChatClient
 from raptscallions_ai.client import OpenRouterClient
-from raptscallions_ai.loop_thread import Errands, shared_loop_thread
-from raptscallions_ai.sync_stream import SyncChatStream
+from raptscallions_ai.sync.loop_thread import Errands, shared_loop_thread
+from raptscallions_ai.sync.stream import SyncChatStream
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
     from openai import AsyncOpenAI
 
-    from raptscallions_ai.account import Credits, KeyInfo
-    from raptscallions_ai.embeddings import EmbeddingResult, EmbedOptions
-    from raptscallions_ai.endpoints import ModelEndpoint, ProviderInfo
-    from raptscallions_ai.generation import GenerationInfo
+    from raptscallions_ai.discovery.account import Credits, KeyInfo
+    from raptscallions_ai.discovery.embeddings import EmbeddingResult, EmbedOptions
+    from raptscallions_ai.discovery.endpoints import ModelEndpoint, ProviderInfo
+    from raptscallions_ai.discovery.generation import GenerationInfo
+    from raptscallions_ai.discovery.models import ModelFilter, ModelInfo
+    from raptscallions_ai.discovery.tokens import TokenEstimate
     from raptscallions_ai.messages import Messages
-    from raptscallions_ai.models import ModelFilter, ModelInfo
     from raptscallions_ai.options import CallOptions, OnInterrupt
     from raptscallions_ai.result import ChatResult, ParsedResult
     from raptscallions_ai.settings import AiSettings
-    from raptscallions_ai.sync_parsed_stream import SyncParsedStream
-    from raptscallions_ai.sync_tool_run import SyncToolRun
+    from raptscallions_ai.sync.parsed_stream import SyncParsedStream
+    from raptscallions_ai.sync.tool_run import SyncToolRun
     from raptscallions_ai.timeouts import Timeouts
-    from raptscallions_ai.tokens import TokenEstimate
-    from raptscallions_ai.tool_execution import Approve
-    from raptscallions_ai.tool_loop import StopCondition
+    from raptscallions_ai.tool_runs.execution import Approve
+    from raptscallions_ai.tool_runs.run import StopCondition
 
 __all__ = ["SyncChatClient", "SyncOpenRouterClient"]
 
@@ -107,7 +107,7 @@ class SyncChatClient(Generic[C]):
         **options: Unpack[CallOptions],
     ) -> SyncParsedStream[T]:
         """Return the answer as an object that grows while it is yielded; see `OpenRouterClient.stream_parse`."""
-        from raptscallions_ai.sync_parsed_stream import SyncParsedStream
+        from raptscallions_ai.sync.parsed_stream import SyncParsedStream
 
         parsed = self._client.stream_parse(messages, response_model, model=model, strict=strict, **options)
         return SyncParsedStream(parsed, shared_loop_thread())
@@ -124,7 +124,7 @@ class SyncChatClient(Generic[C]):
         **options: Unpack[CallOptions],
     ) -> SyncToolRun:
         """Let the model call tools until it has its answer; see `OpenRouterClient.run_tools`."""
-        from raptscallions_ai.sync_tool_run import SyncToolRun, in_callers_thread
+        from raptscallions_ai.sync.tool_run import SyncToolRun, in_callers_thread
 
         errands = Errands()
         conditions = [stop_when] if callable(stop_when) else list(stop_when)

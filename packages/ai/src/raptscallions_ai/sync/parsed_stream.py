@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeVar
 
-from raptscallions_ai.sync_stream import SyncChatStream, SyncIterator
+from raptscallions_ai.sync.stream import SyncChatStream, SyncIterator
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from raptscallions_ai.loop_thread import LoopThread
-    from raptscallions_ai.parsed_stream import ParsedStream
     from raptscallions_ai.result import ChatResult, ParsedResult
+    from raptscallions_ai.structured.parsed_stream import ParsedStream
+    from raptscallions_ai.sync.loop_thread import LoopThread
 
 __all__ = ["SyncParsedStream"]
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.chunks import StreamChunk
     from raptscallions_ai.events import StreamEvent
-    from raptscallions_ai.loop_thread import Errands, LoopThread
     from raptscallions_ai.result import ChatResult, Usage
     from raptscallions_ai.stream import ChatStream, StreamIterator
+    from raptscallions_ai.sync.loop_thread import Errands, LoopThread
 
 __all__ = ["SyncChatStream", "SyncIterator"]
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, cast
 
-from raptscallions_ai.sync_stream import SyncIterator
+from raptscallions_ai.sync.stream import SyncIterator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
-    from raptscallions_ai.loop_thread import Errands, LoopThread
     from raptscallions_ai.messages import ChatMessage
     from raptscallions_ai.result import ChatResult, Usage
-    from raptscallions_ai.tool_events import ToolRunEvent, ToolRunResult
-    from raptscallions_ai.tool_loop import ToolRun
+    from raptscallions_ai.sync.loop_thread import Errands, LoopThread
+    from raptscallions_ai.tool_runs.events import ToolRunEvent, ToolRunResult
+    from raptscallions_ai.tool_runs.run import ToolRun
 
 __all__ = ["SyncToolRun", "in_callers_thread"]
 

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.output_format import VALUE
-from raptscallions_ai.partial_json import parse_streaming_json
-from raptscallions_ai.partial_object import MISSING, partial_object
-from raptscallions_ai.structured import read_answer
+from raptscallions_ai.structured.call import read_answer
+from raptscallions_ai.structured.output_format import VALUE
+from raptscallions_ai.structured.partial_json import parse_streaming_json
+from raptscallions_ai.structured.partial_object import MISSING, partial_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
     from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.output_format import OutputFormat
     from raptscallions_ai.result import ChatResult, ParsedResult
     from raptscallions_ai.stream import ChatStream, StreamIterator
+    from raptscallions_ai.structured.output_format import OutputFormat
 
 __all__ = ["ParsedStream"]
 

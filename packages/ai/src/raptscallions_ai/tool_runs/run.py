@@ -16,8 +16,8 @@ from raptscallions_ai.errors import AiError, StreamInterruptedError
 from raptscallions_ai.messages import user
 from raptscallions_ai.result import ChatResult, Usage
 from raptscallions_ai.stream import StreamIterator
-from raptscallions_ai.tool_events import StepFinished, ToolRunDone, ToolRunResult
-from raptscallions_ai.tool_execution import ToolExecution, ToolPolicy, tools_by_name, with_ids
+from raptscallions_ai.tool_runs.events import StepFinished, ToolRunDone, ToolRunResult
+from raptscallions_ai.tool_runs.execution import ToolExecution, ToolPolicy, tools_by_name, with_ids
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from raptscallions_ai.messages import ChatMessage, Messages
     from raptscallions_ai.options import CallOptions
     from raptscallions_ai.stream import ChatStream
-    from raptscallions_ai.tool_events import ToolRunEvent
-    from raptscallions_ai.tool_execution import Approve
+    from raptscallions_ai.tool_runs.events import ToolRunEvent
+    from raptscallions_ai.tool_runs.execution import Approve
 
 __all__ = ["StopCondition", "ToolRun", "start_run"]
 

@@ -22,7 +22,7 @@ from raptscallions_ai.result import Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from raptscallions_ai.fetch import JsonApi
+    from raptscallions_ai.discovery.fetch import JsonApi
     from raptscallions_ai.option_types import ProviderPreferences
     from raptscallions_ai.timeouts import Timeouts
 

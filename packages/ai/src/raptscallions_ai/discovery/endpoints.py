@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._wire.fields import count, flag, names, number, text
 from raptscallions_ai._wire.json import json_list, json_object
+from raptscallions_ai.discovery.models import model_path
+from raptscallions_ai.discovery.pricing import Pricing, read_pricing
 from raptscallions_ai.errors import InvalidResponseError, ModelNotAvailableError
-from raptscallions_ai.models import model_path
-from raptscallions_ai.pricing import Pricing, read_pricing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from raptscallions_ai.fetch import JsonApi
+    from raptscallions_ai.discovery.fetch import JsonApi
 
 __all__ = ["ModelEndpoint", "Percentiles", "ProviderInfo", "fetch_endpoints", "fetch_providers"]
 

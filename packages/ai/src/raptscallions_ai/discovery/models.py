@@ -10,14 +10,14 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from raptscallions_ai._wire.fields import count, flag, moment, names, text
 from raptscallions_ai._wire.json import json_list, json_object
+from raptscallions_ai.discovery.pricing import Pricing, read_pricing
 from raptscallions_ai.errors import InvalidResponseError, NotSupportedError
-from raptscallions_ai.pricing import Pricing, read_pricing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Unpack
 
-    from raptscallions_ai.fetch import JsonApi
+    from raptscallions_ai.discovery.fetch import JsonApi
 
 __all__ = ["ModelFilter", "ModelInfo", "ReasoningSupport", "filter_models"]
 
