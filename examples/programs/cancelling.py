@@ -1,4 +1,4 @@
-"""Cancel a call from outside, by a task or by a deadline of your own."""
+"""Cancel a call from outside: it ends at once, and the client goes on."""
 
 import asyncio
 

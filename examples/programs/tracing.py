@@ -1,6 +1,7 @@
 """Record a span of OpenTelemetry for each call."""
 
 import asyncio
+import sys
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
@@ -9,7 +10,7 @@ from raptscallions_ai import OpenRouterClient
 from raptscallions_ai.wrappers import TracedClient
 
 provider = TracerProvider()
-provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=sys.stdout)))
 
 
 async def main() -> None:

@@ -12,12 +12,12 @@ import pytest_asyncio
 from pydantic import BaseModel, Field
 
 from raptscallions_ai import (
-    AiError,
     AuthenticationError,
     BadRequestError,
     ChatMessage,
     ChatOptions,
     ContextLengthError,
+    ModelNotAvailableError,
     NotSupportedError,
     OpenRouterClient,
     TruncatedOutputError,
@@ -167,9 +167,10 @@ async def test_parts_that_are_text_mean_the_same_as_a_text(client: OpenRouterCli
 @pytest.mark.requirement("E04-T005.AC2")
 async def test_a_picture_for_a_model_without_eyes(client: OpenRouterClient) -> None:
     pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
-    with pytest.raises(AiError) as caught:
+    with pytest.raises(ModelNotAvailableError) as caught:
         await client.chat([user(["What is this?", image(pixel)])])
-    assert "image" in str(caught.value)
+    assert "image" in str(caught.value.details["reason"])
+    assert len(caught.value.attempts) == 1
 
 
 @pytest.mark.requirement("E04-T005.AC7")

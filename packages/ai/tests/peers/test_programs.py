@@ -161,8 +161,12 @@ def test_a_program_in_a_process_of_its_own(llamacpp: LocalGateway) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_every_program_is_run() -> None:
+def test_every_program_is_run_and_listed() -> None:
     assert list(PRINTED) == NAMES
+    listed = (PROGRAMS.parent / "README.md").read_text("utf-8")
+    for name in NAMES:
+        shows = (ast.get_docstring(ast.parse((PROGRAMS / f"{name}.py").read_text("utf-8"))) or "").rstrip(".")
+        assert f"| [{name}.py](programs/{name}.py) | {shows} |\n" in listed
 
 
 @pytest.mark.parametrize("name", NAMES)
