@@ -1,4 +1,4 @@
-"""Every code block of the README files and the guides does what the text around it says.
+"""Every code block of the README files, the guides and the seeds' pages does what the text around it says.
 
 A block's language decides how it is tested, and an unknown one fails. HTML comments before a block tell what its
 test needs: `gateway:` a script of the `FakeGateway` behind the environment's settings, `file:` the name under which
@@ -33,8 +33,9 @@ from raptscallions_ai.result import ToolCall
 from raptscallions_ai.testing import FakeGateway
 
 ROOT = Path(__file__).resolve().parents[1]
-GUIDES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/guides/*.md"))
-DOCUMENTS = ["README.md", "packages/ai/README.md", *GUIDES]
+FOLDERS = ("docs/guides", "docs/seeds")
+PAGES = sorted(str(path.relative_to(ROOT)) for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md"))
+DOCUMENTS = ["README.md", "packages/ai/README.md", "docs/seeds.md", *PAGES]
 ASYNC_TESTS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 PRINTED: dict[tuple[object, ...], str] = {}
 SCRIPTS = Path(sys.executable).parent

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from raptscallions_ai._wire.body import AnswerDecoder
-from raptscallions_ai._wire.closing import close_later, close_response
 from raptscallions_ai._wire.fold import Fold
 from raptscallions_ai._wire.foreign import ai_error, lost_connection
 from raptscallions_ai._wire.redact import Redactor
-from raptscallions_ai._wire.sdk import post_chat, shed_headers
+from raptscallions_ai._wire.response import close_later, close_response, raw_body, shed_headers
+from raptscallions_ai._wire.sdk import post_chat
 from raptscallions_ai._wire.watchdog import Watchdog
 from raptscallions_ai.chunks import DoneChunk, WaitingChunk
 from raptscallions_ai.discovery.generation import settled_usage
@@ -195,7 +195,7 @@ class GatewayCall:
         if self._response.headers.get("content-encoding", "identity") == "identity":
             if not route.connections.injected:
                 shed_headers(self._response)
-            self._body = self._response.aiter_raw()
+            self._body = raw_body(self._response)
         else:
             self._body = self._response.aiter_bytes()
         _log.debug("answered with status %s after %.3f s", self._response.status_code, self._now() - self._attempt_at)

@@ -7,7 +7,6 @@ Importing the SDK takes half a second; that happens in a thread, on first use.
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import os
 from typing import TYPE_CHECKING, Protocol, cast
@@ -34,7 +33,6 @@ __all__ = [
     "get_json",
     "post_chat",
     "post_json",
-    "shed_headers",
 ]
 
 _log = logging.getLogger("raptscallions_ai")
@@ -232,18 +230,6 @@ async def post_chat(
                 raise
             path = _redirect_target(error.response, _POST_REDIRECTS)
     raise RedirectRefusedError("itself, again and again")
-
-
-def shed_headers(response: httpx2.Response) -> None:
-    """Let go of a response's headers and of its request, key included: 4 of the 26 KiB of an open stream."""
-    response.request, response.headers = _nothing()
-
-
-@functools.cache
-def _nothing() -> tuple[httpx2.Request, httpx2.Headers]:
-    import httpx2
-
-    return httpx2.Request("POST", ""), httpx2.Headers()
 
 
 async def get_json(sdk: AsyncOpenAI, path: str, query: Mapping[str, object], *, connect_timeout: float | None) -> bytes:

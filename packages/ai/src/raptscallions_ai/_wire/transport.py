@@ -14,6 +14,8 @@ import aiohttp
 import httpx2
 from yarl import URL
 
+from raptscallions_ai._wire.response import BODY
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["AiohttpTransport"]
 
 _KEEP_ALIVE_SECONDS = 30.0  # a person's pause between two turns should not cost a new TLS handshake
-_BLOCK = 16 * 1024
 
 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
@@ -39,6 +40,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
     def __init__(self, *, tls: ssl.SSLContext, proxy: str | None) -> None:
         self._proxy = proxy
+        self._responses: WeakSet[aiohttp.ClientResponse] = WeakSet()
         # No limit: all clients of a gateway share it, and one that is busy must not keep another waiting.
         self._connector = _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS, ssl=tls)
         self._session = aiohttp.ClientSession(
@@ -57,12 +59,17 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             timeout=aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read")),
             proxy=self._proxy,
         )
+        self._responses.add(response)
         return httpx2.Response(
             response.status,
             headers=response.raw_headers,
             stream=_Body(response),
             request=request,
-            extensions={"http_version": b"HTTP/1.1", "reason_phrase": (response.reason or "").encode()},
+            extensions={
+                "http_version": b"HTTP/1.1",
+                "reason_phrase": (response.reason or "").encode(),
+                BODY: response.content.iter_any(),
+            },
         )
 
     async def connect(self, url: str) -> None:
@@ -73,7 +80,9 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         connection.release()
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections, those of answers that are still being read, too."""
+        for response in self._responses:
+            response.close()
         await self._session.close()
 
 
@@ -101,9 +110,8 @@ class _Body(httpx2.AsyncByteStream):
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for block in self._response.content.iter_chunked(_BLOCK):
-            yield block
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._response.content.iter_any()
 
     async def aclose(self) -> None:
         # What has not been read to its end is not left to the next request: the connection is closed.
