@@ -97,7 +97,7 @@ def test_what_the_public_modules_offer_is_in_the_package() -> None:
         for node in ast.parse((SOURCE / f"{module}.py").read_text("utf-8")).body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
                 offered |= set(ast.literal_eval(node.value))
-    internal = {"ChunkSource", "Phase", "StreamIterator", "VisibleText"}
+    internal = {"Phase", "StreamIterator", "VisibleText"}
     assert offered - set(raptscallions_ai.__all__) == internal
 
 

@@ -120,7 +120,7 @@ from raptscallions_ai.routing import (
     parse_model_id,
     resolve_model_alias,
 )
-from raptscallions_ai.stream import ChatStream, EventStream
+from raptscallions_ai.stream import ChatStream, ChunkSource, EventStream
 from raptscallions_ai.sync.client import SyncChatClient, SyncOpenRouterClient
 from raptscallions_ai.sync.parsed_stream import SyncParsedStream
 from raptscallions_ai.sync.stream import SyncChatStream, SyncIterator
@@ -221,6 +221,7 @@ __all__ = [
     "video",
     # stream
     "ChatStream",
+    "ChunkSource",
     "SyncChatStream",
     "SyncIterator",
     "SyncParsedStream",

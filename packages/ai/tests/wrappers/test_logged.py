@@ -20,7 +20,7 @@ async def test_start_end_and_sizes(caplog: pytest.LogCaptureFixture) -> None:
         ("INFO", "call started: model=m/1 messages=1 stream=True"),
         ("DEBUG", "chunk 1: ContentChunk(5 characters)"),
         ("DEBUG", "chunk 2: ContentChunk(6 characters)"),
-        ("DEBUG", caplog.records[3].getMessage()),
+        ("DEBUG", "chunk 3: DoneChunk()"),
         ("INFO", "call finished: model=m/1 finish_reason=stop chunks=3"),
     ]
     assert "secret" not in caplog.text

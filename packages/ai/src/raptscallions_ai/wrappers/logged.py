@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from raptscallions_ai.chunks import DoneChunk
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.source import AroundSource
 
@@ -54,8 +55,8 @@ class _LoggedCall(AroundSource):
     def received(self, chunks: Sequence[StreamChunk]) -> Sequence[StreamChunk]:
         if self._log.isEnabledFor(logging.DEBUG):
             for number, chunk in enumerate(chunks, self._chunks + 1):
-                # No chunk's repr shows contents.
-                self._log.debug("chunk %d: %r", number, chunk)
+                # No chunk's repr shows contents; the last one's is long, and `ended` says what is in it.
+                self._log.debug("chunk %d: %s", number, "DoneChunk()" if isinstance(chunk, DoneChunk) else chunk)
         self._chunks += len(chunks)
         return chunks
 

@@ -17,6 +17,8 @@ from raptscallions_ai.testing.gateway import FakeGateway
 
 __all__ = ["Adapter", "Trial", "address", "observe"]
 
+_LOADING = 30.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
@@ -71,7 +73,7 @@ async def observe(
         fault: What happens.
         adapter: Asks the client.
         errors: The errors that the client documents as its own; none given means that any will do.
-        patience: Seconds after which a call counts as hung; all deadlines of the catalogue are shorter.
+        patience: Seconds after its first request after which a call counts as hung; all deadlines of the catalogue are shorter.
     """
     received = _Received()
     async with FakeGateway() as gateway:
@@ -81,6 +83,8 @@ async def observe(
             asking = asyncio.create_task(_read(adapter(_trial(fault, gateway, base_url)), fault, received))
             leaving = asyncio.create_task(_leave(fault, gateway, received, asking))
             try:
+                if fault.address == "gateway":
+                    await _first_request(gateway, asking)
                 over, _ = await asyncio.wait([asking], timeout=patience)
             finally:
                 seconds = time.monotonic() - started
@@ -154,6 +158,15 @@ async def _leave(fault: Fault, gateway: FakeGateway, received: _Received, asking
     elif fault.reader == "cancel_before_first":
         await gateway.until(lambda: bool(gateway.requests))
         asking.cancel()
+
+
+async def _first_request(gateway: FakeGateway, asking: asyncio.Task[None]) -> None:
+    """Wait for the first request, unless the call ends without one; what a client loads before is none of its waits."""
+    arrival = asyncio.create_task(gateway.until(lambda: bool(gateway.requests), _LOADING))
+    try:
+        await asyncio.wait([asking, arrival], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        arrival.cancel()
 
 
 async def _ended(task: asyncio.Task[None]) -> BaseException | None:
