@@ -73,7 +73,7 @@ async def observe(
         fault: What happens.
         adapter: Asks the client.
         errors: The errors that the client documents as its own; none given means that any will do.
-        patience: Seconds after its first request after which a call counts as hung; all deadlines of the catalogue are shorter.
+        patience: Seconds from its first request on after which a call counts as hung; all deadlines are shorter.
     """
     received = _Received()
     async with FakeGateway() as gateway:
