@@ -60,6 +60,13 @@ async def test_streamed_and_whole_answers_are_the_same(client: OpenRouterClient)
     assert streamed.finish_reason == whole.finish_reason
 
 
+async def test_no_call_fails_because_llamacpp_closes_the_connections_it_promised_to_keep(
+    client: OpenRouterClient,
+) -> None:
+    results = [await client.chat("Name three fruits.", temperature=0, max_tokens=2) for _ in range(10)]
+    assert [len(result.attempts) for result in results] == [1] * 10
+
+
 async def test_the_token_limit_is_a_normal_end(client: OpenRouterClient) -> None:
     result = await client.chat("Tell me a story.", temperature=0, max_tokens=5)
     assert (result.finish_reason, result.usage.completion_tokens) == ("length", 5)
