@@ -4,7 +4,8 @@
     python3 dev.py chat --local "Name three fruits."   set up, then stream a real model's answer
     python3 dev.py test                                set up, then run all tests, side by side
     python3 dev.py test PYTEST_OPTIONS ...             set up, then run pytest with these
-    python3 dev.py check                               lint, types, imports, packaging, known vulnerabilities
+    python3 dev.py check                               lint, types, imports, packaging, known vulnerabilities, site
+    python3 dev.py docs                                make the documents' site in .cache/docs/site
     python3 dev.py setup                               only set up
     python3 dev.py fuzz [SECONDS]                      look for input that breaks the wire (60 seconds a target)
     python3 dev.py mutate [MODULE ...]                 break the wire on purpose and see whether its tests notice
@@ -50,7 +51,7 @@ def setup(place: Path = ENVIRONMENT, *options: str) -> None:
     """Make an environment hold exactly what pyproject.toml asks for; takes a moment when nothing changed."""
     if not place.exists():
         where = place.relative_to(ROOT)
-        print(f"Setting up: making {where} (once, about 120 MB to download) ...", file=sys.stderr, flush=True)
+        print(f"Setting up: making {where} (once, about 150 MB to download) ...", file=sys.stderr, flush=True)
     command = [find_uv(), "sync", "--quiet", "--all-packages", "--all-extras", "--python", sys.executable, *options]
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(place)}
     environment.pop("VIRTUAL_ENV", None)
@@ -81,7 +82,16 @@ def check() -> int:
         print("$", *command, flush=True)
         if code := run(*command):
             return code
-    return 0
+    return docs()
+
+
+def docs() -> int:
+    """Make a site of docs/ and the docstrings; whatever Sphinx warns of, such as a broken link, is a failure."""
+    place = ROOT / ".cache" / "docs"
+    # Everything is read anew (-E), because what was read before is not warned of again.
+    options = ("-q", "-W", "--keep-going", "-E", "-d", str(place / "doctrees"))
+    print("$ making the site in", (place / "site").relative_to(ROOT), flush=True)
+    return run("sphinx-build", *options, str(ROOT / "docs"), str(place / "site"))
 
 
 def fuzz(seconds: str = "60") -> int:
@@ -109,7 +119,7 @@ def main(arguments: list[str]) -> int:
         return 0
     name, *rest = arguments
     apart = {"fuzz": fuzz, "mutate": mutate}
-    if name not in {"chat", "models", "doctor", "test", "check", "setup", "run", *apart}:
+    if name not in {"chat", "models", "doctor", "test", "check", "docs", "setup", "run", *apart}:
         print(f"dev.py: unknown command {name!r}\n{__doc__}", file=sys.stderr)
         return 2
     try:
@@ -123,6 +133,8 @@ def main(arguments: list[str]) -> int:
         return run("pytest", *(rest or ALL_TESTS))
     if name == "check":
         return check()
+    if name == "docs":
+        return docs()
     if name == "run":
         return run(*rest)
     return 0 if name == "setup" else run("raptscallions-ai", name, *rest)

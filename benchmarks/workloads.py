@@ -145,7 +145,8 @@ async def first(peer: Peer, scenario: dict[str, Any]) -> Figures:
 async def crowd(peer: Peer, scenario: dict[str, Any]) -> Figures:
     """Read many paced streams at once; a unit is a chunk, and each carries the time at which it was sent.
 
-    With `connected`, only what comes after every stream's first chunk is counted.
+    With `connected`, only what comes after every stream's first chunk is counted; with `arrivals`, that many streams a
+    second are begun, as by people who come one after the other, instead of all in the same moment.
     """
     messages, model, streams = _conversation(0), scenario["model"], scenario["streams"]
     _, chunks, rate, _ = model.split("-")
@@ -166,14 +167,20 @@ async def crowd(peer: Peer, scenario: dict[str, Any]) -> Figures:
 
         return note
 
-    span = Span(scenario["stats"])
-    await asyncio.gather(*(peer.stream(model, messages, listener()) for _ in range(streams)))
-    late = span.seconds - int(chunks) / int(rate)
+    pause = 1 / scenario["arrivals"] if "arrivals" in scenario else 0.0
+
+    async def arrive(number: int) -> None:
+        await asyncio.sleep(max(0.0, began + number * pause - time.monotonic()))
+        await peer.stream(model, messages, listener())
+
+    span, began = Span(scenario["stats"]), time.monotonic()
+    await asyncio.gather(*map(arrive, range(streams)))
+    late = time.monotonic() - began - streams * pause - int(chunks) / int(rate)
     if len(delays) != streams * int(chunks):
         raise RuntimeError(f"{len(delays)} of {streams * int(chunks)} chunks came")
-    delays.sort()
-    p50, p99 = delays[len(delays) // 2] * 1000, delays[int(len(delays) * 0.99)] * 1000
-    return {**span.end(len(delays) - before), "p50_ms": p50, "p99_ms": p99, "late_s": late}
+    counted = sorted(delays[before:])
+    p50, p99 = counted[len(counted) // 2] * 1000, counted[int(len(counted) * 0.99)] * 1000
+    return {**span.end(len(counted)), "p50_ms": p50, "p99_ms": p99, "late_s": late}
 
 
 async def complete(peer: Peer, scenario: dict[str, Any]) -> Figures:

@@ -1,14 +1,18 @@
-"""Every code block of the README files, the guides and the seeds' pages does what the text around it says.
+"""Every code block of the README files, guides, cookbook and the seeds' pages does what the text around it says.
 
 A block's language decides how it is tested, and an unknown one fails. HTML comments before a block tell what its
 test needs: `gateway:` a script of the `FakeGateway` behind the environment's settings, `file:` the name under which
-later blocks of the document find it, `needs: local model`, `exit:` the exit code of a command. A `text` block is the
-output of the block before it; three dots in it stand for anything.
+later blocks of the document find it, `needs: local model`, `exit:` the exit code of a command, `input:` what is typed
+(lines separated by bars), `in: notebook` that it may await as a cell may. A `text` block is the output of the block
+before it; three dots in it stand for anything.
 """
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import gc
+import inspect
 import logging
 import os
 import re
@@ -16,7 +20,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,13 +37,13 @@ from raptscallions_ai.result import ToolCall
 from raptscallions_ai.testing import FakeGateway
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("docs/guides", "docs/seeds")
+FOLDERS = ("docs/guides", "docs/cookbook", "docs/seeds")
 PAGES = sorted(str(path.relative_to(ROOT)) for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md"))
 DOCUMENTS = ["README.md", "packages/ai/README.md", "docs/seeds.md", *PAGES]
 ASYNC_TESTS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 PRINTED: dict[tuple[object, ...], str] = {}
 SCRIPTS = Path(sys.executable).parent
-DIRECTIVE = re.compile(r"<!--\s*(gateway|file|needs|exit):\s*(.*?)\s*-->", re.DOTALL)
+DIRECTIVE = re.compile(r"<!--\s*(gateway|file|needs|exit|input|in):\s*(.*?)\s*-->", re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
 
 
@@ -118,7 +122,6 @@ def surroundings(
 
 @pytest.fixture(scope="session")
 def local_model() -> Path:
-    import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
     try:
@@ -142,6 +145,21 @@ def prepare(block: Block, gateway: FakeGateway, request: pytest.FixtureRequest) 
         Path(name).write_text(content, "utf-8")
 
 
+def typed(text: str) -> Callable[[str], str]:
+    """Stand in for a person at a terminal, where what is typed is seen and ends with Ctrl-D."""
+    lines = iter(line.strip() for line in text.split("|"))
+
+    def answer(prompt: str = "") -> str:
+        print(prompt, end="")
+        if (line := next(lines, None)) is None:
+            print()
+            raise EOFError
+        print(line)
+        return line
+
+    return answer
+
+
 def assert_printed(block: Block, printed: str) -> None:
     if block.output is None:
         return
@@ -160,10 +178,19 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
 @pytest.mark.parametrize("block", [block for block in of("python") if not is_test(block)], ids=repr)
 @pytest.mark.usefixtures("surroundings")
 def test_script(
-    block: Block, fake_gateway: FakeGateway, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    block: Block,
+    fake_gateway: FakeGateway,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     prepare(block, fake_gateway, request)
-    exec(compile(block.code, repr(block), "exec", dont_inherit=True), {"__name__": "__main__"})
+    if lines := block.directives.get("input"):
+        monkeypatch.setattr("builtins.input", typed(lines))
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if block.directives.get("in") == "notebook" else 0
+    cell = eval(compile(block.code, repr(block), "exec", flags, dont_inherit=True), {"__name__": "__main__"})
+    if inspect.iscoroutine(cell):
+        asyncio.run(cell)
     gc.collect()  # a client that the example forgot to close warns now, and a warning is a failure
     assert_printed(block, capsys.readouterr().out)
     assert ("gateway" in block.directives) <= bool(fake_gateway.requests), f"{block} never asked the scripted gateway"

@@ -17,7 +17,7 @@ __all__ = ["Headers", "RecordedRequest"]
 
 
 class Headers(Mapping[str, str]):
-    """Request headers by name in any case; a header that was sent more than once has its values joined by `, `."""
+    """Request headers by name in any case; values of one that was sent more than once are joined by commas."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self._values: dict[str, str] = {}

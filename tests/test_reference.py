@@ -1,0 +1,36 @@
+"""The pages of docs/reference have every public name, and the site's navigation is complete."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.requirement("E04-T005.AC13")
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PUBLIC = ["", ".local", ".testing", ".testing.faults", ".web", ".wrappers"]
+PAGES = {path.stem: path.read_text("utf-8") for path in sorted(DOCS.glob("reference/*.md"))}
+
+
+def test_every_public_name_is_on_exactly_one_page() -> None:
+    packages = [importlib.import_module("raptscallions_ai" + name) for name in PUBLIC]
+    public = [f"{package.__name__}.{name}" for package in packages for name in package.__all__]
+    directive = re.compile(r"^\.\. auto(?:class|data|exception|function):: ([\w.]+)", re.MULTILINE)
+    assert len(public) > 200
+    assert Counter(name for page in PAGES.values() for name in directive.findall(page)) == Counter(public)
+
+
+def test_every_page_of_the_reference_leads_to_a_guide() -> None:
+    assert [name for name, page in PAGES.items() if "](../guides/" not in page] == []
+
+
+@pytest.mark.parametrize("folder", ["guides", "cookbook", "reference"])
+def test_the_list_of_documents_is_complete(folder: str) -> None:
+    pages = {f"{folder}/{path.name}" for path in DOCS.glob(f"{folder}/*.md")}
+    assert pages
+    listed = re.findall(rf"\]\(({folder}/[^)#]+)", (DOCS / "README.md").read_text("utf-8"))
+    assert Counter(listed) == Counter(pages)
