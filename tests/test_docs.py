@@ -310,7 +310,7 @@ def test_the_guide_lists_every_exit_code_and_every_command_of_the_chat() -> None
 
 def test_links_lead_somewhere() -> None:
     trees = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("backlog/**/*.md")]
-    documents = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *trees]
+    documents = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "examples/README.md", *trees]
     broken = [
         f"{path.relative_to(ROOT)}: {target}"
         for path in documents

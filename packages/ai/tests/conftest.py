@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import runpy
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +28,7 @@ REPOSITORY = Path(__file__).parents[3]
 T = TypeVar("T")
 ClientFactory = Callable[..., OpenRouterClient]
 NodeModules = Callable[[Path], Path]
+PythonEnvironment = Callable[[Path], Path]
 
 
 @pytest.fixture(autouse=True)
@@ -123,5 +127,32 @@ def node_modules() -> NodeModules:
                     missing(f"{folder.name} could not be installed: {done.stderr.strip()[-300:]}")
                 shutil.copy(wanted, stamp)
         return place / "node_modules"
+
+    return installed
+
+
+@pytest.fixture(scope="session")
+def python_environment() -> PythonEnvironment:
+    """Returns the folder of programs of an environment with a folder's requirements.txt; kept in the cache folder."""
+
+    def installed(folder: Path) -> Path:
+        wanted, place = folder / "requirements.txt", REPOSITORY / ".cache" / folder.name
+        stamp = place / "installed.txt"  # written last, so that an installation that was interrupted is begun anew
+        asked = f"{sys.version}\n{wanted.read_text('utf-8')}"
+        place.parent.mkdir(exist_ok=True)
+        with FileLock(place.with_suffix(".lock")):  # tests run in several processes
+            if not stamp.exists() or stamp.read_text("utf-8") != asked:
+                uv = runpy.run_path(str(REPOSITORY / "dev.py"))["find_uv"]()
+                for command in (
+                    [uv, "venv", "--clear", "--python", sys.executable, place],
+                    [uv, "pip", "install", "--python", place, "--requirement", wanted],
+                ):
+                    # Anywhere in the repository, uv would force our own pins on it.
+                    where = tempfile.gettempdir()
+                    done = subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=600, check=False)
+                    if done.returncode != 0:
+                        missing(f"{folder.name} could not be installed: {done.stderr.strip()[-300:]}")
+                stamp.write_text(asked, "utf-8")
+        return place / ("Scripts" if os.name == "nt" else "bin")
 
     return installed

@@ -49,6 +49,30 @@ async def test_clients_of_one_gateway_share_its_connections(
     assert keys(fake_gateway) == ["first", "second", "third"]
 
 
+async def test_a_kept_connection_that_the_gateway_has_closed_is_no_failure(
+    new_client: ClientFactory, fake_gateway: FakeGateway
+) -> None:
+    client = new_client()
+    fake_gateway.stream("One").reply(Reset(), before_headers=True).stream("Two")
+    assert (await client.chat("Hi")).content == "One"
+    second = await client.chat("Hi")
+    assert (second.content, len(second.attempts)) == ("Two", 1)
+    assert [request.connection for request in fake_gateway.requests] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("warm", [False, True])
+async def test_a_new_connection_that_is_closed_is_one(
+    new_client: ClientFactory, fake_gateway: FakeGateway, warm: bool
+) -> None:
+    client = new_client()
+    if warm:
+        await client.warm_up()
+    fake_gateway.reply(Reset(), before_headers=True)
+    with pytest.raises(ConnectionError):
+        await client.chat("Hi")
+    assert len(fake_gateway.requests) == 1
+
+
 async def test_clients_of_two_gateways_share_nothing(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
     with FakeGateway() as second:
         client, other = new_client(api_key="first"), new_client(api_key="second", base_url=second.base_url)

@@ -12,12 +12,12 @@ import pytest_asyncio
 from pydantic import BaseModel, Field
 
 from raptscallions_ai import (
-    AiError,
     AuthenticationError,
     BadRequestError,
     ChatMessage,
     ChatOptions,
     ContextLengthError,
+    ModelNotAvailableError,
     NotSupportedError,
     OpenRouterClient,
     TruncatedOutputError,
@@ -58,6 +58,13 @@ async def test_streamed_and_whole_answers_are_the_same(client: OpenRouterClient)
     whole = await client.chat("Name three fruits.", temperature=0, max_tokens=20, stream=False)
     assert streamed.content == whole.content
     assert streamed.finish_reason == whole.finish_reason
+
+
+async def test_no_call_fails_because_llamacpp_closes_the_connections_it_promised_to_keep(
+    client: OpenRouterClient,
+) -> None:
+    results = [await client.chat("Name three fruits.", temperature=0, max_tokens=2) for _ in range(10)]
+    assert [len(result.attempts) for result in results] == [1] * 10
 
 
 async def test_the_token_limit_is_a_normal_end(client: OpenRouterClient) -> None:
@@ -167,9 +174,10 @@ async def test_parts_that_are_text_mean_the_same_as_a_text(client: OpenRouterCli
 @pytest.mark.requirement("E04-T005.AC2")
 async def test_a_picture_for_a_model_without_eyes(client: OpenRouterClient) -> None:
     pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
-    with pytest.raises(AiError) as caught:
+    with pytest.raises(ModelNotAvailableError) as caught:
         await client.chat([user(["What is this?", image(pixel)])])
-    assert "image" in str(caught.value)
+    assert "image" in str(caught.value.details["reason"])
+    assert len(caught.value.attempts) == 1
 
 
 @pytest.mark.requirement("E04-T005.AC7")

@@ -100,6 +100,12 @@ SHAPES: list[tuple[str, int, Any, type[AiError], str | None]] = [
     ("OpenAI model", 404, {"error": {"message": "The model `x` does not exist or you do not have access to it.",
      "type": "invalid_request_error", "param": None, "code": "model_not_found"}}, ModelNotAvailableError,
      "Model not available: some/model"),
+    ("llama.cpp picture", 500, {"error": {"code": 500, "type": "server_error", "message":
+     "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"}},
+     ModelNotAvailableError, "Model not available: some/model"),
+    ("LiteLLM picture", 500, {"error": {"code": "500", "type": "internal_server_error", "param": None, "message":
+     "litellm.InternalServerError: InternalServerError: OpenAIException - image input is not supported - hint: if"}},
+     ModelNotAvailableError, "Model not available: some/model"),
     ("OpenAI key", 401, {"error": {"message": "Incorrect API key provided: sk-ab***yz.", "code": "invalid_api_key",
      "type": "invalid_request_error"}}, AuthenticationError, "AI API authentication failed - check API key"),
     ("OpenAI context", 400, {"error": {"message": "This model's maximum context length is 8192 tokens.",

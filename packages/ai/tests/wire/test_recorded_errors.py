@@ -30,7 +30,7 @@ EXPECTED: dict[str, tuple[type[AiError], float | None]] = {
     "aimock-openrouter-nomatch": (ProviderError, None),
     "aimock-openrouter-ratelimited": (RateLimitError, 7.0),
     "litellm-chat-stream-n2": (BadRequestError, None),
-    "litellm-err-401-badformat": (BadRequestError, None),
+    "litellm-err-401-badformat": (AuthenticationError, None),
     "litellm-err-401-nokey": (AuthenticationError, None),
     "litellm-err-401-wrongkey": (AuthenticationError, None),
     "litellm-err-429-key-rpm": (RateLimitError, 60.0),
@@ -82,7 +82,7 @@ def test_recorded_errors(recorded: Recorded, name: str, kind: type[AiError], sec
     assert type(error) is kind
     assert error.retry_after == seconds
     assert error.retryable == (kind in (RateLimitError, ProviderError, TimeoutError))
-    assert error.status_code == {408: 504}.get(status, status)
+    assert error.status_code == (401 if kind is AuthenticationError else {408: 504}.get(status, status))
     assert str(error).isprintable()
     assert error.request_id == (headers.get("x-request-id") or headers.get("x-litellm-call-id"))
 

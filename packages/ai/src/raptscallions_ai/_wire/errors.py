@@ -45,6 +45,8 @@ _KIND_OF_TYPE: dict[str, str] = {
     **dict.fromkeys(("exceed_context_size_error",), "context"),
     **dict.fromkeys(("content_filter", "content_policy"), "policy"),
     **dict.fromkeys(("invalid_api_key", "authentication_error", "auth_error"), "authentication"),
+    # LiteLLM without a database knows its master key only, and looks for any other one in the database that it lacks.
+    **dict.fromkeys(("no_db_connection",), "authentication"),
     **dict.fromkeys(("insufficient_quota", "billing_error"), "credits"),
     **dict.fromkeys(("permission_error",), "permission"),
     **dict.fromkeys(("rate_limit_error", "throttling_error", "all_deployments_in_cooldown"), "rate_limit"),
@@ -91,6 +93,8 @@ _TEXT_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("credits", re.compile(r"insufficient (?:credits|quota|balance|funds)|exceeded your current quota", re.IGNORECASE)),
 )
 
+# llama.cpp and what stands in front of it call this a failure of the server's; for OpenRouter it is one of the model.
+_NO_SUCH_INPUT = re.compile(r"\b(?:image|audio|video) input is not supported", re.IGNORECASE)
 _REFUSED = re.compile(
     r"guardrail|region|country|territory|polic|permission|not allowed|blocked|denied|terms|budget|data collection"
     r"|(?:management|provisioning) key",
@@ -220,6 +224,8 @@ def is_no_such_endpoint(failure: Failure) -> bool:
 
 def _kind(failure: Failure) -> str:
     status = failure.status
+    if _NO_SUCH_INPUT.search(failure.message):
+        return "model"
     if failure.error_type is not None and (kind := _KIND_OF_TYPE.get(failure.error_type.lower())) is not None:
         return kind
     if status == 403:

@@ -7,8 +7,9 @@ of one client's answers for the next client's requests.
 from __future__ import annotations
 
 import functools
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import aiohttp
 import httpx2
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AiohttpTransport"]
 
+_reused: ContextVar[bool] = ContextVar("_reused")  # whether this call's connection has carried an answer before
 _KEEP_ALIVE_SECONDS = 30.0  # a person's pause between two turns should not cost a new TLS handshake
 
 
@@ -49,16 +51,16 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and return the response as soon as its headers are there."""
-        limits: dict[str, float | None] = request.extensions.get("timeout", {})
-        response = await self._session.request(
-            request.method,
-            str(request.url),
-            headers=request.headers.multi_items(),
-            data=_body(request),
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read")),
-            proxy=self._proxy,
-        )
+        while True:
+            _reused.set(False)
+            try:
+                response = await self._send(request)
+                break
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                # Some servers, such as llama.cpp's, promise to keep a connection and close it after the answer all
+                # the same. That is no failure of the gateway's, and a connection that is new tells.
+                if not _reused.get():
+                    raise
         self._responses.add(response)
         return httpx2.Response(
             response.status,
@@ -72,11 +74,25 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             },
         )
 
+    async def _send(self, request: httpx2.Request) -> aiohttp.ClientResponse:
+        limits: dict[str, float | None] = request.extensions.get("timeout", {})
+        return await self._session.request(
+            request.method,
+            str(request.url),
+            headers=request.headers.multi_items(),
+            data=_body(request),
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read")),
+            proxy=self._proxy,
+        )
+
     async def connect(self, url: str) -> None:
         """Open the connection that the next request to this URL will use, unless there is one; nothing is sent."""
         proxy = None if self._proxy is None else URL(self._proxy)
         request = aiohttp.ClientRequest("GET", URL(url), session=self._session, proxy=proxy)
         connection = await self._connector.connect(request, traces=[], timeout=aiohttp.ClientTimeout())
+        if connection.protocol is not None:
+            self._connector.requests[connection.protocol] -= 1
         connection.release()
 
     async def aclose(self) -> None:
@@ -90,8 +106,9 @@ class _Connector(aiohttp.TCPConnector):
     """Reuses no connection on which something has come since its last answer: it would be the next caller's answer."""
 
     @functools.cached_property
-    def _used(self) -> WeakSet[object]:
-        return WeakSet()
+    def requests(self) -> WeakKeyDictionary[object, int]:
+        """How many requests each connection was taken for."""
+        return WeakKeyDictionary()
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
@@ -99,9 +116,12 @@ class _Connector(aiohttp.TCPConnector):
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
-            if protocol is None or protocol not in self._used or not protocol.should_close:
-                if protocol is not None:
-                    self._used.add(protocol)
+            if protocol is None:
+                return connection
+            if protocol not in self.requests or not protocol.should_close:
+                earlier = self.requests.get(protocol, 0)
+                _reused.set(earlier > 0)
+                self.requests[protocol] = earlier + 1
                 return connection
             connection.close()
 
