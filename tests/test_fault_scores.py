@@ -54,8 +54,9 @@ async def test_a_client_in_a_process_of_its_own_is_judged_as_any_other(child: di
 
 
 async def test_a_client_that_does_not_let_itself_be_cancelled_is_started_again(
-    child: dict[str, Any], tmp_path: Path
+    child: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("raptscallions_ai.testing.faults.trial._LOADING", 0.1)
     stubborn = tmp_path / "stubborn.py"
     stubborn.write_text(
         "import time\nERRORS = ()\nconnect = id\nasync def ask(client, trial, reader):\n    time.sleep(60)\n"

@@ -110,6 +110,7 @@ def test_text_result_and_chat(client: SyncOpenRouterClient) -> None:
     assert client.chat("Hi", stream=False).content == "Hello from the fake gateway."
     with client.stream_chat("Hi") as stream:
         assert next(stream).type == "content"
+        stream.result()
     assert repr(stream) == "SyncChatStream(complete)"
 
 

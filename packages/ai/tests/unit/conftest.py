@@ -1,7 +1,13 @@
-"""What the unit tests share: a quick hypothesis profile."""
+"""What the unit tests share: a quick hypothesis profile, and a counter of calls."""
 
 import os
+import sys
+from collections import Counter
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -14,3 +20,27 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("quick")
+
+
+@pytest.fixture
+def calls_of() -> Callable[[Callable[[], object]], Counter[str]]:
+    """Counts the calls that something takes, in Python and in C, by name: work that is the same on every machine."""
+
+    def count(work: Callable[[], object]) -> Counter[str]:
+        calls: Counter[str] = Counter()
+
+        def note(frame: FrameType, event: str, argument: Any) -> None:
+            if event == "call":
+                calls[frame.f_code.co_qualname] += 1
+            elif event == "c_call":
+                calls[argument.__qualname__] += 1
+
+        before = sys.getprofile()
+        sys.setprofile(note)
+        try:
+            work()
+        finally:
+            sys.setprofile(before)
+        return calls
+
+    return count

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -89,15 +90,18 @@ def test_nothing_that_was_said_is_in_its_repr() -> None:
     assert repr(collector) == "StreamCollector(collecting)"
 
 
-def test_what_a_chunk_costs_does_not_grow() -> None:
-    def seconds(count: int) -> float:
-        chunks = [ToolCallChunk(0, arguments="ab"), ContentChunk("abcd" * 8), ReasoningChunk("abcd")] * count
-        began = time.perf_counter()
-        collector = StreamCollector()
+def test_what_a_chunk_costs_does_not_grow(calls_of: Callable[[Callable[[], object]], Counter[str]]) -> None:
+    chunks = [ToolCallChunk(0, arguments="ab"), ContentChunk("abcd" * 8), ReasoningChunk("abcd")] * 300
+    collector = StreamCollector()
+
+    def add_all() -> None:
         for chunk in chunks:
             collector.add(chunk)
-        assert len(collector.content) == 32 * count
-        return time.perf_counter() - began
 
-    # A square would be 1,600 times as slow.
-    assert min(seconds(40_000) for _ in range(3)) < 200 * min(seconds(1_000) for _ in range(5))
+    first = calls_of(add_all)
+    for _ in range(40):
+        add_all()
+    assert calls_of(add_all) == first
+    assert first["StreamCollector.add"] == len(chunks)
+    assert "str.join" not in first
+    assert len(collector.content) == 42 * 300 * 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ParsedStream"]
 
 T = TypeVar("T")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 class ParsedStream(Generic[T]):
@@ -164,7 +166,7 @@ def _begun(text: str) -> Any:
     if start < 0:
         return MISSING
     end = len(text.rstrip("0123456789.eE+-"))
-    if not any(character.isdigit() for character in text[end:]):
-        end = len(text)
+    if not any(character.isdigit() for character in text[end:]) or '"' in _STRING.sub("", text[start:]):
+        end = len(text)  # there are no digits, or they are letters of a string that is not at its end
     value = parse_streaming_json(text[start:end])
     return MISSING if value is None else value
