@@ -133,10 +133,7 @@ def node_modules() -> NodeModules:
 
 @pytest.fixture(scope="session")
 def python_environment() -> PythonEnvironment:
-    """Returns the folder of programs of an environment with a folder's requirements.txt; kept in the cache folder.
-
-    Outside CI it is used only if it is there: such environments are large.
-    """
+    """Returns the folder of programs of an environment with a folder's requirements.txt; kept in the cache folder."""
 
     def installed(folder: Path) -> Path:
         wanted, place = folder / "requirements.txt", REPOSITORY / ".cache" / folder.name
@@ -145,8 +142,6 @@ def python_environment() -> PythonEnvironment:
         place.parent.mkdir(exist_ok=True)
         with FileLock(place.with_suffix(".lock")):  # tests run in several processes
             if not stamp.exists() or stamp.read_text("utf-8") != asked:
-                if os.environ.get("CI") != "true":
-                    pytest.skip(f"{folder.name} is not installed; `CI=true python3 dev.py test` installs it")
                 uv = runpy.run_path(str(REPOSITORY / "dev.py"))["find_uv"]()
                 for command in (
                     [uv, "venv", "--clear", "--python", sys.executable, place],

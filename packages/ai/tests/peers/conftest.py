@@ -94,7 +94,7 @@ class LiteLLM:
 
 @pytest.fixture(scope="session")
 def litellm(python_environment: Callable[[Path], Path], llamacpp: LocalGateway) -> Iterator[LiteLLM]:
-    """A running LiteLLM proxy in front of the local model, installed by CI (580 MB).
+    """A running LiteLLM proxy in front of the local model, installed on first use (580 MB).
 
     It takes 16 seconds of computing to start, so no more than one test should ask for it: each process that runs
     tests starts its own.

@@ -100,7 +100,7 @@ SMALL: dict[str, str | type[AiError]] = {
 }
 
 
-@pytest.fixture(params=["llamacpp", "aimock", "litellm"])
+@pytest.fixture(params=["llamacpp", "aimock", pytest.param("litellm", marks=pytest.mark.litellm)])
 def server(request: pytest.FixtureRequest) -> Server:
     if request.param == "aimock":
         aimock: Aimock = request.getfixturevalue("aimock")
