@@ -187,6 +187,7 @@ def test_script(
     prepare(block, fake_gateway, request)
     if lines := block.directives.get("input"):
         monkeypatch.setattr("builtins.input", typed(lines))
+    gc.freeze()  # the collection below is for the example's objects; through all that there are it would take far longer
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if block.directives.get("in") == "notebook" else 0
     cell = eval(compile(block.code, repr(block), "exec", flags, dont_inherit=True), {"__name__": "__main__"})
     if inspect.iscoroutine(cell):
@@ -205,7 +206,8 @@ def test_example_tests(
     Path("test_example.py").write_text(block.code, "utf-8")
     if "pyproject.toml" not in block.files:
         Path("pytest.ini").write_text(ASYNC_TESTS)
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_example.py"]
+    unneeded = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")  # the latter takes a second to load
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", *unneeded, "test_example.py"]
     done = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(re.findall(r'^(?:async )?def test_', block.code, re.MULTILINE))} passed" in done.stdout
