@@ -187,7 +187,7 @@ def test_script(
     prepare(block, fake_gateway, request)
     if lines := block.directives.get("input"):
         monkeypatch.setattr("builtins.input", typed(lines))
-    gc.freeze()  # the collection below is for the example's objects; through all that there are it would take far longer
+    gc.freeze()  # the collection below is for the example's objects; all that there are would take far longer
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if block.directives.get("in") == "notebook" else 0
     cell = eval(compile(block.code, repr(block), "exec", flags, dont_inherit=True), {"__name__": "__main__"})
     if inspect.iscoroutine(cell):
