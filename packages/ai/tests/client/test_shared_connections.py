@@ -60,6 +60,17 @@ async def test_a_kept_connection_that_the_gateway_has_closed_is_no_failure(
     assert [request.connection for request in fake_gateway.requests] == [1, 1, 2]
 
 
+async def test_a_body_that_is_sent_in_slices_is_not_sent_again_unasked(
+    new_client: ClientFactory, fake_gateway: FakeGateway
+) -> None:
+    client, large = new_client(max_retries=1), "word " * 400_000
+    fake_gateway.stream("One").reply(Reset(), before_headers=True).stream("Two")
+    await client.chat("Hi")
+    second = await client.chat(large)
+    assert [attempt.error for attempt in second.attempts] == ["ConnectionError", None]
+    assert fake_gateway.requests[2].json["messages"][0]["content"] == large
+
+
 @pytest.mark.parametrize("warm", [False, True])
 async def test_a_new_connection_that_is_closed_is_one(
     new_client: ClientFactory, fake_gateway: FakeGateway, warm: bool

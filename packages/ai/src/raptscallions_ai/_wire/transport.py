@@ -51,15 +51,17 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and return the response as soon as its headers are there."""
+        body = _body(request)
         while True:
             _reused.set(False)
             try:
-                response = await self._send(request)
+                response = await self._send(request, body)
                 break
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 # Some servers, such as llama.cpp's, promise to keep a connection and close it after the answer all
-                # the same. That is no failure of the gateway's, and a connection that is new tells.
-                if not _reused.get():
+                # the same. That is no failure of the gateway's, and a connection that is new tells. A body in slices
+                # cannot be sent twice.
+                if not _reused.get() or not isinstance(body, bytes | None):
                     raise
         self._responses.add(response)
         return httpx2.Response(
@@ -74,13 +76,13 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             },
         )
 
-    async def _send(self, request: httpx2.Request) -> aiohttp.ClientResponse:
+    async def _send(self, request: httpx2.Request, body: Any) -> aiohttp.ClientResponse:
         limits: dict[str, float | None] = request.extensions.get("timeout", {})
         return await self._session.request(
             request.method,
             str(request.url),
             headers=request.headers.multi_items(),
-            data=_body(request),
+            data=body,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read")),
             proxy=self._proxy,
