@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from awake import processors_awake
 from comparison import compared
 from environments import HOME, EnvironmentUnavailableError, python_environment
 from participants import OURS, PARTICIPANTS, REFERENCE, Participant, Prepared, prepare
@@ -128,7 +129,7 @@ def run_rounds(
 ) -> None:
     """Run all measurements, round by round, until the time is up; what there is, is saved as it comes."""
     began = time.monotonic()
-    with gateway(certificates) as addresses:
+    with processors_awake(), gateway(certificates) as addresses:
         for number in range(results.rounds):
             # What takes long to load and what is only to show a curve, takes part in every second round.
             turn = jobs if number % 2 == 0 else [job for job in jobs if not _seldom(job)]
