@@ -171,6 +171,7 @@ def test_only_the_wire_imports_the_sdk() -> None:
         "_wire/sdk.py",
         "_wire/pool.py",
         "_wire/response.py",
+        "_wire/http_client.py",
         "_wire/transport.py",
         "_wire/error_body.py",
         "_wire/foreign.py",

@@ -171,7 +171,7 @@ async def test_no_logger_of_any_library_shows_a_secret(
     async for _ in client.stream_chat(MESSAGES):
         break
     await client.aclose()
-    assert {"raptscallions_ai", "openai._base_client", "httpx2", "asyncio"} <= {each.name for each in caplog.records}
+    assert {"raptscallions_ai", "openai._base_client", "asyncio"} <= {each.name for each in caplog.records}
     assert shown(caplog.text) == []
 
 

@@ -17,8 +17,8 @@ _LARGEST_ERROR = _MIB
 _LARGEST_DOCUMENT = 16 * _MIB  # some ten thousand models
 
 
-async def limit_error_body(response: httpx2.Response) -> None:
-    """Cut the body of a response that is no success, or that answers a GET; a hook for `httpx2.AsyncClient`.
+def limit_error_body(response: httpx2.Response) -> None:
+    """Cut the body of a response that is no success, or that answers a GET.
 
     What is counted is what comes out of decompression, which is done here, piece by piece.
     """

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -20,10 +19,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator, Coroutine
 
-    import httpx2
-
     from raptscallions_ai._wire.sdk import Connections
-    from raptscallions_ai._wire.transport import AiohttpTransport
 
 __all__ = ["ConnectionPool", "close_all_pools", "environment_proxy", "shared_pool", "system_certificates"]
 
@@ -41,6 +37,7 @@ class ConnectionPool:
     """
 
     def __init__(self, base_url: str) -> None:
+        from raptscallions_ai._wire.http_client import GatewayHttpClient
         from raptscallions_ai._wire.transport import AiohttpTransport
 
         self._key = base_url, asyncio.get_running_loop()
@@ -48,7 +45,7 @@ class ConnectionPool:
         self._users: WeakSet[Connections] = WeakSet()
         self._owner = self._closed_with_its_loop()
         self._transport = AiohttpTransport(tls=system_certificates(), proxy=environment_proxy(base_url))
-        self.http_client = _http_client(self._transport)
+        self.http_client = GatewayHttpClient(self._transport)
 
     @property
     def loop(self) -> AbstractEventLoop:
@@ -150,19 +147,6 @@ def environment_proxy(base_url: str) -> str | None:
     proxies = getproxies()
     proxy = proxies.get("https") or proxies.get("all")
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
-
-
-def _http_client(transport: AiohttpTransport) -> httpx2.AsyncClient:
-    import httpx2
-
-    from raptscallions_ai._wire.error_body import limit_error_body
-
-    return httpx2.AsyncClient(
-        transport=transport,
-        trust_env=False,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        event_hooks={"response": [limit_error_body]},
-    )
 
 
 @functools.cache

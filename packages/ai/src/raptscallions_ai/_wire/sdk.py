@@ -190,11 +190,11 @@ def _load() -> None:
     """Load what sending a request takes: half a second of imports and certificates, not to be spent in a loop."""
     import openai
 
-    from raptscallions_ai._wire import error_body, transport
+    from raptscallions_ai._wire import http_client, transport
     from raptscallions_ai._wire.pool import system_certificates
 
     system_certificates()
-    del openai, error_body, transport  # their import was the point
+    del openai, http_client, transport  # their import was the point
 
 
 def address_of(openai_client: AsyncOpenAI) -> str:

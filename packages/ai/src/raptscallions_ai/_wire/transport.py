@@ -81,7 +81,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         return await self._session.request(
             request.method,
             str(request.url),
-            headers=request.headers.multi_items(),
+            headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
             data=body,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read")),
@@ -142,7 +142,6 @@ class _Body(httpx2.AsyncByteStream):
 
 
 def _body(request: httpx2.Request) -> Any:
-    try:
-        return request.content or None
-    except httpx2.RequestNotRead:
-        return request.stream
+    if isinstance(request.stream, httpx2.ByteStream):
+        return b"".join(request.stream)
+    return request.stream
