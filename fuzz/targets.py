@@ -78,7 +78,7 @@ def _answered(body: bytes, size: int, options: int) -> tuple[list[StreamChunk], 
     chunks: list[StreamChunk] = []
     for start in range(0, len(body), max(size, 1)):
         chunks += decoder.feed(body[start : start + size])
-        if decoder.done or decoder.failure is not None or fold.failure is not None:
+        if decoder.ended:
             break
     rest, result = decoder.close(_CUTS[options >> 1 & 1])
     return chunks + rest, result, decoder.failure

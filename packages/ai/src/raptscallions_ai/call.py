@@ -12,7 +12,7 @@ from raptscallions_ai._wire.body import AnswerDecoder
 from raptscallions_ai._wire.fold import Fold
 from raptscallions_ai._wire.foreign import ai_error, lost_connection
 from raptscallions_ai._wire.redact import Redactor
-from raptscallions_ai._wire.response import close_later, close_response, raw_body, shed_headers
+from raptscallions_ai._wire.response import body_reader, close_later, close_response
 from raptscallions_ai._wire.sdk import post_chat
 from raptscallions_ai._wire.watchdog import Watchdog
 from raptscallions_ai.chunks import DoneChunk, WaitingChunk
@@ -22,11 +22,12 @@ from raptscallions_ai.history import CallHistory, Spending
 from raptscallions_ai.result import Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     import httpx2
 
     from raptscallions_ai._wire.request import ChatRequest
+    from raptscallions_ai._wire.response import Read
     from raptscallions_ai.chunks import StreamChunk
     from raptscallions_ai.recovery import Recovery, Route
     from raptscallions_ai.result import ChatResult, Usage
@@ -87,25 +88,23 @@ class GatewayCall:
         self._limit: float | None = None  # seconds that the phase may take
         self._generation_id: str | None = None  # as the headers tell it, before there is any chunk
         self._response: httpx2.Response | None = None
-        self._body: AsyncIterator[bytes] | None = None
+        self._read_body: Read | None = None
         self._comments = 0
         self._pending: AiError | None = None  # a failure behind chunks that the caller has yet to get
         self._complete = self._released = self._stopped = False
         self._renew_decoder()
 
-    async def open(self) -> None:
+    def open(self) -> Awaitable[object]:
         """Send the request and wait until the gateway answers with a good status, retrying as the policy says."""
-        await self._guarded(self._open)
+        return self._next(opening=True)
 
-    async def read(self) -> Sequence[StreamChunk]:
+    def read(self) -> Awaitable[Sequence[StreamChunk]]:
         """Return the next chunks, or none after the last.
 
         Raises:
             AiError: The call failed; chunks that had arrived before were returned by earlier calls.
         """
-        if self._complete:
-            await self.aclose()
-        return await self._guarded(self._receive)
+        return self._next()
 
     def partial(self) -> ChatResult:
         """Return what has arrived so far, with the attempts and timings so far."""
@@ -133,25 +132,40 @@ class GatewayCall:
             return
         self._released = True
         if self._loop is not None and self._response is not None:
-            close_later(self._loop, self._response, self._body if self._complete else None, self._watchdog)
+            close_later(self._loop, self._response, self._read_body if self._complete else None, self._watchdog)
 
-    async def _guarded(self, step: Callable[[], Awaitable[list[StreamChunk]]]) -> list[StreamChunk]:
-        """Run one step under the deadlines, and let nothing out but chunks, an `AiError` and real cancellation."""
-        if self._released:
+    async def _next(self, *, opening: bool = False) -> list[StreamChunk]:
+        """Go on until there are chunks, and let nothing out but these, an `AiError` and real cancellation.
+
+        All waiting for the body is done here and not further down, because each coroutine between the socket and the
+        caller is entered again for each read.
+        """
+        if self._released or self._complete:
             return []
-        if self._loop is None:
-            self._start()
+        loop = self._loop or self._start()
         self._begun = self._now()
         try:
-            while not self._stopped:
-                outcome = await self._guard(step)
-                if not isinstance(outcome, AiError):
-                    if (noted := self._noted(outcome)) or not outcome:
-                        return noted
-                    continue  # all of it had been said before the answer broke off
-                await self._close_response()
-                if not self._tries_again(outcome):
-                    raise self._failed(outcome) from self._history.cause
+            while not self._stopped and not (opening and self._response is not None):
+                deadline = self._deadline()
+                if self._pending is not None:
+                    outcome = self._pending
+                elif deadline <= self._begun:  # passed while the caller was busy, where no timer could interrupt it
+                    outcome = self._expired()
+                else:
+                    self._watchdog.begin(deadline, loop)
+                    try:
+                        if self._read_body is None:
+                            outcome = await self._send()
+                        else:
+                            outcome = self._take(await self._read_body())
+                    except BaseException as exception:
+                        outcome = self._interrupted(exception)
+                    finally:
+                        self._watchdog.end()
+                if isinstance(outcome, AiError):
+                    await self._recover(outcome)
+                elif outcome and (chunks := self._noted(outcome)):
+                    return chunks
         except asyncio.CancelledError:
             self._released = True
             self._watchdog.close()
@@ -159,29 +173,27 @@ class GatewayCall:
             raise
         return []
 
-    async def _guard(self, step: Callable[[], Awaitable[list[StreamChunk]]]) -> list[StreamChunk] | AiError:
-        deadline = self._deadline()
-        if deadline <= self._now():  # passed while the caller was busy, where no timer could interrupt it
-            return self._expired()
-        self._watchdog.begin(deadline)
-        try:
-            return await step()
-        except asyncio.CancelledError as cancelled:
+    def _interrupted(self, exception: BaseException) -> list[StreamChunk] | AiError:
+        """Return what became of a wait that was interrupted; raises real cancellation, and what ends the program."""
+        if isinstance(exception, asyncio.CancelledError):
             if not self._watchdog.interrupted():
                 # The transport's frames hold the request.
-                raise cancelled.with_traceback(None) from None
+                raise exception.with_traceback(None) from None
             return [] if self._stopped else self._expired()
-        except Exception as exception:
-            return self._mapped(exception)
-        finally:
-            self._watchdog.end()
+        if not isinstance(exception, Exception):
+            raise exception
+        if self._read_body is not None and (cut := lost_connection(exception)) is not None:
+            return self._end([], cut)
+        route = self._recovery.route
+        return ai_error(exception, model=route.model, redact=self._redact, connect_timeout=route.timeouts.connect)
 
-    async def _open(self) -> list[StreamChunk]:
-        if self._response is None:
-            await self._send()
-        return []
+    async def _recover(self, error: AiError) -> None:
+        """Prepare to try again after a failure, or raise it."""
+        await self._close_response()
+        if not self._tries_again(error):
+            raise self._failed(error) from self._history.cause
 
-    async def _send(self) -> None:
+    async def _send(self) -> list[StreamChunk]:
         if self._delay:
             await asyncio.sleep(self._delay)
             self._delay = 0.0
@@ -192,42 +204,23 @@ class GatewayCall:
         sdk = await route.connections.get()
         self._response = await post_chat(sdk, request, connect_timeout=route.timeouts.connect)
         self._generation_id = self._response.headers.get("x-generation-id")
-        if self._response.headers.get("content-encoding", "identity") == "identity":
-            if not route.connections.injected:
-                shed_headers(self._response)
-            self._body = raw_body(self._response)
-        else:
-            self._body = self._response.aiter_bytes()
+        self._read_body = body_reader(self._response, shed_headers=not route.connections.injected)
         _log.debug("answered with status %s after %.3f s", self._response.status_code, self._now() - self._attempt_at)
+        return []
 
-    async def _receive(self) -> list[StreamChunk]:
-        if self._response is None:
-            await self._send()
-        if self._pending is not None:
-            raise self._pending
-        decoder, body = self._decoder, self._body
-        assert body is not None
-        while True:
-            try:
-                chunks = decoder.feed(await anext(body))
-            except StopAsyncIteration:
-                return self._end([])
-            except Exception as exception:
-                if (cut := lost_connection(exception)) is None:
-                    raise
-                return self._end([], cut)
-            if decoder.done or decoder.failure is not None or self._fold.failure is not None:
-                return self._end(chunks)
-            if chunks:
-                return chunks
-            if self._policy.include_waiting and decoder.comments > self._comments:
-                self._comments = decoder.comments
-                return [WaitingChunk()]
-            if self._fold.settled:
-                self._watchdog.begin(self._deadline())
+    def _take(self, data: bytes) -> list[StreamChunk] | AiError:
+        """Return the chunks that a read completes; nothing read is the body's end."""
+        decoder = self._decoder
+        chunks = decoder.feed(data) if data else []
+        if decoder.ended or not data:
+            return self._end(chunks)
+        if not chunks and self._policy.include_waiting and decoder.comments > self._comments:
+            self._comments = decoder.comments
+            return [WaitingChunk()]
+        return chunks
 
-    def _end(self, chunks: list[StreamChunk], cut: str | None = None) -> list[StreamChunk]:
-        """Return the last chunks, `done` among them; raises the failure if it is all there is."""
+    def _end(self, chunks: list[StreamChunk], cut: str | None = None) -> list[StreamChunk] | AiError:
+        """Return the last chunks, `done` among them; the failure if it is all there is."""
         rest, result = self._decoder.close(cut)
         chunks += rest
         if result is not None:
@@ -237,23 +230,22 @@ class GatewayCall:
                 self._history.first_content_at = now
             self._recovery.succeeded()
             self._history.attempts.append(self._attempt(None, None))
-            chunks.append(DoneChunk(self._history.stamp(result, begun=True)))
+            result = self._history.stamp(result, begun=True)
+            self._log_done(result)
+            chunks.append(DoneChunk(result))
             return chunks
         failure = self._decoder.failure or AiError()
         if not chunks:
-            raise failure
+            return failure
         self._pending = failure
         return chunks
 
     def _expired(self) -> list[StreamChunk] | AiError:
         """Return what a passed deadline means: a complete answer whose end mark never came, or a timeout."""
-        if not self._fold.settled:
-            limit = self._limit
-            return TimeoutError(None if limit is None else round(limit * 1000), phase=self._phase)
-        try:
+        if self._fold.settled:
             return self._end([])
-        except AiError as error:
-            return error
+        limit = self._limit
+        return TimeoutError(None if limit is None else round(limit * 1000), phase=self._phase)
 
     def _tries_again(self, error: AiError) -> bool:
         """Prepare the next attempt, if there is to be one, after `error` ended the last."""
@@ -317,10 +309,10 @@ class GatewayCall:
         return Spending(route or self._recovery.route, generation_id, self._fold.usage)
 
     async def _close_response(self) -> None:
-        response, body = self._response, self._body
-        self._response = self._body = None
+        response, read = self._response, self._read_body
+        self._response = self._read_body = None
         if response is not None:
-            await close_response(response, body if self._complete else None)
+            await close_response(response, read if self._complete else None)
 
     def _noted(self, chunks: list[StreamChunk]) -> list[StreamChunk]:
         """Keep the clocks: content resets the idle wait, keep-alives do not."""
@@ -333,8 +325,6 @@ class GatewayCall:
             if self._history.first_content_at is None:
                 self._history.first_content_at = self._now()
             chunks = self._history.announce(chunks)
-        if self._complete and isinstance(last := chunks[-1], DoneChunk):
-            self._log_done(last.result)
         return chunks
 
     def _deadline(self) -> float:
@@ -344,19 +334,20 @@ class GatewayCall:
             if self._settled_until is None:
                 self._settled_until = self._now() + _GRACE
             return min(self._settled_until, end)
+        self._limit = limit = limits.idle if self._answering else limits.first_chunk
+        when = math.inf if limit is None else self._begun - self._waited + limit
         if self._answering:
-            self._phase, self._limit = "idle", limits.idle
+            self._phase = "idle"
         else:
-            self._phase, self._limit = "first_chunk", limits.first_chunk
-        when = math.inf if self._limit is None else self._begun - self._waited + self._limit
-        if not self._answering and (others := self._recovery.routes_left) and end < math.inf:
-            # Without a share for each, a silent route would leave nothing for those that may answer.
-            share = (end - self._route_at) / (1 + others)
-            if self._route_at + share < when:
-                when, self._limit = self._route_at + share, share
+            self._phase = "first_chunk"
+            if (others := self._recovery.routes_left) and end < math.inf:
+                # Without a share for each, a silent route would leave nothing for those that may answer.
+                share = (end - self._route_at) / (1 + others)
+                if self._route_at + share < when:
+                    when, self._limit = self._route_at + share, share
         if end < when:
-            self._phase, self._limit = "total", self._policy.total
-        return min(when, end)
+            when, self._phase, self._limit = end, "total", self._policy.total
+        return when
 
     def _renew_decoder(self) -> None:
         policy, model = self._policy, self._recovery.route.model
@@ -365,13 +356,9 @@ class GatewayCall:
         self._comments = 0
         self._settled_until = None
 
-    def _mapped(self, exception: Exception) -> AiError:
-        route = self._recovery.route
-        return ai_error(exception, model=route.model, redact=self._redact, connect_timeout=route.timeouts.connect)
-
-    def _start(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._now = self._loop.time
+    def _start(self) -> asyncio.AbstractEventLoop:
+        self._loop = loop = asyncio.get_running_loop()
+        self._now = loop.time
         self._history.started_at = self._attempt_at = self._route_at = self._now()
         if self._policy.total is not None:
             self._ends_at = self._history.started_at + self._policy.total
@@ -380,6 +367,7 @@ class GatewayCall:
         _log.debug("request of %d bytes, stream=%s", len(request.body), request.stream)
         if self._policy.log_content:
             _log.debug("request body: %s", request.body.decode())
+        return loop
 
     def _log_done(self, result: ChatResult) -> None:
         usage = result.usage

@@ -9,7 +9,7 @@ from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.errors import AiError, StreamInterruptedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Coroutine, Sequence
     from types import TracebackType
 
     from raptscallions_ai.brackets import Brackets
@@ -25,11 +25,11 @@ T_co = TypeVar("T_co", covariant=True)
 class ChunkSource(Protocol):
     """Where a `ChatStream` gets its chunks from: a gateway, a script, a cache."""
 
-    async def open(self) -> None:
+    def open(self) -> Awaitable[object]:
         """Do what can fail before there is any chunk, such as sending the request; reading does it too."""
         ...
 
-    async def read(self) -> Sequence[StreamChunk]:
+    def read(self) -> Awaitable[Sequence[StreamChunk]]:
         """Return the next chunks, at least one, or none at the end; raises `AiError` for a failure."""
         ...
 

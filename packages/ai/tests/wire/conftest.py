@@ -47,7 +47,7 @@ def drive() -> Callable[..., Outcome]:
         step = size or len(body) or 1
         for start in range(0, len(body), step):
             chunks += decoder.feed(body[start : start + step])
-            if decoder.done or decoder.failure is not None or fold.failure is not None:
+            if decoder.ended:
                 break
         rest, result = decoder.close(cut)
         return chunks + rest, result, decoder.failure

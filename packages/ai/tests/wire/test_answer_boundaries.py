@@ -215,7 +215,7 @@ def test_a_whole_body_needs_neither_a_finish_reason_nor_usage_to_be_complete(dri
 def test_settled_is_finish_reason_and_usage(finish: str | None, usage: int | None, settled: bool) -> None:
     fold = Fold(model="m", require_usage=True, redact=str)
     event = {"choices": [{"finish_reason": finish}], "usage": {"prompt_tokens": usage}}
-    fold.feed(decode_chunk(json.dumps(event).encode()))
+    fold.feed(decode_chunk(json.dumps(event).encode()), [])
     assert fold.settled == settled
 
 

@@ -213,9 +213,9 @@ def test_chunks_are_given_as_soon_as_their_event_is_complete() -> None:
     decoder = AnswerDecoder(fold, max_bytes=1000)
     assert decoder.feed(TEXT[:-1]) == []
     assert decoder.feed(TEXT[-1:] + END) == [ContentChunk("Hello")]
-    assert (decoder.done, decoder.failure, fold.settled) == (False, None, True)
+    assert (decoder.ended, decoder.failure, fold.settled) == (False, None, True)
     assert decoder.feed(DONE) == []
-    assert decoder.done
+    assert decoder.ended
 
 
 def test_comments_are_counted() -> None:

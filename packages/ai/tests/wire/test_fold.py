@@ -24,7 +24,7 @@ def fold(
     folding = Fold(model="asked/model", require_usage=require_usage, redact=str)
     chunks: list[StreamChunk] = []
     for event in events:
-        chunks += folding.feed(decode_chunk(json.dumps(event).encode()))
+        folding.feed(decode_chunk(json.dumps(event).encode()), chunks)
         if folding.failure is not None:
             break
     else:
@@ -256,7 +256,7 @@ def test_what_counts_as_started() -> None:
         {"id": "g"},
     ]
     for silent in silent_events:
-        folding.feed(decode_chunk(json.dumps(silent).encode()))
+        folding.feed(decode_chunk(json.dumps(silent).encode()), [])
         assert not folding.started
-    folding.feed(decode_chunk(json.dumps(event(None, reasoning="hm")).encode()))
+    folding.feed(decode_chunk(json.dumps(event(None, reasoning="hm")).encode()), [])
     assert folding.started

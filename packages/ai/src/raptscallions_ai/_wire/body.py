@@ -35,12 +35,12 @@ class AnswerDecoder:
         max_bytes: The largest event, and the largest document.
 
     Attributes:
-        done: Whether the end mark was seen; what follows it is ignored.
+        ended: Whether the end mark was seen, or something wrong; what follows is ignored.
         failure: What is wrong with the body, once something is; chunks that came before it are still good.
     """
 
     def __init__(self, fold: Fold, *, max_bytes: int) -> None:
-        self.done = False
+        self.ended = False
         self.failure: AiError | None = None
         self._fold = fold
         self._max = max_bytes
@@ -74,7 +74,7 @@ class AnswerDecoder:
             cut: What cut the connection, if anything did; None for a clean end.
         """
         chunks: list[StreamChunk] = []
-        if self.failure is None and self._fold.failure is None and not self.done:
+        if not self.ended:
             chunks = self._close_document(cut) if self._document is not None else self._close_stream()
         if self.failure is None:
             try:
@@ -99,39 +99,41 @@ class AnswerDecoder:
         self._size += len(data)
         if self._size > self._max:
             self._document.clear()
-            self.failure = InvalidResponseError(f"the body {_TOO_LARGE}")
+            self._fail(InvalidResponseError(f"the body {_TOO_LARGE}"))
         return b""
 
     def _take_up_to_the_limit(self, error: EventTooLargeError) -> list[StreamChunk]:
         chunks = self._take(error.events, at_end=False)
-        if not self.done and self.failure is None and self._fold.failure is None:
-            self.failure = self._with_partial(InvalidResponseError(f"one event {_TOO_LARGE}"))
+        if not self.ended:
+            self._fail(InvalidResponseError(f"one event {_TOO_LARGE}"))
         return chunks
 
     def _take(self, events: list[bytes | Event], *, at_end: bool) -> list[StreamChunk]:
         chunks: list[StreamChunk] = []
         fold = self._fold
         for event in events:
-            name, data = (event.name, event.data) if isinstance(event, Event) else ("", event)
+            if isinstance(event, Event):
+                name, data = event
+            else:
+                name, data = "", event
             if data[:1] != b"{":
                 if not data or data.isspace():
                     continue
                 if data.strip() == _DONE:
                     fold.mark_done()
-                    self.done = True
+                    self.ended = True
                     break
             try:
                 chunk = decode_chunk(data)
             except MalformedJSONError as error:
-                if name not in _OURS:
-                    continue  # an event of the gateway's own, such as a heartbeat with a time in it
-                self.failure = self._malformed(name, data, str(error), at_end=at_end)
-                break
-            if pieces := fold.feed(chunk):
-                chunks += pieces
-            if fold.failure is None and (name == "error" or (not pieces and chunk.says_nothing)):
-                self._take_bare_error(name, data)
+                self._take_malformed(name, data, str(error), at_end=at_end)
+            else:
+                fold.feed(chunk, chunks)
+                if fold.failure is None and (name == "error" or (chunk.choices is None and chunk.says_nothing)):
+                    self._take_bare_error(name, data)
             if fold.failure is not None:
+                self.ended = True
+            if self.ended:
                 break
         return chunks
 
@@ -141,13 +143,15 @@ class AnswerDecoder:
         if name == "error" or (name in _OURS and (body.get("message") or body.get("detail"))):
             self._fold.report(body)
 
-    def _malformed(self, name: str, data: bytes, why: str, *, at_end: bool) -> AiError | None:
+    def _take_malformed(self, name: str, data: bytes, why: str, *, at_end: bool) -> None:
         if name == "error":
             self._fold.report(parse_json(data))
-            return None
-        if at_end:  # the last event lacks its blank line, so it was cut rather than garbled
-            return self._with_partial(StreamInterruptedError("the stream ended inside an event", retryable=True))
-        return self._with_partial(InvalidResponseError(f"an event is not valid JSON: {why}", retryable=True))
+        elif name not in _OURS:
+            pass  # an event of the gateway's own, such as a heartbeat with a time in it
+        elif at_end:  # the last event lacks its blank line, so it was cut rather than garbled
+            self._fail(StreamInterruptedError("the stream ended inside an event", retryable=True))
+        else:
+            self._fail(InvalidResponseError(f"an event is not valid JSON: {why}", retryable=True))
 
     def _close_stream(self) -> list[StreamChunk]:
         try:
@@ -167,7 +171,8 @@ class AnswerDecoder:
         except MalformedJSONError as error:
             self._take_odd_document(body, str(error), cut)
             return []
-        chunks = self._fold.feed(chunk)
+        chunks: list[StreamChunk] = []
+        self._fold.feed(chunk, chunks)
         if chunk.says_nothing:
             self._take_bare_error("", body)
         self._fold.mark_done(whole=True)
@@ -181,9 +186,9 @@ class AnswerDecoder:
         else:
             self.failure = InvalidResponseError(f"it is not valid JSON: {why}", retryable=True)
 
-    def _with_partial(self, error: AiError) -> AiError:
+    def _fail(self, error: AiError) -> None:
         error.partial = self._fold.partial() if self._fold.anything else None
-        return error
+        self.failure, self.ended = error, True
 
 
 def _shortened(data: bytes) -> bytes:

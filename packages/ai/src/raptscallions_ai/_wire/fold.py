@@ -96,14 +96,14 @@ class Fold:
         """Whether anything was received that a partial result could hold."""
         return self.started or self._usage.seen or self._id is not None
 
-    def feed(self, chunk: WireChunk) -> list[StreamChunk]:
-        """Take in one chunk and return what it adds; sets `failure` if it reports one.
+    def feed(self, chunk: WireChunk, out: list[StreamChunk]) -> None:
+        """Take in one chunk and append what it adds to `out`; sets `failure` if it reports one.
 
         Usage is read first, because the chunk that reports a failure may carry it.
         """
         self._fed = True
-        if chunk.id:
-            self._id = self._id or chunk.id
+        if self._id is None:
+            self._id = chunk.id or None
         if chunk.model:
             self._model = chunk.model
         if chunk.provider:
@@ -119,21 +119,21 @@ class Fold:
             if type(text) is str and text and choices == [WireChoice(self._choice, WireDelta(text))]:
                 self._content.append(text)
                 self.started = True
-                return [ContentChunk(text)]
+                out.append(ContentChunk(text))
+                return
             if delta.tool_calls and (piece := self._feed_piece(choices, delta)):
                 self.started = True
-                return [piece]
-        out: list[StreamChunk] = []
-        error = chunk.error
-        for choice in chunk.choices or ():
+                out.append(piece)
+                return
+        before, error = len(out), chunk.error
+        for choice in choices or ():
             error = self._feed_choice(choice, out) or error
-        if out:
+        if len(out) > before:
             self.started = True
         if error:
             self.report(error)
         elif self._upstream_failed and self.failure is None:
             self.failure = StreamInterruptedError("the provider failed while it was answering", retryable=True)
-        return out
 
     def report(self, error: object) -> None:
         """Take in an error that the gateway reported inside the response, in any shape."""

@@ -8,33 +8,41 @@ import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Awaitable, Callable
 
     import httpx2
 
     from raptscallions_ai._wire.watchdog import Watchdog
 
-__all__ = ["BODY", "close_later", "close_response", "raw_body", "shed_headers"]
+    Read = Callable[[], Awaitable[bytes]]
+    """Returns what has come of a body, waiting for something; nothing at the end."""
 
-BODY = "raptscallions_ai.body"
-"""The extension of a response under which our transport leaves the body."""
+__all__ = ["READ", "body_reader", "close_later", "close_response"]
+
+READ = "raptscallions_ai.read"
+"""The extension of a response under which our transport leaves what reads the body."""
 
 _DRAIN_SECONDS = 0.25
 
 _closing: set[asyncio.Task[None]] = set()  # the loop itself holds its tasks only weakly
 
 
-def raw_body(response: httpx2.Response) -> AsyncIterator[bytes]:
-    """Return a response's body as it was sent, without the three generators through which httpx2 passes each read.
+def body_reader(response: httpx2.Response, *, shed_headers: bool) -> Read:
+    """Return what reads a response's body, decompressed.
 
-    What another transport sent is read as httpx2 does it.
+    What our own transport brought uncompressed is read without the three generators through which httpx2 passes each
+    read.
+
+    Args:
+        response: The response, its body unread.
+        shed_headers: Whether nobody needs its headers and its request, key included, any more: they are 4 of the
+            26 KiB of an open stream.
     """
-    return response.extensions.get(BODY) or response.aiter_raw()
-
-
-def shed_headers(response: httpx2.Response) -> None:
-    """Let go of a response's headers and of its request, key included: 4 of the 26 KiB of an open stream."""
-    response.request, response.headers = _nothing()
+    if response.headers.get("content-encoding", "identity") != "identity":
+        return functools.partial(anext, response.aiter_bytes(), b"")  # which looks at the headers again
+    if shed_headers:
+        response.request, response.headers = _nothing()
+    return response.extensions.get(READ) or functools.partial(anext, response.aiter_raw(), b"")
 
 
 @functools.cache
@@ -44,12 +52,12 @@ def _nothing() -> tuple[httpx2.Request, httpx2.Headers]:
     return httpx2.Request("POST", ""), httpx2.Headers()
 
 
-async def close_response(response: httpx2.Response, rest: AsyncIterator[bytes] | None) -> None:
+async def close_response(response: httpx2.Response, rest: Read | None) -> None:
     """Close a response.
 
     Args:
         response: What to close.
-        rest: The remaining body of a complete answer, usually just the final chunk of the transfer: reading it
+        rest: Reads the remaining body of a complete answer, usually just the final chunk of the transfer: reading it
             lets the connection serve the next call. None closes the connection, which stops the gateway.
     """
     # Whatever a closing connection complains about, the call is over and its outcome is known.
@@ -57,14 +65,14 @@ async def close_response(response: httpx2.Response, rest: AsyncIterator[bytes] |
         try:
             if rest is not None:
                 async with asyncio.timeout(_DRAIN_SECONDS):
-                    async for _ in rest:
+                    while await rest():
                         pass
         finally:
             await response.aclose()
 
 
 def close_later(
-    loop: asyncio.AbstractEventLoop, response: httpx2.Response, rest: AsyncIterator[bytes] | None, watchdog: Watchdog
+    loop: asyncio.AbstractEventLoop, response: httpx2.Response, rest: Read | None, watchdog: Watchdog
 ) -> None:
     """Close a response on the loop that it belongs to, from any thread; a loop that is gone took it along."""
 
