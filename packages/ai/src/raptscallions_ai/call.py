@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from raptscallions_ai._wire.response import body_reader, close_later, close_resp
 from raptscallions_ai._wire.sdk import post_chat
 from raptscallions_ai._wire.watchdog import Watchdog
 from raptscallions_ai.chunks import DoneChunk, WaitingChunk
+from raptscallions_ai.deadlines import Deadlines
 from raptscallions_ai.discovery.generation import settled_usage
 from raptscallions_ai.errors import AiError, TimeoutError
 from raptscallions_ai.history import CallHistory, Spending
@@ -31,12 +31,10 @@ if TYPE_CHECKING:
     from raptscallions_ai.chunks import StreamChunk
     from raptscallions_ai.recovery import Recovery, Route
     from raptscallions_ai.result import ChatResult, Usage
-    from raptscallions_ai.timeouts import Phase
 
 __all__ = ["CallPolicy", "GatewayCall"]
 
 _log = logging.getLogger("raptscallions_ai")
-_GRACE = 2.0  # seconds that an answer which is complete in all but its end mark waits for that mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +71,13 @@ class GatewayCall:
         self._recovery = recovery
         self._policy = policy
         self._redact = Redactor(secrets, request.conversation)
-        self._watchdog = Watchdog()
+        self._deadlines = Deadlines(recovery, policy.total)
+        self._watchdog = Watchdog(self._deadlines.until)
         self._history = CallHistory()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._now: Callable[[], float] = _no_clock  # the loop's clock, once there is a loop
-        self._ends_at = math.inf  # when the call as a whole must end
-        self._attempt_at = self._route_at = 0.0
+        self._attempt_at = 0.0
         self._delay = 0.0  # seconds to wait before the next attempt
-        self._answering = False  # whether the caller has got content of the current attempt
-        self._begun = 0.0  # when the caller began to wait
-        self._waited = 0.0  # seconds that the caller had waited before that, since the last content
-        self._settled_until: float | None = None
-        self._phase: Phase = "first_chunk"
-        self._limit: float | None = None  # seconds that the phase may take
         self._generation_id: str | None = None  # as the headers tell it, before there is any chunk
         self._response: httpx2.Response | None = None
         self._read_body: Read | None = None
@@ -142,17 +134,16 @@ class GatewayCall:
         """
         if self._released or self._complete:
             return []
-        loop = self._loop or self._start()
-        self._begun = self._now()
+        loop, deadlines = self._loop or self._start(), self._deadlines
+        deadlines.began = self._now()
         try:
             while not self._stopped and not (opening and self._response is not None):
-                deadline = self._deadline()
                 if self._pending is not None:
                     outcome = self._pending
-                elif deadline <= self._begun:  # passed while the caller was busy, where no timer could interrupt it
+                elif deadlines.ends_at <= deadlines.began:  # while the caller was busy, so that no timer could tell
                     outcome = self._expired()
                 else:
-                    self._watchdog.begin(deadline, loop)
+                    self._watchdog.begin(loop)
                     try:
                         if self._read_body is None:
                             outcome = await self._send()
@@ -171,6 +162,7 @@ class GatewayCall:
             self._watchdog.close()
             await self._close_response()
             raise
+        deadlines.no_content(self._now())
         return []
 
     def _interrupted(self, exception: BaseException) -> list[StreamChunk] | AiError:
@@ -214,6 +206,9 @@ class GatewayCall:
         chunks = decoder.feed(data) if data else []
         if decoder.ended or not data:
             return self._end(chunks)
+        if self._fold.settled:
+            self._deadlines.settled(self._now())
+            self._watchdog.close()
         if not chunks and self._policy.include_waiting and decoder.comments > self._comments:
             self._comments = decoder.comments
             return [WaitingChunk()]
@@ -244,15 +239,15 @@ class GatewayCall:
         """Return what a passed deadline means: a complete answer whose end mark never came, or a timeout."""
         if self._fold.settled:
             return self._end([])
-        limit = self._limit
-        return TimeoutError(None if limit is None else round(limit * 1000), phase=self._phase)
+        _, phase, limit = self._deadlines.nearest()
+        return TimeoutError(None if limit is None else round(limit * 1000), phase=phase)
 
     def _tries_again(self, error: AiError) -> bool:
         """Prepare the next attempt, if there is to be one, after `error` ended the last."""
         now, fold, route, history = self._now(), self._fold, self._recovery.route, self._history
         delay = None
         if not (fold.started and fold.complete):
-            left, ends = self._deadline() - now, self._ends_at - now
+            left, ends = self._deadlines.until() - now, self._deadlines.ends_at - now
             delay = self._recovery.after(error, interrupted=fold.started, remaining=left, time_left=ends)
         history.attempts.append(self._attempt(error, delay, route=route))
         if delay is None:
@@ -260,11 +255,11 @@ class GatewayCall:
         told = (len(history.attempts), type(error).__name__, error.status_code)
         if moved := self._recovery.route is not route:
             _log.warning("attempt %d failed with %s (%d), asking %s instead", *told, self._recovery.route.model)
-            self._route_at = now
         else:
             _log.warning("attempt %d failed with %s (%d), trying again in %.2f s", *told, delay)
+        self._deadlines.attempt(now, moved=moved, anew=moved or fold.started)
+        self._watchdog.close()
         if moved or fold.started:
-            self._answering, self._begun, self._waited = False, now, 0.0
             history.cause = history.cause or self._completed(error)
         if fold.started:
             history.interrupted(self.partial(), self._completed(error))
@@ -317,51 +312,27 @@ class GatewayCall:
     def _noted(self, chunks: list[StreamChunk]) -> list[StreamChunk]:
         """Keep the clocks: content resets the idle wait, keep-alives do not."""
         if not chunks or type(chunks[0]) is WaitingChunk:
-            self._waited += self._now() - self._begun
+            self._deadlines.no_content(self._now())
             return chunks
-        self._waited = 0.0
-        if not self._answering:
-            self._answering = True
+        if not self._deadlines.answering:
+            self._watchdog.close()
             if self._history.first_content_at is None:
                 self._history.first_content_at = self._now()
             chunks = self._history.announce(chunks)
+        self._deadlines.content()
         return chunks
-
-    def _deadline(self) -> float:
-        """Return the time at which waiting must end, and remember which limit sets it."""
-        limits, end = self._recovery.route.timeouts, self._ends_at
-        if self._fold.settled:
-            if self._settled_until is None:
-                self._settled_until = self._now() + _GRACE
-            return min(self._settled_until, end)
-        self._limit = limit = limits.idle if self._answering else limits.first_chunk
-        when = math.inf if limit is None else self._begun - self._waited + limit
-        if self._answering:
-            self._phase = "idle"
-        else:
-            self._phase = "first_chunk"
-            if (others := self._recovery.routes_left) and end < math.inf:
-                # Without a share for each, a silent route would leave nothing for those that may answer.
-                share = (end - self._route_at) / (1 + others)
-                if self._route_at + share < when:
-                    when, self._limit = self._route_at + share, share
-        if end < when:
-            when, self._phase, self._limit = end, "total", self._policy.total
-        return when
 
     def _renew_decoder(self) -> None:
         policy, model = self._policy, self._recovery.route.model
         self._fold = Fold(model=model, require_usage=policy.require_usage, redact=self._redact)
         self._decoder = AnswerDecoder(self._fold, max_bytes=policy.max_event_bytes)
         self._comments = 0
-        self._settled_until = None
 
     def _start(self) -> asyncio.AbstractEventLoop:
         self._loop = loop = asyncio.get_running_loop()
         self._now = loop.time
-        self._history.started_at = self._attempt_at = self._route_at = self._now()
-        if self._policy.total is not None:
-            self._ends_at = self._history.started_at + self._policy.total
+        self._history.started_at = self._attempt_at = self._now()
+        self._deadlines.start(self._attempt_at)
         request, model = self._request, self._recovery.route.model
         _log.info("chat started: model=%s messages=%d", model, len(request.conversation))
         _log.debug("request of %d bytes, stream=%s", len(request.body), request.stream)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import time
 from collections.abc import Callable
@@ -94,9 +95,21 @@ async def test_a_silent_route_is_not_asked_twice(new_client: ClientFactory, fake
     assert len(fake_gateway.requests) == 1
 
 
-async def test_a_slow_reader_is_not_a_slow_gateway(warm: OpenRouterClient, fake_gateway: FakeGateway) -> None:
-    import asyncio
+async def test_opening_a_stream_counts_as_waiting_for_first_content(
+    warm: OpenRouterClient, fake_gateway: FakeGateway
+) -> None:
+    headers, content = Gate(), Gate()
+    fake_gateway.reply(headers, COMMENT, content, before_headers=True)
+    stream = warm.stream_chat("Hi", timeout=Timeouts(first_chunk=1.0))
+    asyncio.get_running_loop().call_later(0.7, headers.open)
+    async with stream:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError, match="after 1000ms"):
+            await stream.result()
+    assert time.monotonic() - began < 0.7
 
+
+async def test_a_slow_reader_is_not_a_slow_gateway(warm: OpenRouterClient, fake_gateway: FakeGateway) -> None:
     gate = Gate()
     fake_gateway.reply(HELLO, gate, sse(chunk("!", finish_reason="stop")), sse({"choices": [], "usage": usage()}), DONE)
     stream = warm.stream_chat("Hi", timeout=Timeouts(idle=0.3))

@@ -145,7 +145,7 @@ class Tenants:
             tenants_of[request.connection].add(tenant)
         assert {one.headers["authorization"].rpartition("-")[2] for one in self.gateway.requests} == {"key", "spare"}
         assert self.elsewhere.requests == []
-        assert max(map(len, tenants_of.values())) > 5, "the connections were not shared, so this proved nothing"
+        assert max(map(len, tenants_of.values())) > 2, "the connections were not shared, so this proved nothing"
 
 
 @pytest.mark.parametrize("loops", [1, 3])

@@ -42,11 +42,12 @@ class Fold:
 
     Attributes:
         started: Whether any content was received, so that the call can no longer be retried unseen.
+        settled: Whether nothing is missing any more, so that the end mark need not be waited for at length.
         failure: The error that the gateway reported inside the stream; nothing may be fed after it.
     """
 
     def __init__(self, *, model: str, require_usage: bool, redact: Callable[[str], str]) -> None:
-        self.started = False
+        self.started = self.settled = False
         self.failure: AiError | None = None
         self._asked_model = model
         self._require_usage = require_usage
@@ -77,11 +78,6 @@ class Fold:
         return self._finish_reason is not None or self._whole or (self._done and self._usage.seen)
 
     @property
-    def settled(self) -> bool:
-        """Whether nothing is missing any more, so that the end mark need not be waited for at length."""
-        return self._finish_reason is not None and self._usage.seen
-
-    @property
     def generation_id(self) -> str | None:
         """The gateway's id of the generation, once a chunk has told it."""
         return self._id
@@ -110,6 +106,7 @@ class Fold:
             self._provider = chunk.provider
         if chunk.usage is not NO_USAGE:
             self._usage.feed(chunk.usage)
+            self.settled = self._finish_reason is not None and self._usage.seen
         choices = chunk.choices
         # The first chunk settles which choice is taken, so it goes the long way.
         if choices and (delta := choices[0].delta) and chunk.error is None and self._choice is not None:
@@ -226,6 +223,7 @@ class Fold:
             self._upstream_failed = True
         elif choice.finish_reason:
             self._finish_reason = choice.finish_reason
+            self.settled = self._usage.seen
         return choice.error
 
     def _feed_delta(self, delta: WireDelta, out: list[StreamChunk], *, whole: bool) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Watchdog"]
 
@@ -11,29 +15,31 @@ __all__ = ["Watchdog"]
 class Watchdog:
     """Cancel the task that waits, when its time is up or when somebody stops it.
 
-    One timer serves many waits: it is moved only when it fires too early, so that a wait that ends in time costs
-    no timer of its own. Usage is `begin`, then the await in a `try`, `interrupted` in `except CancelledError`, and
-    `end` in `finally`.
+    One timer serves many waits: only when it fires, it asks until when the current wait may go on. So a wait that ends
+    in time costs no timer, and not even the computing of a deadline. Usage is `begin`, then the await in a `try`,
+    `interrupted` in `except CancelledError`, and `end` in `finally`; and `close` when the deadline comes sooner than it
+    was, so that the next wait sets the timer anew.
+
+    Args:
+        deadline: Returns the time of the loop at which the current wait must end; it may be infinite.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: Callable[[], float]) -> None:
+        self._deadline = deadline
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
-        self._when = math.inf
         self._timer: asyncio.TimerHandle | None = None
-        self._fires_at = math.inf
         self._fired = False
 
-    def begin(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
-        """Guard what the current task awaits next until `when`, a time of the running loop; it may be infinite."""
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Guard what the current task awaits next."""
         task = asyncio.current_task(loop)  # twice as fast as without naming the loop
         if task is None:  # cannot be: coroutines of this library run in tasks
             return
         self._task = task
         self._cancelling = task.cancelling()
-        self._when = when
-        if when < self._fires_at:
-            self._arm()
+        if self._timer is None:
+            self._arm(loop, self._deadline())
 
     def interrupted(self) -> bool:
         """Whether the cancellation that just arrived came from here and from nobody else; it is then undone."""
@@ -58,23 +64,21 @@ class Watchdog:
         return True
 
     def close(self) -> None:
-        """Drop the timer; the watchdog can be used again."""
+        """Drop the timer; the next wait sets it again."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._fires_at = math.inf
 
-    def _arm(self) -> None:
-        self.close()
-        self._timer = asyncio.get_running_loop().call_at(self._when, self._fire)
-        self._fires_at = self._when
+    def _arm(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
+        if when != math.inf:
+            self._timer = loop.call_at(when, self._fire, when)
 
-    def _fire(self) -> None:
-        fired_at, self._timer, self._fires_at = self._fires_at, None, math.inf
-        if self._task is None or self._when == math.inf:
+    def _fire(self, when: float) -> None:
+        self._timer = None
+        if self._task is None or self._fired:
             return
-        if fired_at < self._when:
-            self._arm()
-        elif not self._fired:
+        if (later := self._deadline()) > when:
+            self._arm(asyncio.get_running_loop(), later)
+        else:
             self._fired = True
             self._task.cancel()
