@@ -141,13 +141,18 @@ async def test_an_answer_complete_but_for_its_end_mark_does_not_wait_for_it_at_l
     assert time.monotonic() - started < 10
 
 
-async def test_the_list_of_models_has_a_deadline_too(warm: OpenRouterClient, fake_gateway: FakeGateway) -> None:
-    fake_gateway.route("GET", "/api/v1/models").reply(Hang(), before_headers=True)
-    client = OpenRouterClient(fake_gateway.api_key, fake_gateway.base_url, "m", timeout=0.3)
+@pytest.mark.parametrize("before_headers", [True, False])
+async def test_the_list_of_models_has_a_deadline_too(
+    new_client: ClientFactory, fake_gateway: FakeGateway, before_headers: bool
+) -> None:
+    begun = () if before_headers else (b'{"data": [',)
+    fake_gateway.route("GET", "/api/v1/models").reply(*begun, Hang(), before_headers=before_headers)
+    client = new_client(timeout=0.3)
     await client.warm_up()
     with pytest.raises(TimeoutError, match="after 300ms"):
         await client.models()
-    await client.aclose()
+    await fake_gateway.requests[0].closed()
+    assert fake_gateway.requests[0].disconnected
 
 
 async def test_keep_alives_do_not_extend_the_wait_for_the_end_mark(
