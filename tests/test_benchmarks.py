@@ -73,18 +73,20 @@ def test_the_published_figures_tell_where_they_come_from() -> None:
     assert all((ROOT / "docs" / plot).read_text("utf-8").startswith("<?xml") for plot in plots)
 
 
+@pytest.mark.requirement("E04-T004.AC3")
 @pytest.mark.requirement("E04-T004.AC5")
-def test_the_published_figures_of_blocks_and_memory_reach_what_was_asked_for() -> None:
+def test_the_published_figures_reach_what_was_asked_for() -> None:
     """The page is written by the command, so this holds what was last measured, not what this machine does now."""
     page = (ROOT / "docs/benchmarks.md").read_text("utf-8")
     goals = re.findall(r"^\| (.+?): .+ \| ([\d.]+)x less \| .* \| ([\d.]+)x less", page, re.MULTILINE)
-    missed = {name for name, asked, measured in goals if float(measured) < float(asked)}
     criteria = {
         "5,000 chunks in writes of 64 KiB",
+        "one stream of 2,000 chunks a second",
+        "200 streams of 50 chunks a second",
         "KiB a stream, 1,000 held open, opened 20 at a time",
     }
     assert criteria <= {name for name, *_ in goals}
-    assert missed & criteria == set()
+    assert {name for name, asked, measured in goals if float(measured) < float(asked)} == set()
 
 
 @pytest.mark.requirement("E04-T004.AC4")

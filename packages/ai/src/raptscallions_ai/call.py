@@ -186,6 +186,7 @@ class GatewayCall:
             raise self._failed(error) from self._history.cause
 
     async def _send(self) -> list[StreamChunk]:
+        """Send the request of the next attempt; there are no chunks of its answer yet."""
         if self._delay:
             await asyncio.sleep(self._delay)
             self._delay = 0.0
@@ -311,7 +312,7 @@ class GatewayCall:
 
     def _noted(self, chunks: list[StreamChunk]) -> list[StreamChunk]:
         """Keep the clocks: content resets the idle wait, keep-alives do not."""
-        if not chunks or type(chunks[0]) is WaitingChunk:
+        if type(chunks[0]) is WaitingChunk:
             self._deadlines.no_content(self._now())
             return chunks
         if not self._deadlines.answering:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     Read = Callable[[], Awaitable[bytes]]
     """Returns what has come of a body, waiting for something; nothing at the end."""
 
-__all__ = ["READ", "body_reader", "close_later", "close_response"]
+__all__ = ["READ_BODY", "body_reader", "close_later", "close_response"]
 
-READ = "raptscallions_ai.read"
+READ_BODY = "raptscallions_ai.read_body"
 """The extension of a response under which our transport leaves what reads the body."""
 
 _DRAIN_SECONDS = 0.25
@@ -42,7 +42,7 @@ def body_reader(response: httpx2.Response, *, shed_headers: bool) -> Read:
         return functools.partial(anext, response.aiter_bytes(), b"")  # which looks at the headers again
     if shed_headers:
         response.request, response.headers = _nothing()
-    return response.extensions.get(READ) or functools.partial(anext, response.aiter_raw(), b"")
+    return response.extensions.get(READ_BODY) or functools.partial(anext, response.aiter_raw(), b"")
 
 
 @functools.cache

@@ -120,9 +120,9 @@ class SSEDecoder:
         data = self._data
         if not data and not self._name and len(lines) % 2 == 0 and not any(lines[1::2]):
             # Line, blank line, line, blank line: nearly all that gateways send is of that form.
-            plain = [line[6:] for line in lines[::2] if line[:6] == b"data: "]
+            plain: list[bytes | Event] = [line[6:] for line in lines[::2] if line[:6] == b"data: "]
             if 2 * len(plain) == len(lines) and max(map(len, plain)) <= self._max:
-                return list[bytes | Event](plain)
+                return plain
         events: list[bytes | Event] = []
         for line in lines:
             if line[:6] == b"data: ":

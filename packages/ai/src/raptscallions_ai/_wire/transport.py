@@ -15,7 +15,7 @@ import aiohttp
 import httpx2
 from yarl import URL
 
-from raptscallions_ai._wire.response import READ
+from raptscallions_ai._wire.response import READ_BODY
 
 if TYPE_CHECKING:
     import ssl
@@ -72,7 +72,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             extensions={
                 "http_version": b"HTTP/1.1",
                 "reason_phrase": (response.reason or "").encode(),
-                READ: response.content.readany,
+                READ_BODY: response.content.readany,
             },
         )
 

@@ -33,7 +33,7 @@ class Watchdog:
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Guard what the current task awaits next."""
-        task = asyncio.current_task(loop)  # twice as fast as without naming the loop
+        task = asyncio.current_task(loop)  # finding the loop would be a system call on 3.11
         if task is None:  # cannot be: coroutines of this library run in tasks
             return
         self._task = task
