@@ -132,8 +132,12 @@ class Tenants:
     async def _generation(self, client: OpenRouterClient, prompt: str) -> str:
         return (await client.generation(prompt.partition(" ")[0])).id
 
-    def check(self) -> None:
-        """Assert that every request had the key of the tenant whose words it carried, and nothing of another's."""
+    def check(self, *, shared_by: int) -> None:
+        """Assert that every request had the key of the tenant whose words it carried, and nothing of another's.
+
+        Args:
+            shared_by: How many tenants some connection must have served, or else this proves nothing.
+        """
         tenants_of: defaultdict[int, set[str]] = defaultdict(set)
         for request in self.gateway.requests:
             [tenant] = set(TENANT.findall(f"{request.query} {request.body.decode()}"))
@@ -145,7 +149,7 @@ class Tenants:
             tenants_of[request.connection].add(tenant)
         assert {one.headers["authorization"].rpartition("-")[2] for one in self.gateway.requests} == {"key", "spare"}
         assert self.elsewhere.requests == []
-        assert max(map(len, tenants_of.values())) > 2, "the connections were not shared, so this proved nothing"
+        assert max(map(len, tenants_of.values())) >= shared_by, "the connections were not shared"
 
 
 @pytest.mark.parametrize("loops", [1, 3])
@@ -159,7 +163,7 @@ async def test_no_key_is_ever_sent_with_anothers_request(fake_gateway: FakeGatew
 
         wrong = await asyncio.gather(*(asyncio.to_thread(in_a_loop_of_its_own, part) for part in parts))
         assert wrong == [[]] * loops
-        tenants.check()
+        tenants.check(shared_by=6 if loops == 1 else 3)  # a loop's connections are those of its own tenants
         made = Counter(
             request.json["messages"][0]["content"].partition(" ")[2]
             for request in fake_gateway.requests
