@@ -214,6 +214,15 @@ def test_a_token_limit_after_length_is_no_error(drive: Drive, error: dict[str, A
     assert (result.content, result.finish_reason, result.usage.total_tokens) == ("Hello", "length", 11)
 
 
+@pytest.mark.parametrize("size", [None, 1])
+def test_a_token_limit_that_is_no_json_hides_nothing_behind_it(drive: Drive, size: int | None) -> None:
+    body = stream(TEXT, LENGTH) + b"event: error\ndata: token limit reached\n\n"
+    chunks, result, failure = drive(body + stream({"choices": [], "usage": USAGE}, DONE), size)
+    assert (chunks, failure) == ([ContentChunk("Hello")], None)
+    assert result is not None
+    assert (result.finish_reason, result.usage.total_tokens) == ("length", 11)
+
+
 @pytest.mark.parametrize(
     ("events", "error", "kind"),
     [

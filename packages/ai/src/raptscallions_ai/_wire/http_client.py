@@ -20,9 +20,9 @@ _parsed_url = functools.lru_cache(maxsize=64)(httpx2.URL)
 class GatewayHttpClient(httpx2.AsyncClient):
     """Build and send requests that are complete already: the SDK has put in its URL, headers and timeout.
 
-    What httpx2 would do besides, which takes a tenth of a call, has nothing to do here: there are no defaults to merge
-    in, no authentication but the SDK's, and no cookies; and redirects are followed above (`sdk.py`), where they can be
-    refused.
+    What httpx2 would do besides, a quarter of a call's instructions, has nothing to do here: there are no defaults to
+    merge in, no authentication but the SDK's, and no cookies; and redirects are followed above (`sdk.py`), where they
+    can be refused.
 
     Args:
         transport: What requests travel through.

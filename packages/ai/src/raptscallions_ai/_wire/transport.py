@@ -143,5 +143,5 @@ class _Body(httpx2.AsyncByteStream):
 
 def _body(request: httpx2.Request) -> Any:
     if isinstance(request.stream, httpx2.ByteStream):
-        return b"".join(request.stream)
+        return b"".join(request.stream) or None
     return request.stream
