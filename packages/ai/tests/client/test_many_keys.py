@@ -132,12 +132,8 @@ class Tenants:
     async def _generation(self, client: OpenRouterClient, prompt: str) -> str:
         return (await client.generation(prompt.partition(" ")[0])).id
 
-    def check(self, *, shared_by: int) -> None:
-        """Assert that every request had the key of the tenant whose words it carried, and nothing of another's.
-
-        Args:
-            shared_by: How many tenants some connection must have served, or else this proves nothing.
-        """
+    def check(self) -> None:
+        """Assert that every request had the key of the tenant whose words it carried, and nothing of another's."""
         tenants_of: defaultdict[int, set[str]] = defaultdict(set)
         for request in self.gateway.requests:
             [tenant] = set(TENANT.findall(f"{request.query} {request.body.decode()}"))
@@ -149,21 +145,21 @@ class Tenants:
             tenants_of[request.connection].add(tenant)
         assert {one.headers["authorization"].rpartition("-")[2] for one in self.gateway.requests} == {"key", "spare"}
         assert self.elsewhere.requests == []
-        assert max(map(len, tenants_of.values())) >= shared_by, "the connections were not shared"
+        assert max(map(len, tenants_of.values())) > 5, "the connections were not shared, so this proved nothing"
 
 
-@pytest.mark.parametrize("loops", [1, 3])
-async def test_no_key_is_ever_sent_with_anothers_request(fake_gateway: FakeGateway, loops: int) -> None:
+@pytest.mark.parametrize(("loops", "each"), [(1, 24), (3, 16)])
+async def test_no_key_is_ever_sent_with_anothers_request(fake_gateway: FakeGateway, loops: int, each: int) -> None:
     with FakeGateway() as elsewhere:
         tenants = Tenants(fake_gateway, elsewhere)
-        parts = [range(part * 24 // loops, (part + 1) * 24 // loops) for part in range(loops)]
+        parts = [range(part * each, (part + 1) * each) for part in range(loops)]
 
         def in_a_loop_of_its_own(part: range) -> list[str]:
             return asyncio.run(tenants.run(part, 1))
 
         wrong = await asyncio.gather(*(asyncio.to_thread(in_a_loop_of_its_own, part) for part in parts))
         assert wrong == [[]] * loops
-        tenants.check(shared_by=6 if loops == 1 else 3)  # a loop's connections are those of its own tenants
+        tenants.check()
         made = Counter(
             request.json["messages"][0]["content"].partition(" ")[2]
             for request in fake_gateway.requests
