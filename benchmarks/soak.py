@@ -33,7 +33,7 @@ from typing import Any
 from soak_endings import ENDINGS, WrongEndError
 
 from raptscallions_ai import ChatStream, OpenRouterClient
-from raptscallions_ai.call import GatewayCall
+from raptscallions_ai._call.call import GatewayCall
 
 HERE = Path(__file__).parent
 ROUNDS = 25

@@ -11,18 +11,18 @@ import math
 import pickle
 from typing import TYPE_CHECKING
 
-from raptscallions_ai._wire.body import AnswerDecoder
-from raptscallions_ai._wire.errors import classify, read_failure
-from raptscallions_ai._wire.fold import Fold
-from raptscallions_ai._wire.json import parse_json
-from raptscallions_ai._wire.redact import Redactor
-from raptscallions_ai.chunks import ContentChunk, ReasoningChunk
+from raptscallions_ai._call.retry import retry_delay
+from raptscallions_ai._dialects.failures import classify, read_failure
+from raptscallions_ai._dialects.fold import Fold
+from raptscallions_ai._dialects.json import parse_json
+from raptscallions_ai._dialects.openai.reader import AnswerDecoder
+from raptscallions_ai._dialects.redact import Redactor
+from raptscallions_ai.answer.chunks import ContentChunk, ReasoningChunk
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.retry import retry_delay
 
 if TYPE_CHECKING:
-    from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.result import ChatResult
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.result import ChatResult
 
 __all__ = ["KEY", "PROMPT", "answer", "failure"]
 

@@ -48,7 +48,7 @@ def main() -> None:
         (wheel,) = built.glob("*.whl")
         (source,) = built.glob("*.tar.gz")
         names = zipfile.ZipFile(wheel).namelist()
-        for needed in ("raptscallions_ai/py.typed", "raptscallions_ai/_wire/fold.py"):
+        for needed in ("raptscallions_ai/py.typed", "raptscallions_ai/_dialects/fold.py"):
             assert needed in names, f"{needed} is not in {wheel.name}"
         assert any(name.endswith("licenses/LICENSE") for name in names), f"no licence in {wheel.name}"
         assert not any("tests" in name for name in names), f"tests in {wheel.name}"

@@ -29,11 +29,11 @@ from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
 from raptscallions_ai import AiSettings, reset_settings, testing
+from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.cli.commands import HELP
 from raptscallions_ai.cli.exit_codes import ExitCode
 from raptscallions_ai.local import LocalGatewayError
 from raptscallions_ai.local.weights import ensure_weights
-from raptscallions_ai.result import ToolCall
 from raptscallions_ai.testing import FakeGateway
 
 ROOT = Path(__file__).resolve().parents[1]

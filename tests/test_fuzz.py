@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raptscallions_ai._wire.sse import SSEDecoder
+from raptscallions_ai._dialects.sse import SSEDecoder
 
 ROOT = Path(__file__).resolve().parents[1]
 Target = Callable[[bytes], None]

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "mutation.md").read_text("utf-8")
 RUN: dict[str, Any] = runpy.run_path(str(ROOT / "tests" / "mutation" / "run.py"))
-MODULES = [module.removeprefix("raptscallions_ai.").removeprefix("_wire.") for module in RUN["TESTS"]]
+MODULES = [module.rpartition(".")[2] for module in RUN["TESTS"]]
 COUNTS = {
     name: tuple(map(int, cells)) for name, *cells in re.findall(r"(?m)^\| `(\w+)` \| (\d+) \| (\d+) \| (\d+) \|$", PAGE)
 }

@@ -91,9 +91,10 @@ def test_every_public_name_can_be_imported_and_none_is_forgotten() -> None:
 
 def test_what_the_public_modules_offer_is_in_the_package() -> None:
     offered: set[str] = set()
-    public = ("chunks", "client", "errors", "events", "messages", "options", "parts", "result", "stream", "timeouts")
-    inner = ("discovery/models", "structured/partial_json", "tool_runs/events", "tool_runs/stop_conditions")
-    for module in (*public, *inner):
+    answer = ("answer/chunks", "answer/events", "answer/result", "answer/stream")
+    asking = ("client/openrouter", "messages/message", "messages/parts", "options/call_options", "options/timeouts")
+    runs = ("structured/partial_json", "tool_runs/events", "tool_runs/stop_conditions")
+    for module in (*answer, *asking, *runs, "errors/tree", "gateway_api/models"):
         for node in ast.parse((SOURCE / f"{module}.py").read_text("utf-8")).body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
                 offered |= set(ast.literal_eval(node.value))
@@ -117,7 +118,7 @@ def test_importing_the_package_is_light() -> None:
     command = [sys.executable, "-X", "importtime", "-c", "import raptscallions_ai"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert "raptscallions_ai.client" in loaded
+    assert "raptscallions_ai.client.openrouter" in loaded
     assert (
         loaded & {"openai", "aiohttp", "httpx2", "pydantic", "pydantic_settings", "starlette", "typer", "rich"} == set()
     )
@@ -164,17 +165,17 @@ def importers_of(*packages: str) -> set[str]:
 
 
 @pytest.mark.requirement("E04-T002.AC2")
-def test_only_the_wire_imports_the_sdk() -> None:
-    assert importers_of("openai") == {"_wire/sdk.py", "_wire/foreign.py"}
-    assert importers_of("aiohttp", "anyio", "yarl") == {"_wire/foreign.py", "_wire/transport.py"}
+def test_only_the_transport_imports_the_sdk() -> None:
+    assert importers_of("openai") == {"_transport/sdk.py", "_transport/exceptions.py"}
+    assert importers_of("aiohttp", "anyio", "yarl") == {"_transport/exceptions.py", "_transport/aiohttp_transport.py"}
     assert importers_of("httpx2") == {
-        "_wire/sdk.py",
-        "_wire/pool.py",
-        "_wire/response.py",
-        "_wire/http_client.py",
-        "_wire/transport.py",
-        "_wire/error_body.py",
-        "_wire/foreign.py",
+        "_transport/sdk.py",
+        "_transport/pool.py",
+        "_transport/response.py",
+        "_transport/http_client.py",
+        "_transport/aiohttp_transport.py",
+        "_transport/body_limit.py",
+        "_transport/exceptions.py",
         "local/download.py",
         "cli/network.py",
         "testing/_upstream.py",

@@ -17,23 +17,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "packages" / "ai"
 WORK = ROOT / ".cache" / "mutation" / "work"
-WIRE = "raptscallions_ai._wire"
+DIALECTS = "raptscallions_ai._dialects"
 BOUNDARIES = ("wire/test_sse_boundaries.py", "wire/test_answer_boundaries.py", "wire/test_error_boundaries.py")
 BODY = ("wire/test_body.py", *BOUNDARIES)
 HOSTILE = ("wire/test_hostile_input.py", *BOUNDARIES)
 # The tests that are about a module; those of the others pass through it as well, but take too long for every mutant.
 TESTS: dict[str, tuple[str, ...]] = {
-    f"{WIRE}.sse": ("wire/test_sse.py", "wire/test_sse_properties.py", *HOSTILE),
-    f"{WIRE}.fold": ("wire/test_fold.py", "wire/test_fold_content.py", "wire/test_fold_errors.py", *BODY),
-    f"{WIRE}.body": ("wire/test_fold_errors.py", *BODY, *HOSTILE),
-    f"{WIRE}.errors": ("wire/test_error_mapping.py", "wire/test_error_shapes.py", *HOSTILE),
-    f"{WIRE}.chunk": ("wire/test_chunk.py", "wire/test_chunk_odd_json.py", "wire/test_usage.py", *BODY),
-    f"{WIRE}.json": ("wire/test_chunk.py", "wire/test_chunk_odd_json.py", "wire/test_usage.py", *HOSTILE),
-    f"{WIRE}.blocks": ("wire/test_blocks.py", "wire/test_reasoning_blocks.py", *HOSTILE),
-    f"{WIRE}.usage": ("wire/test_usage.py",),
-    f"{WIRE}.retry_after": ("wire/test_retry_after.py", *HOSTILE),
-    f"{WIRE}.redact": ("wire/test_redact.py", *HOSTILE),
-    "raptscallions_ai.retry": ("unit/test_retry.py",),
+    f"{DIALECTS}.sse": ("wire/test_sse.py", "wire/test_sse_properties.py", *HOSTILE),
+    f"{DIALECTS}.fold": ("wire/test_fold.py", "wire/test_fold_content.py", "wire/test_fold_errors.py", *BODY),
+    f"{DIALECTS}.openai.reader": ("wire/test_fold_errors.py", *BODY, *HOSTILE),
+    f"{DIALECTS}.failures": ("wire/test_error_mapping.py", "wire/test_error_shapes.py", *HOSTILE),
+    f"{DIALECTS}.openai.chunk": ("wire/test_chunk.py", "wire/test_chunk_odd_json.py", "wire/test_usage.py", *BODY),
+    f"{DIALECTS}.json": ("wire/test_chunk.py", "wire/test_chunk_odd_json.py", "wire/test_usage.py", *HOSTILE),
+    f"{DIALECTS}.openai.blocks": ("wire/test_blocks.py", "wire/test_reasoning_blocks.py", *HOSTILE),
+    f"{DIALECTS}.usage": ("wire/test_usage.py",),
+    f"{DIALECTS}.retry_after": ("wire/test_retry_after.py", *HOSTILE),
+    f"{DIALECTS}.redact": ("wire/test_redact.py", *HOSTILE),
+    "raptscallions_ai._call.retry": ("unit/test_retry.py",),
 }
 PROPERTY = re.compile(
     r"^    @property\n(    def (\w+)\(.*?)(?=^    (?:@|def |async )|^\S|\Z)", re.DOTALL | re.MULTILINE

@@ -19,8 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._version import __version__
-from raptscallions_ai.chat_client import BaseChatClient, ChatClient
-from raptscallions_ai.chunks import (
+from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
     ContentChunk,
     DoneChunk,
@@ -31,17 +30,21 @@ from raptscallions_ai.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
-from raptscallions_ai.client import OpenRouterClient, close_all_clients
-from raptscallions_ai.collector import StreamCollector
-from raptscallions_ai.discovery.account import Credits, KeyInfo
-from raptscallions_ai.discovery.costs import estimate_cost
-from raptscallions_ai.discovery.embeddings import EmbeddingResult, EmbedOptions
-from raptscallions_ai.discovery.endpoints import ModelEndpoint, Percentiles, ProviderInfo
-from raptscallions_ai.discovery.generation import GenerationInfo
-from raptscallions_ai.discovery.models import ModelFilter, ModelInfo, ReasoningSupport, filter_models
-from raptscallions_ai.discovery.pricing import Pricing, PricingOverride
-from raptscallions_ai.discovery.tokens import TokenCounter, TokenEstimate, estimate_tokens
-from raptscallions_ai.environment_client import openrouter_client
+from raptscallions_ai.answer.collector import StreamCollector
+from raptscallions_ai.answer.result import (
+    Attempt,
+    ChatResult,
+    CostSource,
+    FinishReason,
+    OutputIssue,
+    ParsedResult,
+    ToolCall,
+    Usage,
+)
+from raptscallions_ai.answer.stream import ChatStream, ChunkSource, EventStream
+from raptscallions_ai.client.base import BaseChatClient, ChatClient
+from raptscallions_ai.client.environment import openrouter_client
+from raptscallions_ai.client.openrouter import OpenRouterClient, close_all_clients
 from raptscallions_ai.errors import (
     AiError,
     AppError,
@@ -67,7 +70,15 @@ from raptscallions_ai.errors import (
     ToolError,
     TruncatedOutputError,
 )
-from raptscallions_ai.messages import (
+from raptscallions_ai.gateway_api.account import Credits, KeyInfo
+from raptscallions_ai.gateway_api.costs import estimate_cost
+from raptscallions_ai.gateway_api.embeddings import EmbeddingResult, EmbedOptions
+from raptscallions_ai.gateway_api.endpoints import ModelEndpoint, Percentiles, ProviderInfo
+from raptscallions_ai.gateway_api.generation import GenerationInfo
+from raptscallions_ai.gateway_api.models import ModelFilter, ModelInfo, ReasoningSupport, filter_models
+from raptscallions_ai.gateway_api.pricing import Pricing, PricingOverride
+from raptscallions_ai.gateway_api.tokens import TokenCounter, TokenEstimate, estimate_tokens
+from raptscallions_ai.messages.message import (
     ChatMessage,
     Content,
     Messages,
@@ -78,16 +89,7 @@ from raptscallions_ai.messages import (
     tool_result,
     user,
 )
-from raptscallions_ai.option_types import (
-    CacheControl,
-    CacheTtl,
-    ProviderPreferences,
-    ReasoningEffort,
-    ReasoningOptions,
-    ResponseFormat,
-)
-from raptscallions_ai.options import CallOptions, ChatOptions, OnInterrupt
-from raptscallions_ai.parts import (
+from raptscallions_ai.messages.parts import (
     AudioFormat,
     AudioPart,
     ContentPart,
@@ -102,17 +104,8 @@ from raptscallions_ai.parts import (
     text,
     video,
 )
-from raptscallions_ai.result import (
-    Attempt,
-    ChatResult,
-    CostSource,
-    FinishReason,
-    OutputIssue,
-    ParsedResult,
-    ToolCall,
-    Usage,
-)
-from raptscallions_ai.routing import (
+from raptscallions_ai.options.call_options import CallOptions, ChatOptions, OnInterrupt
+from raptscallions_ai.options.routing import (
     MODEL_ALIASES,
     ModelId,
     RouteVariant,
@@ -120,12 +113,19 @@ from raptscallions_ai.routing import (
     parse_model_id,
     resolve_model_alias,
 )
-from raptscallions_ai.stream import ChatStream, ChunkSource, EventStream
+from raptscallions_ai.options.timeouts import Timeouts
+from raptscallions_ai.options.types import (
+    CacheControl,
+    CacheTtl,
+    ProviderPreferences,
+    ReasoningEffort,
+    ReasoningOptions,
+    ResponseFormat,
+)
 from raptscallions_ai.sync.client import SyncChatClient, SyncOpenRouterClient
 from raptscallions_ai.sync.parsed_stream import SyncParsedStream
 from raptscallions_ai.sync.stream import SyncChatStream, SyncIterator
 from raptscallions_ai.sync.tool_run import SyncToolRun
-from raptscallions_ai.timeouts import Timeouts
 from raptscallions_ai.tool_runs.events import (
     StepFinished,
     StoppedBy,
@@ -136,10 +136,10 @@ from raptscallions_ai.tool_runs.events import (
     ToolStarted,
 )
 from raptscallions_ai.tool_runs.stop_conditions import has_tool_call, max_cost, max_tokens_used
-from raptscallions_ai.tools import Tool, tool
+from raptscallions_ai.tools.tool import Tool, tool
 
 if TYPE_CHECKING:
-    from raptscallions_ai.events import (
+    from raptscallions_ai.answer.events import (
         AnnotationEvent,
         DoneEvent,
         ErrorEvent,
@@ -333,7 +333,7 @@ logging.getLogger("raptscallions_ai").addHandler(logging.NullHandler())
 
 # Loaded on first use, because pydantic is the slowest part of this package to import, and few programs need events.
 _LAZY = {
-    "events": (
+    "answer.events": (
         "AnnotationEvent",
         "DoneEvent",
         "ErrorEvent",

@@ -19,8 +19,8 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from raptscallions_ai.errors import ConfigurationError
-from raptscallions_ai.options import OnInterrupt
-from raptscallions_ai.timeouts import Timeouts
+from raptscallions_ai.options.call_options import OnInterrupt
+from raptscallions_ai.options.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

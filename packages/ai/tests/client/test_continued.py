@@ -40,7 +40,7 @@ async def told(client: OpenRouterClient, **options: Any) -> tuple[list[str], str
 
 @pytest.fixture(autouse=True)
 def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("raptscallions_ai.retry._FIRST_DELAY", 0.01)
+    monkeypatch.setattr("raptscallions_ai._call.retry._FIRST_DELAY", 0.01)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def by_model(failure: Reply, *, failing: str = "fake/first") -> Callable[[Record
 
 @pytest.fixture(autouse=True)
 def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("raptscallions_ai.retry._FIRST_DELAY", 0.01)
+    monkeypatch.setattr("raptscallions_ai._call.retry._FIRST_DELAY", 0.01)
 
 
 @pytest.fixture
@@ -354,7 +354,7 @@ def _lateness() -> float:
 async def test_a_dead_primary_is_spared_and_comes_back(
     new_client: ClientFactory, second: OpenRouterClient, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("raptscallions_ai.breaker._FIRST_REST", 0.3)
+    monkeypatch.setattr("raptscallions_ai._call.breaker._FIRST_REST", 0.3)
     client = new_client(default_model="fake/first", fallback_clients=[second])
     fake_gateway.error(503, "down", times=3)
     for _ in range(3):

@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from raptscallions_ai import AiError, errors
-from raptscallions_ai._wire.foreign import ai_error, lost_connection
+from raptscallions_ai._transport.exceptions import ai_error, lost_connection
 
 CONNECTION = "ConnectionError"
 CONNECT_TIMEOUT = "TimeoutError"

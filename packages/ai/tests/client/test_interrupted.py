@@ -60,7 +60,7 @@ def sent(gateway: FakeGateway, number: int) -> list[dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("raptscallions_ai.retry._FIRST_DELAY", 0.01)
+    monkeypatch.setattr("raptscallions_ai._call.retry._FIRST_DELAY", 0.01)
 
 
 @pytest.fixture

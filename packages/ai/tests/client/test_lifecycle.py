@@ -266,7 +266,7 @@ def test_importing_reads_nothing_and_loads_no_sdk() -> None:
         "    def __getitem__(self, key): reads.append(key); return super().__getitem__(key)\n"
         "    def get(self, key, default=None): reads.append(key); return super().get(key, default)\n"
         "reads = []\n"
-        "import raptscallions_ai, raptscallions_ai.client, raptscallions_ai.testing\n"
+        "import raptscallions_ai, raptscallions_ai.client.openrouter, raptscallions_ai.testing\n"
         "from raptscallions_ai import openrouter_client, OpenRouterClient\n"
         "heavy = {'openai', 'aiohttp', 'httpx2', 'pydantic', 'pydantic_settings', 'typer', 'rich'} & set(sys.modules)\n"
         "print(sorted(heavy))\n"

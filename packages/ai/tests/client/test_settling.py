@@ -46,8 +46,8 @@ def cut_off(text: str, generation_id: str) -> Reply:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("raptscallions_ai.discovery.generation._FIRST_PAUSE", 0.01)
-    monkeypatch.setattr("raptscallions_ai.retry._FIRST_DELAY", 0.01)
+    monkeypatch.setattr("raptscallions_ai.gateway_api.generation._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("raptscallions_ai._call.retry._FIRST_DELAY", 0.01)
 
 
 async def test_the_books_of_a_generation(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
@@ -158,7 +158,7 @@ async def test_all_attempts_are_settled(new_client: ClientFactory, fake_gateway:
 async def test_a_gateway_without_books(
     client: OpenRouterClient, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("raptscallions_ai.discovery.generation._PATIENCE", 0.05)
+    monkeypatch.setattr("raptscallions_ai.gateway_api.generation._PATIENCE", 0.05)
     fake_gateway.add(cut_off("Once", "gen-1"))
     fake_gateway.route("GET", PATH).error(404, "no such path", times=None)
     stream = client.stream_chat("Hi")

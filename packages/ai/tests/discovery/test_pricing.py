@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai.discovery.pricing import read_pricing
+from raptscallions_ai.gateway_api.pricing import read_pricing
 
 pytestmark = pytest.mark.requirement("E04-T005.AC7")
 

@@ -18,7 +18,7 @@ from raptscallions_ai import (
     tool_result,
     user,
 )
-from raptscallions_ai.result import ToolCall
+from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.testing import FakeGateway
 
 pytestmark = pytest.mark.requirement("E04-T005.AC7")

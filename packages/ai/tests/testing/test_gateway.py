@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from raptscallions_ai.result import ToolCall
+from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.testing import Answer, FakeGateway, Gate, Hang, RecordedRequest, Reply, usage
 
 

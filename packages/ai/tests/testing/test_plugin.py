@@ -14,7 +14,7 @@ import raptscallions_ai.testing as kit
 from raptscallions_ai.testing import FakeGateway, ScriptedClient
 
 if TYPE_CHECKING:
-    from raptscallions_ai.client import OpenRouterClient
+    from raptscallions_ai.client.openrouter import OpenRouterClient
 
 
 def imported_by(statement: str) -> set[str]:

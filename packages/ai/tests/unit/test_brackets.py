@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai.brackets import Brackets
-from raptscallions_ai.chunks import (
+from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
     ContentChunk,
     DoneChunk,
@@ -21,9 +20,9 @@ from raptscallions_ai.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
-from raptscallions_ai.collector import collected
-from raptscallions_ai.errors import ProviderError, StreamInterruptedError
-from raptscallions_ai.events import (
+from raptscallions_ai.answer.collector import collected
+from raptscallions_ai.answer.event_builder import Brackets
+from raptscallions_ai.answer.events import (
     AnnotationEvent,
     DoneEvent,
     ErrorEvent,
@@ -42,7 +41,8 @@ from raptscallions_ai.events import (
     ToolCallStartEvent,
     WaitingEvent,
 )
-from raptscallions_ai.result import ChatResult, ToolCall, Usage
+from raptscallions_ai.answer.result import ChatResult, ToolCall, Usage
+from raptscallions_ai.errors import ProviderError, StreamInterruptedError
 
 pytestmark = pytest.mark.requirement("E04-T005.AC5")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from raptscallions_ai.breaker import CircuitBreaker
+from raptscallions_ai._call.breaker import CircuitBreaker
 
 
 class Clock:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from raptscallions_ai.chunks import (
+from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
     ContentChunk,
     DoneChunk,
@@ -18,10 +18,10 @@ from raptscallions_ai.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
-from raptscallions_ai.collector import StreamCollector
+from raptscallions_ai.answer.collector import StreamCollector
+from raptscallions_ai.answer.result import ChatResult, ToolCall, Usage
 from raptscallions_ai.errors import StreamInterruptedError
-from raptscallions_ai.messages import ChatMessage
-from raptscallions_ai.result import ChatResult, ToolCall, Usage
+from raptscallions_ai.messages.message import ChatMessage
 
 pytestmark = pytest.mark.requirement("E04-T005.AC5")
 

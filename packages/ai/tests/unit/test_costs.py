@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from raptscallions_ai import ModelInfo, Pricing, Usage, estimate_cost
-from raptscallions_ai.discovery.costs import PriceList
-from raptscallions_ai.discovery.pricing import PricingOverride, read_pricing
+from raptscallions_ai.gateway_api.costs import PriceList
+from raptscallions_ai.gateway_api.pricing import PricingOverride, read_pricing
 
 pytestmark = pytest.mark.requirement("E04-T005.AC8")
 RAW = {"prompt_tokens": 1}

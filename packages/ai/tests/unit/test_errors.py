@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from raptscallions_ai import errors
+from raptscallions_ai.answer.result import Attempt, ChatResult, OutputIssue, ToolCall, Usage
 from raptscallions_ai.errors import (
     AiError,
     AppError,
@@ -34,7 +35,6 @@ from raptscallions_ai.errors import (
     ToolError,
     TruncatedOutputError,
 )
-from raptscallions_ai.result import Attempt, ChatResult, OutputIssue, ToolCall, Usage
 
 PARTIAL = ChatResult(
     content="words of the answer",

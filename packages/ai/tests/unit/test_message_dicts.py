@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raptscallions_ai import ChatMessage, ChatResult, ToolCall, assistant, image, system, tool_result, user
-from raptscallions_ai.messages import to_wire
+from raptscallions_ai.messages.message import to_wire
 
 pytestmark = pytest.mark.requirement("E04-T005.AC2")
 

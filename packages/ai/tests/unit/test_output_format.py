@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, Field, RootModel, field_validator
 from typing_extensions import TypedDict
 
-from raptscallions_ai.result import OutputIssue
+from raptscallions_ai.answer.result import OutputIssue
 from raptscallions_ai.structured.output_format import OutputFormat, Unfit, embedded_object, output_format
 
 pytestmark = pytest.mark.requirement("E04-T005.AC4")

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raptscallions_ai import AiError, InvalidMediaError, audio, file, image, text, video
-from raptscallions_ai.media import MAX_BYTES
+from raptscallions_ai.messages.media import MAX_BYTES
 
 pytestmark = pytest.mark.requirement("E04-T005.AC2")
 

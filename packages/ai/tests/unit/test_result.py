@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai.chunks import (
+from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
     ContentChunk,
     DoneChunk,
@@ -17,9 +17,9 @@ from raptscallions_ai.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
+from raptscallions_ai.answer.result import Attempt, ChatResult, ToolCall, Usage
 from raptscallions_ai.errors import InvalidResponseError
-from raptscallions_ai.messages import to_wire
-from raptscallions_ai.result import Attempt, ChatResult, ToolCall, Usage
+from raptscallions_ai.messages.message import to_wire
 
 DETAILS = (
     {

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
+from raptscallions_ai._call.retry import retry_delay
 from raptscallions_ai.errors import AiError, AuthenticationError, ProviderError, RateLimitError
-from raptscallions_ai.retry import retry_delay
 
 FOREVER = math.inf
 

@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr
 
 from raptscallions_ai.errors import ConfigurationError
+from raptscallions_ai.options.timeouts import Timeouts
 from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
-from raptscallions_ai.timeouts import Timeouts
 
 # variable, what is set, field, what is read
 GOOD: list[tuple[str, str, str, Any]] = [

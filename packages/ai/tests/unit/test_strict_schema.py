@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from raptscallions_ai.json_schema import strict_schema
+from raptscallions_ai.tools.json_schema import strict_schema
 
 pytestmark = pytest.mark.requirement("E04-T005.AC4")
 

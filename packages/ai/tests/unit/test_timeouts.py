@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai.timeouts import Timeouts
+from raptscallions_ai.options.timeouts import Timeouts
 
 PHASES = ["connect", "first_chunk", "idle", "total"]
 

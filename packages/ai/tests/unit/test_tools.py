@@ -16,8 +16,8 @@ import pytest
 from pydantic import AfterValidator, BaseModel, Field
 
 from raptscallions_ai import Tool, ToolError, tool
-from raptscallions_ai._wire.request import build_request
-from raptscallions_ai.tools import tools_to_wire
+from raptscallions_ai._dialects.openai.encode import build_request
+from raptscallions_ai.tools.tool import tools_to_wire
 
 pytestmark = pytest.mark.requirement("E04-T005.AC3")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from raptscallions_ai._wire.body import AnswerDecoder
-from raptscallions_ai._wire.fold import Fold
-from raptscallions_ai.chunks import StreamChunk
+from raptscallions_ai._dialects.fold import Fold
+from raptscallions_ai._dialects.openai.reader import AnswerDecoder
+from raptscallions_ai.answer.chunks import StreamChunk
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.result import ChatResult
 
 RECORDINGS = Path(__file__).parents[1] / "fixtures" / "wire"
 Outcome = tuple[list[StreamChunk], ChatResult | None, AiError | None]

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai._wire.blocks import ReasoningBlocks, ToolCalls
-from raptscallions_ai._wire.chunk import WireFunction, WireToolCall, decode_chunk
-from raptscallions_ai._wire.fold import Fold
-from raptscallions_ai.chunks import ContentChunk, ImageChunk, ReasoningChunk, StreamChunk, ToolCallChunk
+from raptscallions_ai._dialects.fold import Fold
+from raptscallions_ai._dialects.openai.blocks import ReasoningBlocks, ToolCalls
+from raptscallions_ai._dialects.openai.chunk import WireFunction, WireToolCall, decode_chunk
+from raptscallions_ai.answer.chunks import ContentChunk, ImageChunk, ReasoningChunk, StreamChunk, ToolCallChunk
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import (
     AiError,
     ModelNotAvailableError,
     RateLimitError,
 )
-from raptscallions_ai.result import ChatResult
 
 pytestmark = pytest.mark.requirement("E04-T003.AC9")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from raptscallions_ai.chunks import (
+from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
     ContentChunk,
     ImageChunk,
@@ -16,8 +16,8 @@ from raptscallions_ai.chunks import (
     StreamChunk,
     ToolCallChunk,
 )
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.result import ChatResult
 
 pytestmark = pytest.mark.requirement("E04-T003.AC9")
 

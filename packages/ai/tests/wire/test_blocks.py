@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai._wire.blocks import ReasoningBlocks, ToolCalls
-from raptscallions_ai._wire.chunk import WireToolCall
-from raptscallions_ai.chunks import ToolCallChunk
+from raptscallions_ai._dialects.openai.blocks import ReasoningBlocks, ToolCalls
+from raptscallions_ai._dialects.openai.chunk import WireToolCall
+from raptscallions_ai.answer.chunks import ToolCallChunk
 
 
 def delta(

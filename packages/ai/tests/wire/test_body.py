@@ -4,11 +4,17 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai._wire.body import AnswerDecoder
-from raptscallions_ai._wire.fold import Fold
-from raptscallions_ai.chunks import ContentChunk, StreamChunk
-from raptscallions_ai.errors import AiError, InvalidResponseError, ProviderError, RateLimitError, StreamInterruptedError
-from raptscallions_ai.result import ChatResult
+from raptscallions_ai._dialects.fold import Fold
+from raptscallions_ai._dialects.openai.reader import AnswerDecoder
+from raptscallions_ai.answer.chunks import ContentChunk, StreamChunk
+from raptscallions_ai.answer.result import ChatResult
+from raptscallions_ai.errors import (
+    AiError,
+    InvalidResponseError,
+    ProviderError,
+    RateLimitError,
+    StreamInterruptedError,
+)
 
 Outcome = tuple[list[StreamChunk], ChatResult | None, AiError | None]
 Drive = Callable[..., Outcome]

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai._wire.errors import classify, is_no_such_endpoint, read_failure
-from raptscallions_ai._wire.redact import Redactor, printable_line
-from raptscallions_ai._wire.retry_after import parse_retry_after
-from raptscallions_ai.chunks import StreamChunk
+from raptscallions_ai._dialects.failures import classify, is_no_such_endpoint, read_failure
+from raptscallions_ai._dialects.redact import Redactor, printable_line
+from raptscallions_ai._dialects.retry_after import parse_retry_after
+from raptscallions_ai.answer.chunks import StreamChunk
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import (
     AiError,
     AuthenticationError,
@@ -24,7 +25,6 @@ from raptscallions_ai.errors import (
     ProviderError,
     RateLimitError,
 )
-from raptscallions_ai.result import ChatResult
 
 pytestmark = pytest.mark.requirement("E04-T003.AC9")
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai._wire.errors import classify, read_failure
-from raptscallions_ai.chunks import StreamChunk
+from raptscallions_ai._dialects.failures import classify, read_failure
+from raptscallions_ai.answer.chunks import StreamChunk
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import (
     AiError,
     AuthenticationError,
@@ -21,7 +22,6 @@ from raptscallions_ai.errors import (
     RateLimitError,
     TimeoutError,
 )
-from raptscallions_ai.result import ChatResult
 
 Drive = Callable[..., tuple[list[StreamChunk], ChatResult | None, AiError | None]]
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai._wire.errors import classify, read_failure
-from raptscallions_ai._wire.json import parse_json
-from raptscallions_ai._wire.redact import Redactor
+from raptscallions_ai._dialects.failures import classify, read_failure
+from raptscallions_ai._dialects.json import parse_json
+from raptscallions_ai._dialects.redact import Redactor
 from raptscallions_ai.errors import (
     AiError,
     AuthenticationError,

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai._wire.chunk import decode_chunk
-from raptscallions_ai._wire.fold import Fold
-from raptscallions_ai.chunks import (
+from raptscallions_ai._dialects.fold import Fold
+from raptscallions_ai._dialects.openai.chunk import decode_chunk
+from raptscallions_ai.answer.chunks import (
     ContentChunk,
     StreamChunk,
     ToolCallChunk,
 )
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError, InvalidResponseError, StreamInterruptedError
-from raptscallions_ai.result import ChatResult
 
 USAGE = {"prompt_tokens": 8, "completion_tokens": 3, "total_tokens": 11, "cost": 0.0123}
 Folded = tuple[list[StreamChunk], ChatResult | None, AiError | None]

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai.chunks import AnnotationChunk, ContentChunk, ImageChunk, ReasoningChunk, StreamChunk
+from raptscallions_ai.answer.chunks import AnnotationChunk, ContentChunk, ImageChunk, ReasoningChunk, StreamChunk
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.result import ChatResult
 
 Outcome = tuple[list[StreamChunk], ChatResult | None, AiError | None]
 Drive = Callable[..., Outcome]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai.chunks import ContentChunk, StreamChunk
+from raptscallions_ai.answer.chunks import ContentChunk, StreamChunk
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import (
     AiError,
     AuthenticationError,
@@ -18,7 +19,6 @@ from raptscallions_ai.errors import (
     StreamInterruptedError,
     TimeoutError,
 )
-from raptscallions_ai.result import ChatResult
 
 Drive = Callable[..., tuple[list[StreamChunk], ChatResult | None, AiError | None]]
 

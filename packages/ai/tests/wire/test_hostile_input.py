@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai._wire.errors import classify, read_failure
-from raptscallions_ai._wire.json import parse_json
-from raptscallions_ai._wire.redact import Redactor
-from raptscallions_ai._wire.retry_after import parse_retry_after
-from raptscallions_ai.chunks import ContentChunk, StreamChunk
+from raptscallions_ai._dialects.failures import classify, read_failure
+from raptscallions_ai._dialects.json import parse_json
+from raptscallions_ai._dialects.redact import Redactor
+from raptscallions_ai._dialects.retry_after import parse_retry_after
+from raptscallions_ai.answer.chunks import ContentChunk, StreamChunk
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError, InvalidResponseError
-from raptscallions_ai.result import ChatResult
 
 pytestmark = pytest.mark.requirement("E04-T003.AC9")
 

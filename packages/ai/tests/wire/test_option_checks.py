@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai._wire.option_checks import CHECKS
-from raptscallions_ai._wire.request import build_request
-from raptscallions_ai.options import CallOptions, ChatOptions
+from raptscallions_ai._dialects.openai.encode import build_request
+from raptscallions_ai.options.call_options import CallOptions, ChatOptions
+from raptscallions_ai.options.checks import CHECKS
 
 pytestmark = pytest.mark.requirement("E04-T005.AC1")
 

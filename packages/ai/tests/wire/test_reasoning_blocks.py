@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai._wire.blocks import ReasoningBlocks
-from raptscallions_ai.chunks import StreamChunk
+from raptscallions_ai._dialects.openai.blocks import ReasoningBlocks
+from raptscallions_ai.answer.chunks import StreamChunk
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.result import ChatResult
 
 Drive = Callable[..., tuple[list[StreamChunk], ChatResult | None, AiError | None]]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from raptscallions_ai._wire.errors import classify, read_failure
-from raptscallions_ai._wire.json import parse_json
+from raptscallions_ai._dialects.failures import classify, read_failure
+from raptscallions_ai._dialects.json import parse_json
 from raptscallions_ai.errors import (
     AiError,
     AuthenticationError,

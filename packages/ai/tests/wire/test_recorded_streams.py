@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from raptscallions_ai.chunks import ContentChunk, ReasoningChunk, StreamChunk
+from raptscallions_ai.answer.chunks import ContentChunk, ReasoningChunk, StreamChunk
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError, ProviderError, StreamInterruptedError
-from raptscallions_ai.result import ChatResult
 
 Outcome = tuple[list[StreamChunk], ChatResult | None, AiError | None]
 Drive = Callable[..., Outcome]

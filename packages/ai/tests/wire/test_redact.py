@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai._wire.redact import Redactor
+from raptscallions_ai._dialects.redact import Redactor
 
 KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
 PROMPT = "My name is Ada Lovelace, and I was born on the tenth of December 1815 in London."

@@ -4,10 +4,10 @@ from typing import Any, cast
 
 import pytest
 
-from raptscallions_ai._wire.request import ChatRequest, build_request
-from raptscallions_ai.messages import Messages, system, user
-from raptscallions_ai.options import CallOptions
-from raptscallions_ai.timeouts import Timeouts
+from raptscallions_ai._dialects.openai.encode import ChatRequest, build_request
+from raptscallions_ai.messages.message import Messages, system, user
+from raptscallions_ai.options.call_options import CallOptions
+from raptscallions_ai.options.timeouts import Timeouts
 
 
 def build(messages: Any = "hi", *, model: Any = "m", stream: Any = True, **options: Any) -> ChatRequest:

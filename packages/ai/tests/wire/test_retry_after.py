@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai._wire.retry_after import parse_retry_after
+from raptscallions_ai._dialects.retry_after import parse_retry_after
 
 NOW = 1_800_000_000.0
 DATE = "Fri, 15 Jan 2027 08:00:30 GMT"  # half a minute after NOW

@@ -2,7 +2,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from raptscallions_ai._wire.sse import Event, EventTooLargeError, SSEDecoder
+from raptscallions_ai._dialects.sse import Event, EventTooLargeError, SSEDecoder
 
 SIZES = [1, 2, 3, 7, 64, None]
 MIB = 1 << 20

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from raptscallions_ai._wire.sse import Event, EventTooLargeError, SSEDecoder
-from raptscallions_ai.chunks import ContentChunk, StreamChunk
+from raptscallions_ai._dialects.sse import Event, EventTooLargeError, SSEDecoder
+from raptscallions_ai.answer.chunks import ContentChunk, StreamChunk
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import (
     AiError,
 )
-from raptscallions_ai.result import ChatResult
 
 pytestmark = pytest.mark.requirement("E04-T003.AC9")
 

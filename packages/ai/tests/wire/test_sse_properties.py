@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from raptscallions_ai._wire.sse import Event, EventTooLargeError, SSEDecoder
+from raptscallions_ai._dialects.sse import Event, EventTooLargeError, SSEDecoder
 
 pytestmark = pytest.mark.requirement("E04-T003.AC9")
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai._wire.chunk import decode_chunk
-from raptscallions_ai._wire.usage import UsageMeter
-from raptscallions_ai.result import Usage
+from raptscallions_ai._dialects.openai.chunk import decode_chunk
+from raptscallions_ai._dialects.usage import UsageMeter
+from raptscallions_ai.answer.result import Usage
 
 OPENROUTER = {
     "prompt_tokens": 8174,

@@ -22,7 +22,7 @@ from raptscallions_ai import (
     ToolCallChunk,
     user,
 )
-from raptscallions_ai.chunks import ContentChunk, ReasoningChunk
+from raptscallions_ai.answer.chunks import ContentChunk, ReasoningChunk
 from raptscallions_ai.testing import Cut, FakeGateway, ScriptedClient, chunk, sse, usage
 from raptscallions_ai.wrappers import CachedClient, TrackedClient, disk_store, memory_store
 
@@ -193,7 +193,7 @@ async def test_what_is_not_complete_is_not_kept(client: OpenRouterClient, fake_g
 async def test_what_an_interrupted_attempt_gave_is_not_kept(
     new_client: ClientFactory, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("raptscallions_ai.retry._FIRST_DELAY", 0.001)
+    monkeypatch.setattr("raptscallions_ai._call.retry._FIRST_DELAY", 0.001)
     cached = CachedClient(new_client(max_retries=1, on_interrupt="restart"), memory_store())
     fake_gateway.reply(sse(chunk("Goodbye")), Cut())
     fake_gateway.stream("Hello")

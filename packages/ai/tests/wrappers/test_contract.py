@@ -33,7 +33,7 @@ from raptscallions_ai.testing.wire import DONE, Answer
 from raptscallions_ai.wrappers import WrappedClient
 
 if TYPE_CHECKING:
-    from raptscallions_ai.messages import Messages
+    from raptscallions_ai.messages.message import Messages
 
 ClientFactory = Callable[..., OpenRouterClient]
 Wrap = Callable[[ChatClient], WrappedClient]

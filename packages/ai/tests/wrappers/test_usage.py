@@ -98,7 +98,7 @@ async def test_a_failed_call_counts_with_what_it_told(tracked: TrackedClient, fa
 async def test_attempts_that_were_made_again_count(
     new_client: ClientFactory, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("raptscallions_ai.retry._FIRST_DELAY", 0.001)
+    monkeypatch.setattr("raptscallions_ai._call.retry._FIRST_DELAY", 0.001)
     tracked = TrackedClient(new_client(max_retries=1, on_interrupt="restart"))
     fake_gateway.reply(sse(chunk("Hel", usage=usage(cost=0.125))), Cut())
     fake_gateway.error(503, times=2)

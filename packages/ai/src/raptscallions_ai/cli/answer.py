@@ -6,10 +6,10 @@ from decimal import Context, Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from raptscallions_ai.answer.result import ChatResult
+    from raptscallions_ai.answer.stream import ChatStream
     from raptscallions_ai.cli.output import Console
     from raptscallions_ai.cli.run import Run
-    from raptscallions_ai.result import ChatResult
-    from raptscallions_ai.stream import ChatStream
 
 __all__ = ["dollars", "show", "usage_line"]
 

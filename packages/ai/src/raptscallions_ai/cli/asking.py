@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from raptscallions_ai.cli.failures import UsageError
 
 if TYPE_CHECKING:
+    from raptscallions_ai.answer.stream import ChatStream
     from raptscallions_ai.cli.session import Session
-    from raptscallions_ai.messages import Messages
-    from raptscallions_ai.options import CallOptions
-    from raptscallions_ai.stream import ChatStream
+    from raptscallions_ai.messages.message import Messages
+    from raptscallions_ai.options.call_options import CallOptions
 
 __all__ = ["Asking"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.cli.output import Console
     from raptscallions_ai.cli.run import Run
-    from raptscallions_ai.discovery.models import ModelInfo
+    from raptscallions_ai.gateway_api.models import ModelInfo
 
 __all__ = ["list_models"]
 

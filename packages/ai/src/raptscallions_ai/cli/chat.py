@@ -38,7 +38,7 @@ def chat(run: Run, prompt: str | None, asking: Asking, *, local: bool) -> None:
 
 
 async def _ask(run: Run, text: str, asking: Asking, *, local: bool) -> None:
-    from raptscallions_ai.messages import system, user
+    from raptscallions_ai.messages.message import system, user
 
     async with open_session(run, local=local) as session:
         framing = [system(asking.system)] if asking.system else []

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raptscallions_ai.messages import ChatMessage, assistant, system, user
+from raptscallions_ai.messages.message import ChatMessage, assistant, system, user
 
 if TYPE_CHECKING:
-    from raptscallions_ai.result import ChatResult
+    from raptscallions_ai.answer.result import ChatResult
 
 __all__ = ["Conversation"]
 

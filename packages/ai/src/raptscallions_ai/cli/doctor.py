@@ -13,7 +13,7 @@ from raptscallions_ai.errors import AiError
 
 if TYPE_CHECKING:
     from raptscallions_ai.cli.run import Run
-    from raptscallions_ai.client import OpenRouterClient
+    from raptscallions_ai.client.openrouter import OpenRouterClient
     from raptscallions_ai.settings import AiSettings
 
 __all__ = ["examine"]
@@ -45,7 +45,7 @@ def examine(run: Run, *, local: bool) -> ExitCode:
 
 async def _examine_gateway(run: Run, checklist: Checklist) -> None:
     from raptscallions_ai.cli.network import check_connection
-    from raptscallions_ai.client import OpenRouterClient
+    from raptscallions_ai.client.openrouter import OpenRouterClient
 
     settings = _check_settings(checklist)
     run.gateway_url = settings.gateway_url
@@ -56,7 +56,7 @@ async def _examine_gateway(run: Run, checklist: Checklist) -> None:
 
 
 async def _examine_local(checklist: Checklist) -> None:
-    from raptscallions_ai.client import OpenRouterClient
+    from raptscallions_ai.client.openrouter import OpenRouterClient
     from raptscallions_ai.local import LocalGateway, LocalGatewayError
 
     began = time.monotonic()

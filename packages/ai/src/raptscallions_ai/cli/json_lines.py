@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raptscallions_ai.chunks import DoneChunk, StreamChunk
+    from raptscallions_ai.answer.chunks import DoneChunk, StreamChunk
+    from raptscallions_ai.answer.result import Attempt, Usage
     from raptscallions_ai.errors import AiError
-    from raptscallions_ai.result import Attempt, Usage
 
 __all__ = ["chunk_object", "error_object", "json_text"]
 

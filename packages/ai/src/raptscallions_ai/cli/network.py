@@ -44,7 +44,7 @@ async def check_connection(url: str, timeout: float, checklist: Checklist) -> No
 
 def _proxy(base_url: str) -> str | None:
     """Return host and port of the proxy that the client will use; its URL may hold a password."""
-    from raptscallions_ai._wire.pool import environment_proxy
+    from raptscallions_ai._transport.pool import environment_proxy
 
     url = environment_proxy(base_url)
     return urlsplit(url).netloc.rpartition("@")[2] if url else None

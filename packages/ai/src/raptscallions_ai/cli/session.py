@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from raptscallions_ai.cli.run import Run
-    from raptscallions_ai.client import OpenRouterClient
+    from raptscallions_ai.client.openrouter import OpenRouterClient
 
 __all__ = ["LOCAL_NOTICE", "Session", "open_session"]
 
@@ -44,7 +44,7 @@ async def open_session(run: Run, *, local: bool) -> AsyncGenerator[Session]:
         ConfigurationError: Settings are missing or invalid.
         LocalGatewayError: The local model cannot be had.
     """
-    from raptscallions_ai.client import OpenRouterClient
+    from raptscallions_ai.client.openrouter import OpenRouterClient
 
     if local:
         from raptscallions_ai.local import LocalGateway

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from raptscallions_ai.answer.result import ChatResult, ParsedResult
 from raptscallions_ai.errors import (
     AiError,
     ContentPolicyError,
@@ -12,17 +13,16 @@ from raptscallions_ai.errors import (
     RefusalError,
     TruncatedOutputError,
 )
-from raptscallions_ai.messages import user
-from raptscallions_ai.result import ChatResult, ParsedResult
+from raptscallions_ai.messages.message import user
 from raptscallions_ai.structured.output_format import Unfit, output_format
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from raptscallions_ai.base_errors import ErrorFields
-    from raptscallions_ai.messages import ChatMessage, Messages
-    from raptscallions_ai.options import CallOptions
-    from raptscallions_ai.result import OutputIssue
+    from raptscallions_ai.answer.result import OutputIssue
+    from raptscallions_ai.errors.base import ErrorFields
+    from raptscallions_ai.messages.message import ChatMessage, Messages
+    from raptscallions_ai.options.call_options import CallOptions
     from raptscallions_ai.structured.output_format import OutputFormat
 
 __all__ = ["StructuredCall", "read_answer"]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_origin
 from pydantic import TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
-from raptscallions_ai.json_schema import WithoutTitles, strict_schema
-from raptscallions_ai.result import OutputIssue
+from raptscallions_ai.answer.result import OutputIssue
+from raptscallions_ai.tools.json_schema import WithoutTitles, strict_schema
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
-from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
+from raptscallions_ai.answer.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.structured.call import read_answer
 from raptscallions_ai.structured.output_format import VALUE
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.result import ChatResult, ParsedResult
-    from raptscallions_ai.stream import ChatStream, StreamIterator
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.result import ChatResult, ParsedResult
+    from raptscallions_ai.answer.stream import ChatStream, StreamIterator
     from raptscallions_ai.structured.output_format import OutputFormat
 
 __all__ = ["ParsedStream"]

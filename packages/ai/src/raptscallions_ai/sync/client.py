@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast
 
-from raptscallions_ai.chat_client import BaseChatClient
-from raptscallions_ai.client import OpenRouterClient
+from raptscallions_ai.client.base import BaseChatClient
+from raptscallions_ai.client.openrouter import OpenRouterClient
 from raptscallions_ai.sync.loop_thread import Errands, shared_loop_thread
 from raptscallions_ai.sync.stream import SyncChatStream
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
     from openai import AsyncOpenAI
 
-    from raptscallions_ai.discovery.account import Credits, KeyInfo
-    from raptscallions_ai.discovery.embeddings import EmbeddingResult, EmbedOptions
-    from raptscallions_ai.discovery.endpoints import ModelEndpoint, ProviderInfo
-    from raptscallions_ai.discovery.generation import GenerationInfo
-    from raptscallions_ai.discovery.models import ModelFilter, ModelInfo
-    from raptscallions_ai.discovery.tokens import TokenEstimate
-    from raptscallions_ai.messages import Messages
-    from raptscallions_ai.options import CallOptions, OnInterrupt
-    from raptscallions_ai.result import ChatResult, ParsedResult
+    from raptscallions_ai.answer.result import ChatResult, ParsedResult
+    from raptscallions_ai.gateway_api.account import Credits, KeyInfo
+    from raptscallions_ai.gateway_api.embeddings import EmbeddingResult, EmbedOptions
+    from raptscallions_ai.gateway_api.endpoints import ModelEndpoint, ProviderInfo
+    from raptscallions_ai.gateway_api.generation import GenerationInfo
+    from raptscallions_ai.gateway_api.models import ModelFilter, ModelInfo
+    from raptscallions_ai.gateway_api.tokens import TokenEstimate
+    from raptscallions_ai.messages.message import Messages
+    from raptscallions_ai.options.call_options import CallOptions, OnInterrupt
+    from raptscallions_ai.options.timeouts import Timeouts
     from raptscallions_ai.settings import AiSettings
     from raptscallions_ai.sync.parsed_stream import SyncParsedStream
     from raptscallions_ai.sync.tool_run import SyncToolRun
-    from raptscallions_ai.timeouts import Timeouts
     from raptscallions_ai.tool_runs.execution import Approve
     from raptscallions_ai.tool_runs.run import StopCondition
 

@@ -9,7 +9,7 @@ from raptscallions_ai.sync.stream import SyncChatStream, SyncIterator
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from raptscallions_ai.result import ChatResult, ParsedResult
+    from raptscallions_ai.answer.result import ChatResult, ParsedResult
     from raptscallions_ai.structured.parsed_stream import ParsedStream
     from raptscallions_ai.sync.loop_thread import LoopThread
 

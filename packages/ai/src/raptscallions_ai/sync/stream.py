@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeVar
 
-from raptscallions_ai.stream import VisibleText
+from raptscallions_ai.answer.stream import VisibleText
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from types import TracebackType
 
-    from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.events import StreamEvent
-    from raptscallions_ai.result import ChatResult, Usage
-    from raptscallions_ai.stream import ChatStream, StreamIterator
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.events import StreamEvent
+    from raptscallions_ai.answer.result import ChatResult, Usage
+    from raptscallions_ai.answer.stream import ChatStream, StreamIterator
     from raptscallions_ai.sync.loop_thread import Errands, LoopThread
 
 __all__ = ["SyncChatStream", "SyncIterator"]

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
-    from raptscallions_ai.messages import ChatMessage
-    from raptscallions_ai.result import ChatResult, Usage
+    from raptscallions_ai.answer.result import ChatResult, Usage
+    from raptscallions_ai.messages.message import ChatMessage
     from raptscallions_ai.sync.loop_thread import Errands, LoopThread
     from raptscallions_ai.tool_runs.events import ToolRunEvent, ToolRunResult
     from raptscallions_ai.tool_runs.run import ToolRun

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias, cast
 
-from raptscallions_ai.chunks import (
+from raptscallions_ai.answer.chunks import (
     ContentChunk,
     DoneChunk,
     StreamChunk,
     as_chunks,
 )
-from raptscallions_ai.collector import StreamCollector
+from raptscallions_ai.answer.collector import StreamCollector
+from raptscallions_ai.answer.result import ChatResult, Usage
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.result import ChatResult, Usage
 
 __all__ = ["Event", "ScriptedSource", "script_events", "words_in"]
 

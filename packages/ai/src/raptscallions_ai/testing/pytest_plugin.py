@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from raptscallions_ai.client import OpenRouterClient
+    from raptscallions_ai.client.openrouter import OpenRouterClient
     from raptscallions_ai.testing.cassette import Cassette, CassetteOptions
     from raptscallions_ai.testing.gateway import FakeGateway
     from raptscallions_ai.testing.scripted import ScriptedClient
@@ -46,7 +46,7 @@ def fake_gateway() -> Iterator[FakeGateway]:
 @pytest.fixture
 def ai_client(fake_gateway: FakeGateway) -> Iterator[OpenRouterClient]:
     """An `OpenRouterClient` that talks to `fake_gateway` and does not retry; closed after the test."""
-    from raptscallions_ai.client import OpenRouterClient
+    from raptscallions_ai.client.openrouter import OpenRouterClient
 
     client = OpenRouterClient(
         api_key=fake_gateway.api_key,

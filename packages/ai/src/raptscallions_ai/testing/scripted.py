@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from raptscallions_ai._wire.option_checks import checked_fields
-from raptscallions_ai.chat_client import BaseChatClient
+from raptscallions_ai.answer.result import ChatResult
+from raptscallions_ai.answer.stream import ChatStream
+from raptscallions_ai.client.base import BaseChatClient
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.messages import to_wire
-from raptscallions_ai.options import CallOptions
-from raptscallions_ai.result import ChatResult
-from raptscallions_ai.stream import ChatStream
+from raptscallions_ai.messages.message import to_wire
+from raptscallions_ai.options.call_options import CallOptions
+from raptscallions_ai.options.checks import checked_fields
 from raptscallions_ai.testing._scripted_source import ScriptedSource, script_events, words_in
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.messages import Messages
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.messages.message import Messages
 
 __all__ = ["ChatScript", "ScriptedCall", "ScriptedClient"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any, TypedDict
 
-from raptscallions_ai.result import ToolCall
+from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.testing.replies import Pause, Reply, Step, json_reply
 
 __all__ = [

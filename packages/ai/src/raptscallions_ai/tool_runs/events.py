@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 import msgspec
 
-from raptscallions_ai.chunks import (
+from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
     ContentChunk,
     ImageChunk,
@@ -20,12 +20,12 @@ from raptscallions_ai.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
-from raptscallions_ai.result import ChatResult, ToolCall, Usage
+from raptscallions_ai.answer.result import ChatResult, ToolCall, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from raptscallions_ai.messages import ChatMessage
+    from raptscallions_ai.messages.message import ChatMessage
 
 __all__ = [
     "StepFinished",

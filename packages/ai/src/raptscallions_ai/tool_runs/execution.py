@@ -11,15 +11,15 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from raptscallions_ai.errors import InvalidResponseError, ToolError
-from raptscallions_ai.messages import tool_result
+from raptscallions_ai.messages.message import tool_result
 from raptscallions_ai.tool_runs.events import ToolFinished, ToolStarted
-from raptscallions_ai.tools import Tool, checked_timeout, tools_to_wire
+from raptscallions_ai.tools.tool import Tool, checked_timeout, tools_to_wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from raptscallions_ai.messages import ChatMessage
-    from raptscallions_ai.result import ChatResult, ToolCall
+    from raptscallions_ai.answer.result import ChatResult, ToolCall
+    from raptscallions_ai.messages.message import ChatMessage
 __all__ = ["Approve", "ToolExecution", "ToolPolicy", "tools_by_name", "with_ids"]
 
 Approve: TypeAlias = "Callable[[ToolCall], bool | str | Awaitable[bool | str]]"

@@ -11,11 +11,11 @@ from operator import add
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias
 
-from raptscallions_ai.chunks import ContentChunk, DoneChunk, RestartedChunk
+from raptscallions_ai.answer.chunks import ContentChunk, DoneChunk, RestartedChunk
+from raptscallions_ai.answer.result import ChatResult, Usage
+from raptscallions_ai.answer.stream import StreamIterator
 from raptscallions_ai.errors import AiError, StreamInterruptedError
-from raptscallions_ai.messages import user
-from raptscallions_ai.result import ChatResult, Usage
-from raptscallions_ai.stream import StreamIterator
+from raptscallions_ai.messages.message import user
 from raptscallions_ai.tool_runs.events import StepFinished, ToolRunDone, ToolRunResult
 from raptscallions_ai.tool_runs.execution import ToolExecution, ToolPolicy, tools_by_name, with_ids
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from types import TracebackType
 
-    from raptscallions_ai.messages import ChatMessage, Messages
-    from raptscallions_ai.options import CallOptions
-    from raptscallions_ai.stream import ChatStream
+    from raptscallions_ai.answer.stream import ChatStream
+    from raptscallions_ai.messages.message import ChatMessage, Messages
+    from raptscallions_ai.options.call_options import CallOptions
     from raptscallions_ai.tool_runs.events import ToolRunEvent
     from raptscallions_ai.tool_runs.execution import Approve
 

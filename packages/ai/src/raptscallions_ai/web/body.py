@@ -15,7 +15,7 @@ from raptscallions_ai.errors import AiError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
 
-    from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.answer.chunks import StreamChunk
 
 __all__ = ["KEEP_ALIVE", "SSEBody", "SSEEncoder"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from raptscallions_ai.chunks import (
+from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
     ContentChunk,
     DoneChunk,
@@ -21,9 +21,9 @@ from raptscallions_ai.web.payloads import SSE_HEADERS, error_payload, sse_event,
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
 
-    from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.result import ChatResult
     from raptscallions_ai.errors import AiError
-    from raptscallions_ai.result import ChatResult
 
 __all__ = ["sse_response_body"]
 

@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from raptscallions_ai.chunks import (
+from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
     ContentChunk,
     DoneChunk,
@@ -16,17 +16,17 @@ from raptscallions_ai.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
+from raptscallions_ai.answer.stream import ChatStream
 from raptscallions_ai.errors import StreamInterruptedError
-from raptscallions_ai.stream import ChatStream
 from raptscallions_ai.web.body import KEEP_ALIVE, SSEBody
 from raptscallions_ai.web.payloads import SSE_HEADERS, error_payload, sse_event
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
 
-    from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.result import ChatResult, Usage
     from raptscallions_ai.errors import AiError
-    from raptscallions_ai.result import ChatResult, Usage
 
 __all__ = ["openai_sse_body"]
 

@@ -9,8 +9,8 @@ import msgspec
 from raptscallions_ai.errors import AuthenticationError, ConfigurationError, InsufficientCreditsError
 
 if TYPE_CHECKING:
+    from raptscallions_ai.answer.result import Usage
     from raptscallions_ai.errors import AiError
-    from raptscallions_ai.result import Usage
 
 __all__ = ["SSE_HEADERS", "error_payload", "sse_event", "usage_payload"]
 

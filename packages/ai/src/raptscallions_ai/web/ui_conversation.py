@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from raptscallions_ai.messages import ChatMessage, tool_result, user
-from raptscallions_ai.result import ToolCall
+from raptscallions_ai.answer.result import ToolCall
+from raptscallions_ai.messages.message import ChatMessage, tool_result, user
 
 if TYPE_CHECKING:
-    from raptscallions_ai.parts import ContentPart
+    from raptscallions_ai.messages.parts import ContentPart
 
 __all__ = ["from_ui_messages"]
 

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from raptscallions_ai.chunks import (
+from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
     ContentChunk,
     DoneChunk,
@@ -24,9 +24,9 @@ from raptscallions_ai.web.payloads import SSE_HEADERS, error_payload, sse_event,
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
 
-    from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.result import ChatResult, ToolCall
     from raptscallions_ai.errors import AiError
-    from raptscallions_ai.result import ChatResult, ToolCall
 
 __all__ = ["ui_message_stream"]
 

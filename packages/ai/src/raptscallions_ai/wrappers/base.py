@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from raptscallions_ai.chat_client import BaseChatClient
-from raptscallions_ai.stream import ChatStream
+from raptscallions_ai.answer.stream import ChatStream
+from raptscallions_ai.client.base import BaseChatClient
 from raptscallions_ai.wrappers.call import ChatCall
 from raptscallions_ai.wrappers.source import StreamSource, WholeAnswerSource
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from raptscallions_ai.chat_client import ChatClient
-    from raptscallions_ai.messages import Messages
-    from raptscallions_ai.options import CallOptions
-    from raptscallions_ai.result import ChatResult
-    from raptscallions_ai.stream import ChunkSource
+    from raptscallions_ai.answer.result import ChatResult
+    from raptscallions_ai.answer.stream import ChunkSource
+    from raptscallions_ai.client.base import ChatClient
+    from raptscallions_ai.messages.message import Messages
+    from raptscallions_ai.options.call_options import CallOptions
 
 __all__ = ["WrappedClient"]
 

@@ -9,13 +9,13 @@ from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from raptscallions_ai.discovery.costs import PriceList
 from raptscallions_ai.errors import BudgetExceededError
+from raptscallions_ai.gateway_api.costs import PriceList
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from raptscallions_ai.discovery.models import ModelInfo
+    from raptscallions_ai.gateway_api.models import ModelInfo
 
 __all__ = ["Budget", "Spent"]
 

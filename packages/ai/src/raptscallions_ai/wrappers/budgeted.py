@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from raptscallions_ai.chunks import DoneChunk
+from raptscallions_ai.answer.chunks import DoneChunk
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.budget import Spent
@@ -16,10 +16,10 @@ from raptscallions_ai.wrappers.spending import priced, used_by
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raptscallions_ai.chat_client import ChatClient
-    from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.result import ChatResult, Usage
-    from raptscallions_ai.stream import ChunkSource
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.result import ChatResult, Usage
+    from raptscallions_ai.answer.stream import ChunkSource
+    from raptscallions_ai.client.base import ChatClient
     from raptscallions_ai.wrappers.budget import Budget
     from raptscallions_ai.wrappers.call import ChatCall
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from raptscallions_ai.collector import StreamCollector
-from raptscallions_ai.options import ChatOptions
+from raptscallions_ai.answer.collector import StreamCollector
+from raptscallions_ai.options.call_options import ChatOptions
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.extras import require_extra
 from raptscallions_ai.wrappers.source import AroundSource
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     from key_value.aio.protocols.key_value import AsyncKeyValue
 
-    from raptscallions_ai.chat_client import ChatClient
-    from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.options import CallOptions
-    from raptscallions_ai.result import ChatResult, Usage
-    from raptscallions_ai.stream import ChunkSource
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.result import ChatResult, Usage
+    from raptscallions_ai.answer.stream import ChunkSource
+    from raptscallions_ai.client.base import ChatClient
+    from raptscallions_ai.options.call_options import CallOptions
     from raptscallions_ai.wrappers.call import ChatCall
 
 __all__ = ["CachedClient", "disk_store", "memory_store"]

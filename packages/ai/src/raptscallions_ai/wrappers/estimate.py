@@ -1,6 +1,6 @@
 """Rough counts of tokens, for what has to be decided before anybody tells the real ones.
 
-`discovery/tokens.py` estimates better, but looks at every letter: too slow for the way of each call and each chunk.
+`gateway_api/tokens.py` estimates better, but looks at every letter: too slow for the way of each call and each chunk.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from raptscallions_ai._wire.json import json_object
-from raptscallions_ai.chunks import ContentChunk, ReasoningChunk, ToolCallChunk
-from raptscallions_ai.messages import to_wire
-from raptscallions_ai.tools import tools_to_wire
+from raptscallions_ai._dialects.json import json_object
+from raptscallions_ai.answer.chunks import ContentChunk, ReasoningChunk, ToolCallChunk
+from raptscallions_ai.messages.message import to_wire
+from raptscallions_ai.tools.tool import tools_to_wire
 
 if TYPE_CHECKING:
-    from raptscallions_ai.chunks import StreamChunk
+    from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.wrappers.call import ChatCall
 
 __all__ = ["answer_tokens", "prompt_tokens"]

@@ -15,10 +15,10 @@ from raptscallions_ai.wrappers.source import AroundSource
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raptscallions_ai.chat_client import ChatClient
-    from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.result import ChatResult
-    from raptscallions_ai.stream import ChunkSource
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.result import ChatResult
+    from raptscallions_ai.answer.stream import ChunkSource
+    from raptscallions_ai.client.base import ChatClient
 
 __all__ = ["BeforeCall", "HookedClient"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from raptscallions_ai.errors import RateLimitError
-from raptscallions_ai.timeouts import Timeouts
+from raptscallions_ai.options.timeouts import Timeouts
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.estimate import prompt_tokens
 from raptscallions_ai.wrappers.extras import require_extra
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from pyrate_limiter import StateBucket
 
-    from raptscallions_ai.chat_client import ChatClient
-    from raptscallions_ai.result import ChatResult
-    from raptscallions_ai.stream import ChunkSource
+    from raptscallions_ai.answer.result import ChatResult
+    from raptscallions_ai.answer.stream import ChunkSource
+    from raptscallions_ai.client.base import ChatClient
     from raptscallions_ai.wrappers.call import ChatCall
 
 __all__ = ["RateLimitedClient", "RateLimiter"]

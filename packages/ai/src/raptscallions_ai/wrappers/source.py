@@ -6,16 +6,16 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
-from raptscallions_ai.chunks import DoneChunk, as_chunks
+from raptscallions_ai.answer.chunks import DoneChunk, as_chunks
+from raptscallions_ai.answer.result import ChatResult, Usage
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.result import ChatResult, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raptscallions_ai.chat_client import ChatClient
-    from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.stream import ChatStream, ChunkSource
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.stream import ChatStream, ChunkSource
+    from raptscallions_ai.client.base import ChatClient
     from raptscallions_ai.wrappers.call import ChatCall
 
 __all__ = ["AroundSource", "EmptySource", "StreamSource", "WholeAnswerSource"]

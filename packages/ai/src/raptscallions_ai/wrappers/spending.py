@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from raptscallions_ai.discovery.costs import estimate_cost
+from raptscallions_ai.answer.result import Usage
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.result import Usage
+from raptscallions_ai.gateway_api.costs import estimate_cost
 
 if TYPE_CHECKING:
-    from raptscallions_ai.discovery.costs import PriceList
-    from raptscallions_ai.result import ChatResult
+    from raptscallions_ai.answer.result import ChatResult
+    from raptscallions_ai.gateway_api.costs import PriceList
 
 __all__ = ["priced", "used_by"]
 

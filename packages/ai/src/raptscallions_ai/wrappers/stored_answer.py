@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from raptscallions_ai.chunks import (
+from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
     ContentChunk,
     DoneChunk,
@@ -17,7 +17,7 @@ from raptscallions_ai.chunks import (
     StreamChunk,
     ToolCallChunk,
 )
-from raptscallions_ai.result import ChatResult, ToolCall, Usage
+from raptscallions_ai.answer.result import ChatResult, ToolCall, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

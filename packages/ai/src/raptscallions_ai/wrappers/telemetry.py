@@ -11,7 +11,7 @@ from raptscallions_ai._version import __version__
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
-    from raptscallions_ai.result import ChatResult, Usage
+    from raptscallions_ai.answer.result import ChatResult, Usage
     from raptscallions_ai.wrappers.call import ChatCall
 
 __all__ = ["INSTRUMENTATION", "Instruments", "describe", "describe_result", "describe_server"]

@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.result import ChatResult
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.extras import require_extra
 from raptscallions_ai.wrappers.source import AroundSource
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
 
-    from raptscallions_ai.chat_client import ChatClient
-    from raptscallions_ai.chunks import StreamChunk
-    from raptscallions_ai.stream import ChunkSource
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.stream import ChunkSource
+    from raptscallions_ai.client.base import ChatClient
     from raptscallions_ai.wrappers.call import ChatCall
 
 __all__ = ["TracedClient"]

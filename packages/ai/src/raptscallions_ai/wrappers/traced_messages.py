@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from raptscallions_ai._wire.json import json_object
-from raptscallions_ai.messages import to_wire
+from raptscallions_ai._dialects.json import json_object
+from raptscallions_ai.messages.message import to_wire
 
 if TYPE_CHECKING:
-    from raptscallions_ai.messages import Messages
-    from raptscallions_ai.result import ChatResult
+    from raptscallions_ai.answer.result import ChatResult
+    from raptscallions_ai.messages.message import Messages
 
 __all__ = ["input_messages", "output_messages"]
 

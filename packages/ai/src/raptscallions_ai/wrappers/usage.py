@@ -9,8 +9,8 @@ from decimal import Decimal
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from raptscallions_ai.discovery.costs import PriceList
-from raptscallions_ai.result import Usage
+from raptscallions_ai.answer.result import Usage
+from raptscallions_ai.gateway_api.costs import PriceList
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.source import AroundSource
 from raptscallions_ai.wrappers.spending import priced, used_by
@@ -18,10 +18,10 @@ from raptscallions_ai.wrappers.spending import priced, used_by
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from raptscallions_ai.chat_client import ChatClient
-    from raptscallions_ai.discovery.models import ModelInfo
-    from raptscallions_ai.result import ChatResult, CostSource
-    from raptscallions_ai.stream import ChunkSource
+    from raptscallions_ai.answer.result import ChatResult, CostSource
+    from raptscallions_ai.answer.stream import ChunkSource
+    from raptscallions_ai.client.base import ChatClient
+    from raptscallions_ai.gateway_api.models import ModelInfo
     from raptscallions_ai.wrappers.call import ChatCall
 
 __all__ = ["TrackedClient", "TrackedUsage", "UsageTotals", "UsageTracker"]

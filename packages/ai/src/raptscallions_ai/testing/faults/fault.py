@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from raptscallions_ai.options.timeouts import Timeouts
 from raptscallions_ai.testing.faults.verdict import Verdict, judge
-from raptscallions_ai.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from raptscallions_ai.testing.faults.expected import Expected

@@ -8,7 +8,7 @@ import zlib
 from functools import cache
 from typing import TYPE_CHECKING
 
-from raptscallions_ai.result import ToolCall
+from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import TEXT, Complete, Expected, Fails
 from raptscallions_ai.testing.faults.fault import Category, Fault

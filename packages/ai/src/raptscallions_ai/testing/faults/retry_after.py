@@ -6,13 +6,13 @@ import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
+from raptscallions_ai.options.timeouts import Timeouts
 from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import Complete, Expected, Fails
 from raptscallions_ai.testing.faults.fault import Category, Fault
 from raptscallions_ai.testing.faults.pieces import WHOLE, stream
 from raptscallions_ai.testing.replies import Reply, json_reply
 from raptscallions_ai.testing.wire import error_body
-from raptscallions_ai.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from raptscallions_ai.testing.recording import RecordedRequest

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raptscallions_ai.options.timeouts import Timeouts
 from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import TEXT, Complete, Expected, Fails
 from raptscallions_ai.testing.faults.fault import Address, Category, Fault
 from raptscallions_ai.testing.faults.pieces import BEGUN, COMPLETE, FINISH, PARTIAL, USAGE, WHOLE, begun, raw, stream
 from raptscallions_ai.testing.replies import Hang, Pause, Reply, Step, json_reply
 from raptscallions_ai.testing.wire import COMMENT, chunk, completion, sse, usage
-from raptscallions_ai.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from raptscallions_ai.testing.faults.fault import Connection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from raptscallions_ai.result import ToolCall
+from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import Complete, Expected, Fails
 from raptscallions_ai.testing.faults.fault import Category, Fault

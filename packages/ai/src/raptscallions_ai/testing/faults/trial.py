@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from raptscallions_ai.result import ToolCall
+from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.testing.faults.fault import PROMPT, Fault
 from raptscallions_ai.testing.faults.outcome import Outcome
 from raptscallions_ai.testing.gateway import FakeGateway

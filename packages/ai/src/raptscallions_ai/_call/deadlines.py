@@ -1,0 +1,107 @@
+"""Until when a call may wait, and which of its limits says so."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from raptscallions_ai._call.recovery import Recovery
+    from raptscallions_ai.options.timeouts import Phase
+
+__all__ = ["Deadline", "Deadlines"]
+
+_GRACE = 2.0  # seconds that an answer which is complete in all but its end mark waits for that mark
+
+
+class Deadline(NamedTuple):
+    """When a wait must end.
+
+    Attributes:
+        when: The time, which may be infinite.
+        phase: Which limit it is.
+        limit: That limit, in seconds; None if there is none.
+    """
+
+    when: float
+    phase: Phase
+    limit: float | None
+
+
+class Deadlines:
+    """The limits of one call, and what they are counted from; all times are the event loop's.
+
+    Args:
+        recovery: Knows the route that is asked, with its limits, and how many others there are.
+        total: Seconds for the whole call; None for no limit.
+
+    Attributes:
+        began: When the caller began to wait for what comes next.
+        ends_at: When the call as a whole must end.
+        answering: Whether the caller has got content of the current attempt.
+    """
+
+    def __init__(self, recovery: Recovery, total: float | None) -> None:
+        self._recovery = recovery
+        self._total = total
+        self.began = 0.0
+        self.ends_at = math.inf
+        self.answering = False
+        self._route_at = 0.0  # when the route was asked for the first time
+        self._waited = 0.0  # seconds that the caller had waited before `began`, since the last content
+        self._settled_until: float | None = None
+
+    def start(self, now: float) -> None:
+        """Note that the call begins."""
+        self.began = self._route_at = now
+        if self._total is not None:
+            self.ends_at = now + self._total
+
+    def content(self) -> None:
+        """Note that content has come, from which on the idle limit is counted."""
+        self.answering, self._waited = True, 0.0
+
+    def no_content(self, now: float) -> None:
+        """Note that a wait ended without content: what is waited for next goes on with it."""
+        self._waited += now - self.began
+
+    def settled(self, now: float) -> None:
+        """Note that only the end mark is missing."""
+        if self._settled_until is None:
+            self._settled_until = now + _GRACE
+
+    def attempt(self, now: float, *, moved: bool, anew: bool) -> None:
+        """Note that there will be another attempt.
+
+        Args:
+            now: The time.
+            moved: Whether it asks another route.
+            anew: Whether the wait for first content begins again with it.
+        """
+        self._settled_until = None
+        if moved:
+            self._route_at = now
+        if anew:
+            self.answering, self.began, self._waited = False, now, 0.0
+
+    def until(self) -> float:
+        """Return the time at which the current wait must end; it may be infinite."""
+        return self.nearest().when
+
+    def nearest(self) -> Deadline:
+        """Return what ends the current wait."""
+        if self._settled_until is not None:
+            return Deadline(min(self._settled_until, self.ends_at), "idle", None)
+        limits = self._recovery.route.timeouts
+        phase: Phase = "idle" if self.answering else "first_chunk"
+        limit = limits.idle if self.answering else limits.first_chunk
+        when = math.inf if limit is None else self.began - self._waited + limit
+        others = 0 if self.answering else self._recovery.routes_left
+        if others and self.ends_at < math.inf:
+            # Without a share for each, a silent route would leave nothing for those that may answer.
+            share = (self.ends_at - self._route_at) / (1 + others)
+            if self._route_at + share < when:
+                when, limit = self._route_at + share, share
+        if self.ends_at < when:
+            return Deadline(self.ends_at, "total", self._total)
+        return Deadline(when, phase, limit)

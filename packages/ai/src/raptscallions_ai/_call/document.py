@@ -1,0 +1,156 @@
+"""A gateway's JSON endpoints beside chat: one document for each request, under a deadline, with retries."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from typing import TYPE_CHECKING, Protocol
+
+from raptscallions_ai._call.retry import retry_delay
+from raptscallions_ai._dialects.json import parse_json
+from raptscallions_ai._dialects.redact import Redactor
+from raptscallions_ai._transport.sdk import OutgoingRequest
+from raptscallions_ai.answer.result import Attempt
+from raptscallions_ai.errors import NotSupportedError, TimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from openai import AsyncOpenAI
+
+    from raptscallions_ai._transport.sdk import Connections
+    from raptscallions_ai.errors import AiError
+    from raptscallions_ai.options.timeouts import Timeouts
+
+__all__ = ["DocumentRequest", "JsonApi"]
+
+_log = logging.getLogger("raptscallions_ai")
+
+
+class DocumentRequest(OutgoingRequest, Protocol):
+    """What is sent for one document."""
+
+    @property
+    def model(self) -> str:
+        """The model that it is for."""
+        ...
+
+    @property
+    def quotable(self) -> Sequence[object]:
+        """What of it must not appear in any message."""
+        ...
+
+
+class JsonApi:
+    """The endpoints of one gateway that answer with one JSON document.
+
+    Args:
+        connections: Where to get the SDK from.
+        timeouts: `first_chunk`, or `total` if that is less, limits a request with all its retries.
+        max_retries: Further attempts after a failure that may pass.
+        secret: The key, which must not appear in any message.
+    """
+
+    def __init__(self, connections: Connections, timeouts: Timeouts, *, max_retries: int, secret: str) -> None:
+        self._connections = connections
+        self._timeouts = timeouts
+        self._max_retries = max_retries
+        self._secret = secret
+
+    async def get(self, path: str, query: Mapping[str, object] | None = None) -> object:
+        """Return the parsed document at a path; None if the gateway does not know what the path names.
+
+        Raises:
+            NotSupportedError: The gateway has no such endpoint.
+            AiError: The document could not be had.
+        """
+        from raptscallions_ai._transport.exceptions import is_not_found, is_not_offered
+        from raptscallions_ai._transport.sdk import get_json
+
+        async def send(sdk: AsyncOpenAI) -> bytes | None:
+            try:
+                return await get_json(sdk, path, query or {}, connect_timeout=self._timeouts.connect)
+            except Exception as exception:
+                if is_not_found(exception) and not is_not_offered(exception):
+                    return None
+                raise
+
+        body = await self._ask(send, f"GET {path}", model="", redact=Redactor([self._secret], []))
+        return None if body is None else parse_json(body)
+
+    async def post(self, path: str, request: DocumentRequest, *, max_bytes: int) -> bytes:
+        """Send a request and return the document that answers it, as it was received.
+
+        Args:
+            path: The path under the base URL.
+            request: What to send.
+            max_bytes: The largest document.
+
+        Raises:
+            NotSupportedError: The gateway has no such endpoint.
+            AiError: The document could not be had.
+        """
+        from raptscallions_ai._transport.sdk import post_json
+
+        async def send(sdk: AsyncOpenAI) -> bytes:
+            connect = self._timeouts.connect
+            return await post_json(sdk, path, request, connect_timeout=connect, max_bytes=max_bytes)
+
+        redact = Redactor([self._secret], request.quotable)
+        return await self._ask(send, f"POST {path}", model=request.model, redact=redact) or b""
+
+    async def _ask(
+        self,
+        send: Callable[[AsyncOpenAI], Awaitable[bytes | None]],
+        endpoint: str,
+        *,
+        model: str,
+        redact: Redactor,
+    ) -> bytes | None:
+        limit = min((each for each in (self._timeouts.first_chunk, self._timeouts.total) if each), default=None)
+        clock = asyncio.get_running_loop().time
+        ends_at = math.inf if limit is None else clock() + limit
+        attempts: list[Attempt] = []
+        while True:
+            begun = clock()
+            deadline = asyncio.timeout_at(None if limit is None else ends_at)
+            try:
+                async with deadline:
+                    return await send(await self._connections.get())
+            except asyncio.CancelledError as cancelled:
+                raise cancelled.with_traceback(None) from None  # the frames below hold the key
+            except Exception as exception:
+                if deadline.expired():
+                    error = TimeoutError(round((limit or 0) * 1000), phase="total")
+                else:
+                    error = self._error(exception, endpoint, model=model, redact=redact)
+            failures, left = len(attempts) + 1, ends_at - clock()
+            delay = retry_delay(error, failures=failures, max_retries=self._max_retries, remaining=left)
+            attempts.append(_attempt(error, model=model, duration=clock() - begun, delay=delay))
+            if delay is None:
+                error.attempts = tuple(attempts)
+                raise error.bare()
+            _log.warning("%s failed with %s, trying again in %.2f s", endpoint, type(error).__name__, delay)
+            await asyncio.sleep(delay)
+
+    def _error(self, exception: Exception, endpoint: str, *, model: str, redact: Redactor) -> AiError:
+        from raptscallions_ai._transport.exceptions import ai_error, is_not_offered
+
+        error = ai_error(exception, model=model, redact=redact, connect_timeout=self._timeouts.connect)
+        if is_not_offered(exception):
+            said = error.message if error.status_code == 501 else None  # of the others it is only the status
+            details = {"endpoint": endpoint, "reason": said}
+            return NotSupportedError(f"The AI gateway does not offer {endpoint}", details=details)
+        return error
+
+
+def _attempt(error: AiError, *, model: str, duration: float, delay: float | None) -> Attempt:
+    return Attempt(
+        model=model,
+        error=type(error).__name__,
+        message=error.message,
+        status_code=error.status_code,
+        duration=duration,
+        delay=delay,
+    )

@@ -1,0 +1,131 @@
+"""What has happened in a call so far, over all its attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from raptscallions_ai.answer.chunks import ContentChunk, RestartedChunk
+
+if TYPE_CHECKING:
+    from raptscallions_ai._call.recovery import Route
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.result import Attempt, ChatResult, Usage
+    from raptscallions_ai.errors import AiError
+
+__all__ = ["CallHistory", "Spending"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What one attempt used, as far as the gateway told before it ended.
+
+    Attributes:
+        route: Whom it asked.
+        generation_id: Under what id the gateway knows it; None if it told none.
+        usage: What it told of the usage.
+    """
+
+    route: Route
+    generation_id: str | None
+    usage: Usage
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the cost needs no looking up."""
+        return self.usage.cost is not None
+
+
+class CallHistory:
+    """The attempts, the times, the money and the text of one call.
+
+    Attributes:
+        attempts: Every attempt that has ended.
+        started_at: When the call began, in the loop's time; as are the next two.
+        first_content_at: When the first content of all arrived.
+        ended_at: When the call ended.
+        spent: What the attempts before the current one used.
+        cause: What the first attempt failed with that was not simply made again on the same route.
+    """
+
+    def __init__(self) -> None:
+        self.attempts: list[Attempt] = []
+        self.started_at = 0.0
+        self.first_content_at: float | None = None
+        self.ended_at: float | None = None
+        self.spent: list[Spending] = []
+        self.cause: AiError | None = None
+        self._shown: ChatResult | None = None  # of earlier attempts, and still on the caller's screen
+        self._broken_by: AiError | None = None
+        self._continues = False
+
+    @property
+    def shown(self) -> ChatResult | None:
+        """What earlier attempts gave to the caller and no later one has replaced."""
+        return self._shown
+
+    def interrupted(self, shown: ChatResult, error: AiError) -> None:
+        """Note that an answer broke off after some of it had been given to the caller."""
+        self._shown, self._broken_by = shown, error
+
+    def resumed(self, *, continues: bool) -> None:
+        """Note whether the attempt that is made now goes on where the last one broke off, or begins anew."""
+        self._continues = continues
+
+    def announce(self, chunks: list[StreamChunk]) -> list[StreamChunk]:
+        """Return the first chunks of an attempt; if they replace what was shown, behind the news of that."""
+        shown, error = self._shown, self._broken_by
+        if shown is None or error is None:
+            return chunks
+        self._broken_by = None
+        if self._continues:
+            return _without_repeated_space(chunks, shown.content)
+        self._shown = None
+        return [RestartedChunk(shown, error), *chunks]
+
+    def stamp(self, result: ChatResult, *, begun: bool) -> ChatResult:
+        """Return a result with what earlier attempts gave and used, and with attempts and times.
+
+        Args:
+            result: What the current attempt has given.
+            begun: Whether that is anything; if not, what stands on the caller's screen is still the earlier text.
+        """
+        started, first, ended = self.started_at, self.first_content_at, self.ended_at
+        usage = result.usage
+        for spending in reversed(self.spent):
+            usage = spending.usage + usage
+        result = replace(
+            result,
+            usage=usage,
+            attempts=tuple(self.attempts),
+            time_to_first_chunk=None if first is None else first - started,
+            duration=None if ended is None else ended - started,
+        )
+        shown = self._shown
+        if shown is None or (begun and not self._continues):
+            return result
+        if not begun:
+            return replace(shown, usage=usage, attempts=result.attempts, duration=result.duration)
+        return replace(
+            result,
+            content=shown.content + result.content[_repeated_space(shown.content, result.content) :],
+            annotations=shown.annotations + result.annotations,
+            logprobs=shown.logprobs + result.logprobs,
+        )
+
+
+def _repeated_space(before: str, after: str) -> int:
+    """Return how much of the white space that `before` ends with is said again at the start of `after`.
+
+    Models get the beginning of an answer without the space at its end, which some of them refuse.
+    """
+    space = before[len(before.rstrip()) :]
+    return next((size for size in range(len(space), 0, -1) if after.startswith(space[:size])), 0)
+
+
+def _without_repeated_space(chunks: list[StreamChunk], before: str) -> list[StreamChunk]:
+    first, *rest = chunks
+    if not isinstance(first, ContentChunk) or not (repeated := _repeated_space(before, first.content)):
+        return chunks
+    left = first.content[repeated:]
+    return [ContentChunk(left), *rest] if left else rest

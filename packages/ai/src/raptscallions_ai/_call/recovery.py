@@ -1,0 +1,221 @@
+"""What a call does after an attempt failed: ask again, ask elsewhere, or give up."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast, get_args
+
+from raptscallions_ai._call.prefill import accepts_prefill
+from raptscallions_ai._call.retry import backoff, retry_delay
+from raptscallions_ai.errors import (
+    BadRequestError,
+    ConfigurationError,
+    ContentPolicyError,
+    ContextLengthError,
+    InvalidResponseError,
+    PermissionDeniedError,
+    TimeoutError,
+)
+from raptscallions_ai.options.call_options import OnInterrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raptscallions_ai._call.breaker import CircuitBreaker
+    from raptscallions_ai._dialects.openai.encode import ChatRequest
+    from raptscallions_ai._transport.sdk import Connections
+    from raptscallions_ai.answer.result import ChatResult
+    from raptscallions_ai.errors import AiError
+    from raptscallions_ai.options.timeouts import Timeouts
+
+__all__ = ["Recovery", "Route", "checked_models", "checked_on_interrupt"]
+
+_PATIENCE = 2.0  # seconds; with somebody else to ask, nobody is waited for longer
+_ABOUT_THE_REQUEST = (ContentPolicyError, ContextLengthError, PermissionDeniedError)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to an answer: a model at a gateway.
+
+    Attributes:
+        connections: Where to get the SDK from; routes of one client share them.
+        gateway: The gateway's base URL.
+        model: The model to ask.
+        secret: The gateway's key, which must not appear in any message.
+        timeouts: How long to wait for it.
+        max_retries: Further attempts after a failure that may pass.
+        breaker: Remembers how the route answered before.
+        context_length: Tokens that the model takes, where a catalogue told; None if unknown.
+    """
+
+    connections: Connections
+    gateway: str
+    model: str
+    secret: str
+    timeouts: Timeouts
+    max_retries: int
+    breaker: CircuitBreaker
+    context_length: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Route({self.model!r} at {self.gateway!r})"
+
+
+class Recovery:
+    """Choose a call's route, and after each failure the next step.
+
+    Args:
+        routes: The ways to an answer, the first choice first.
+        on_interrupt: What to do when an answer breaks off.
+        prefill: Whether the models continue a trailing assistant message; None for what is known of them.
+        after_content_policy: Whether to ask elsewhere, too, when the content was rejected.
+
+    Attributes:
+        route: The route to ask now.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        *,
+        on_interrupt: OnInterrupt = "fail",
+        prefill: bool | None = None,
+        after_content_policy: bool = False,
+    ) -> None:
+        self._untried = list(routes)
+        self._alone = len(routes) == 1
+        self._on_interrupt = on_interrupt
+        self._prefill = prefill
+        self._after_content_policy = after_content_policy
+        self._failures = 0
+        self._interruptions = 0
+        self._continuing = False
+        self.route: Route = self._take(self._untried)
+
+    @property
+    def routes_left(self) -> int:
+        """How many routes there are that were not asked yet."""
+        return len(self._untried)
+
+    def after(self, error: AiError, *, interrupted: bool, remaining: float, time_left: float) -> float | None:
+        """Return the seconds to wait before the next attempt, which is for `route`; None to give up.
+
+        Args:
+            error: What the attempt failed with.
+            interrupted: Whether content had arrived by then.
+            remaining: Seconds until the nearest deadline for asking the same route again.
+            time_left: Seconds until the call as a whole must end.
+        """
+        if interrupted and self._on_interrupt == "fail":
+            return None
+        if interrupted:
+            remaining = time_left
+        if (delay := self._again(error, interrupted=interrupted, remaining=remaining)) is not None:
+            return delay
+        if _says_something_of_the_route(error):
+            self.route.breaker.failed()
+        suitable = [route for route in self._untried if self._suits(route, error)]
+        if not suitable or time_left <= 0:
+            return None
+        self.route = self._take(suitable)
+        self._failures = self._interruptions = 0
+        return 0.0
+
+    def succeeded(self) -> None:
+        """Note that the route gave a whole answer."""
+        self.route.breaker.succeeded()
+
+    def request(self, base: ChatRequest, begun: ChatResult | None) -> tuple[ChatRequest, bool]:
+        """Return what to send next, and whether its answer continues what had begun.
+
+        Args:
+            base: The call's own request.
+            begun: What had arrived of the answer before it broke off.
+        """
+        request = base if base.model == self.route.model else base.for_model(self.route.model)
+        text = begun.content.rstrip() if begun is not None and self._on_interrupt == "continue" else ""
+        self._continuing = bool(text) and begun is not None and self._can_continue(request, begun)
+        return (request.continuing(text), True) if self._continuing else (request, False)
+
+    def _again(self, error: AiError, *, interrupted: bool, remaining: float) -> float | None:
+        """Return the seconds to wait before asking the same route again; None if it should not be asked again."""
+        others = bool(self._untried)
+        phase = error.phase if isinstance(error, TimeoutError) else None
+        if phase in ("first_chunk", "total") or (phase == "idle" and others):
+            return None  # a route that is silent is not asked twice
+        if self._continuing and not interrupted and isinstance(error, BadRequestError):
+            self._prefill = False  # it does not take the beginning of an answer after all
+            return 0.0
+        retries, patience = self.route.max_retries, _PATIENCE if others else math.inf
+        if not interrupted:
+            self._failures += 1
+            failures = self._failures
+            return retry_delay(error, failures=failures, max_retries=retries, remaining=remaining, patience=patience)
+        self._failures = 0
+        self._interruptions += 1
+        if self._interruptions > max(1, retries) or not (error.retryable or isinstance(error, InvalidResponseError)):
+            return None
+        delay = backoff(error, failures=self._interruptions)
+        return delay if delay < remaining and delay <= patience else None
+
+    def _take(self, suitable: Sequence[Route]) -> Route:
+        """Take the first route that is not known to be down, or the first if all are."""
+        route = suitable[0]
+        if not self._alone:
+            route = next((route for route in suitable if route.breaker.allows()), route)
+        self._untried.remove(route)
+        return route
+
+    def _suits(self, route: Route, error: AiError) -> bool:
+        """Whether asking another route can help against this error."""
+        elsewhere = route.connections is not self.route.connections
+        match error:
+            case ContentPolicyError():
+                return self._after_content_policy
+            case ContextLengthError():
+                needed = error.requested_tokens or (error.max_tokens or self.route.context_length or 0) + 1
+                return route.context_length is None or route.context_length >= needed
+            case ConfigurationError():
+                return elsewhere
+            case BadRequestError():
+                return elsewhere and error.status_code == 404  # an address that is wrong there need not be so here
+            case _:
+                return True
+
+    def _can_continue(self, request: ChatRequest, begun: ChatResult) -> bool:
+        more_than_text = (begun.tool_calls, begun.reasoning, begun.reasoning_details, begun.images, begun.refusal)
+        accepts = accepts_prefill(request.model) if self._prefill is None else self._prefill
+        return accepts and not any(more_than_text) and request.is_plain_text
+
+
+def _says_something_of_the_route(error: AiError) -> bool:
+    if isinstance(error, BadRequestError):
+        return error.status_code == 404
+    return not isinstance(error, _ABOUT_THE_REQUEST)
+
+
+def checked_on_interrupt(value: OnInterrupt) -> OnInterrupt:
+    """Return what is to be done when an answer breaks off.
+
+    Raises:
+        ValueError: It is none of the three words.
+    """
+    if value not in get_args(OnInterrupt):
+        raise ValueError("on_interrupt must be 'fail', 'restart' or 'continue'")
+    return value
+
+
+def checked_models(models: Sequence[str]) -> tuple[str, ...]:
+    """Return the models to fall back to.
+
+    Raises:
+        TypeError: It is not a sequence of names.
+        ValueError: A name is empty.
+    """
+    if isinstance(models, str) or not all(isinstance(name, str) for name in cast("Sequence[object]", models)):
+        raise TypeError("fallback_models must be a list of model ids")
+    if not all(name.strip() for name in models):
+        raise ValueError("fallback_models must not hold an empty name")
+    return tuple(models)

@@ -1,0 +1,1 @@
+"""Shapes without sockets: bytes to events, events to chunks, failures to errors. Nothing here does I/O. Private."""

@@ -1,0 +1,283 @@
+"""The pure heart of a stream: wire chunks in, stream chunks out, and in the end one result or one error.
+
+No I/O, no clock, no SDK: the same events give the same chunks however their bytes were cut.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from raptscallions_ai._dialects.failures import classify, printable_name, read_failure
+from raptscallions_ai._dialects.json import MalformedJSONError, json_object, parse_object
+from raptscallions_ai._dialects.openai.blocks import ReasoningBlocks, ToolCalls
+from raptscallions_ai._dialects.openai.chunk import NO_USAGE, WireChoice, WireDelta
+from raptscallions_ai._dialects.redact import Redactor
+from raptscallions_ai._dialects.usage import UsageMeter
+from raptscallions_ai.answer.chunks import AnnotationChunk, ContentChunk, ImageChunk, ReasoningChunk
+from raptscallions_ai.answer.result import ChatResult
+from raptscallions_ai.errors import AiError, InvalidResponseError, StreamInterruptedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from raptscallions_ai._dialects.openai.chunk import WireChunk
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.result import ToolCall, Usage
+
+__all__ = ["Fold"]
+
+_TOKEN_LIMIT_TYPES = frozenset({"max_tokens_exceeded", "token_limit_exceeded", "context_length_exceeded"})
+_TOKEN_LIMIT_TEXT = re.compile(r"token limit|max[_ ]?(?:completion_|output_)?tokens", re.IGNORECASE)
+_FAILED_UPSTREAM = frozenset({"error", "network_error"})
+
+
+class Fold:
+    """Fold the wire chunks of one answer into stream chunks and a result.
+
+    Args:
+        model: The model that was asked for; the answer's own `model` replaces it.
+        require_usage: Whether an answer without usage is an error.
+        redact: Removes the key and the prompt from a gateway's error message.
+
+    Attributes:
+        started: Whether any content was received, so that the call can no longer be retried unseen.
+        settled: Whether nothing is missing any more, so that the end mark need not be waited for at length.
+        failure: The error that the gateway reported inside the stream; nothing may be fed after it.
+    """
+
+    def __init__(self, *, model: str, require_usage: bool, redact: Callable[[str], str]) -> None:
+        self.started = self.settled = False
+        self.failure: AiError | None = None
+        self._asked_model = model
+        self._require_usage = require_usage
+        self._redact = redact
+        self._model = model
+        self._id: str | None = None
+        self._provider: str | None = None
+        self._fed = False
+        self._upstream_failed = False
+        self._done = False
+        self._whole = False
+        self._choice: int | None = None
+        self._content: list[str] = []
+        self._reasoning: list[str] = []
+        self._reasoning_blocks = ReasoningBlocks()
+        self._tool_calls = ToolCalls()
+        self._annotations: list[dict[str, Any]] = []
+        self._images: list[dict[str, Any]] = []
+        self._refusal: list[str] = []
+        self._logprobs: list[dict[str, Any]] = []
+        self._finish_reason: str | None = None
+        self._native_finish_reason: str | None = None
+        self._usage = UsageMeter()
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is terminal evidence: a finish reason, the end mark together with usage, or a whole body."""
+        return self._finish_reason is not None or self._whole or (self._done and self._usage.seen)
+
+    @property
+    def generation_id(self) -> str | None:
+        """The gateway's id of the generation, once a chunk has told it."""
+        return self._id
+
+    @property
+    def usage(self) -> Usage:
+        """What the gateway has told of the usage so far."""
+        return self._usage.result()
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything was received that a partial result could hold."""
+        return self.started or self._usage.seen or self._id is not None
+
+    def feed(self, chunk: WireChunk, out: list[StreamChunk]) -> None:
+        """Take in one chunk and append what it adds to `out`; sets `failure` if it reports one.
+
+        Usage is read first, because the chunk that reports a failure may carry it.
+        """
+        self._fed = True
+        if self._id is None:
+            self._id = chunk.id or None
+        if chunk.model:
+            self._model = chunk.model
+        if chunk.provider:
+            self._provider = chunk.provider
+        if chunk.usage is not NO_USAGE:
+            self._usage.feed(chunk.usage)
+            self.settled = self._finish_reason is not None and self._usage.seen
+        choices = chunk.choices
+        # The first chunk settles which choice is taken, so it goes the long way.
+        if choices and (delta := choices[0].delta) and chunk.error is None and self._choice is not None:
+            # Nearly all chunks bring text and nothing else, or a piece of a tool call; their way is much shorter. They
+            # are compared as a whole: one step instead of one a field, and no later field can be forgotten.
+            text = delta.content
+            if type(text) is str and text and choices == [WireChoice(self._choice, WireDelta(text))]:
+                self._content.append(text)
+                self.started = True
+                out.append(ContentChunk(text))
+                return
+            if delta.tool_calls and (piece := self._feed_piece(choices, delta)):
+                self.started = True
+                out.append(piece)
+                return
+        before, error = len(out), chunk.error
+        for choice in choices or ():
+            error = self._feed_choice(choice, out) or error
+        if len(out) > before:
+            self.started = True
+        if error:
+            self.report(error)
+        elif self._upstream_failed and self.failure is None:
+            self.failure = StreamInterruptedError("the provider failed while it was answering", retryable=True)
+
+    def report(self, error: object) -> None:
+        """Take in an error that the gateway reported inside the response, in any shape."""
+        self._fed = True
+        failure = read_failure(error)
+        # An answer that stopped at its token limit is complete, although some routes report that as an error too.
+        if self._finish_reason == "length" and (
+            failure.error_type in _TOKEN_LIMIT_TYPES or _TOKEN_LIMIT_TEXT.search(failure.message)
+        ):
+            self._upstream_failed = False
+            return
+        self.failure = classify(failure, model=self._asked_model, redact=self._redacted)
+
+    def _redacted(self, text: str) -> str:
+        """Hide what a gateway quotes, of the request and of the answer so far: moderation quotes what it flagged."""
+        answer = self.partial()
+        said = [answer.content, answer.reasoning, *map(_arguments, answer.tool_calls)]
+        return Redactor([], said)(self._redact(text))
+
+    def mark_done(self, *, whole: bool = False) -> None:
+        """Note that the end mark `[DONE]` was seen; or, if `whole`, the end of a JSON body, which proves itself."""
+        self._done = True
+        self._whole = whole
+
+    def close(self, cut: str | None = None) -> ChatResult:
+        """Return the finished answer.
+
+        Args:
+            cut: What cut the connection, if anything did; None for a clean end.
+
+        Raises:
+            AiError: The gateway's own error, if it reported one.
+            StreamInterruptedError: There is no evidence that the answer is complete.
+            InvalidResponseError: The answer has no content at all, or no usage although that is required.
+        """
+        error = self.failure or self._problem(cut)
+        if error is None:
+            return self.partial()
+        if self.anything and error.partial is None:
+            error.partial = self.partial()
+            error.request_id = error.request_id or printable_name(self._id, self._redact)
+            error.provider = error.provider or printable_name(self._provider, self._redact)
+        raise error
+
+    def partial(self) -> ChatResult:
+        """Return what has arrived so far."""
+        calls = self._tool_calls.result()
+        finish = self._finish_reason
+        if calls and finish in (None, "stop") and self.complete:
+            finish = "tool_calls"
+        return ChatResult(
+            content="".join(self._content),
+            usage=self._usage.result(),
+            model=self._model,
+            finish_reason=finish,
+            tool_calls=calls,
+            reasoning="".join(self._reasoning),
+            reasoning_details=self._reasoning_blocks.result(),
+            annotations=tuple(self._annotations),
+            images=tuple(self._images),
+            refusal="".join(self._refusal) or None,
+            provider=self._provider,
+            id=self._id,
+            native_finish_reason=self._native_finish_reason,
+            logprobs=tuple(self._logprobs),
+        )
+
+    def _feed_piece(self, choices: list[WireChoice], delta: WireDelta) -> StreamChunk | None:
+        """Take in a piece of a tool call's arguments, if that is all there is."""
+        calls = delta.tool_calls or []
+        if not delta.content and choices == [WireChoice(self._choice, WireDelta(delta.content, tool_calls=calls))]:
+            return self._tool_calls.feed_piece(calls)
+        return None
+
+    def _feed_choice(self, choice: WireChoice, out: list[StreamChunk]) -> object:
+        """Take in one choice and return the error object that it carries, if any."""
+        if self._choice is None:
+            self._choice = choice.index or 0
+        elif (choice.index or 0) != self._choice:
+            return None
+        if choice.delta is not None:
+            self._feed_delta(choice.delta, out, whole=False)
+        elif choice.message is not None:
+            self._feed_delta(choice.message, out, whole=True)
+        if choice.logprobs is not None and choice.logprobs.content:
+            self._logprobs += choice.logprobs.content
+        if choice.native_finish_reason:
+            self._native_finish_reason = choice.native_finish_reason
+        if choice.finish_reason == "error" or choice.native_finish_reason in _FAILED_UPSTREAM:
+            self._upstream_failed = True
+        elif choice.finish_reason:
+            self._finish_reason = choice.finish_reason
+            self.settled = self._usage.seen
+        return choice.error
+
+    def _feed_delta(self, delta: WireDelta, out: list[StreamChunk], *, whole: bool) -> None:
+        if delta.reasoning_details or delta.reasoning or delta.reasoning_content:
+            visible = self._reasoning_blocks.feed(delta.reasoning_details or [], whole=whole)
+            if text := delta.reasoning or delta.reasoning_content or visible:
+                self._reasoning.append(text)
+                out.append(ReasoningChunk(text))
+        if content := delta.content:
+            if isinstance(content, str):
+                self._content.append(content)
+                out.append(ContentChunk(content))
+            else:
+                self._feed_parts(content, out)
+        if delta.tool_calls:
+            out += self._tool_calls.feed(delta.tool_calls, whole=whole)
+        for annotation in delta.annotations or ():
+            self._annotations.append(annotation)
+            out.append(AnnotationChunk(annotation))
+        for image in delta.images or ():
+            self._images.append(image)
+            out.append(ImageChunk(image))
+        if delta.refusal:
+            self._refusal.append(delta.refusal)
+
+    def _feed_parts(self, parts: list[Any], out: list[StreamChunk]) -> None:
+        for part in parts:
+            block: dict[str, Any] = {"text": part} if isinstance(part, str) else json_object(part)
+            if isinstance(text := block.get("text"), str) and text:
+                self._content.append(text)
+                out.append(ContentChunk(text))
+            elif block.get("type") == "image_url":
+                self._images.append(block)
+                out.append(ImageChunk(block))
+
+    def _problem(self, cut: str | None) -> AiError | None:
+        if not self._fed:
+            if cut is not None:
+                return StreamInterruptedError(f"{cut} before the answer began", retryable=True)
+            return InvalidResponseError("the response was empty", retryable=True)
+        if self._done and self._choice is None:
+            return InvalidResponseError("there are no choices in it", retryable=True)
+        if not self.complete:
+            return StreamInterruptedError(cut or "the stream ended without a finish reason", retryable=True)
+        if not self.started and self._finish_reason is None:
+            return InvalidResponseError("the answer has no content", retryable=True)
+        if self._require_usage and not self._usage.seen:
+            return InvalidResponseError("No usage metadata in response")
+        return None
+
+
+def _arguments(call: ToolCall) -> object:
+    """Return a call's arguments as an object, or as their text while they are not whole."""
+    try:
+        return parse_object(call.raw_arguments.encode())
+    except MalformedJSONError:
+        return call.raw_arguments

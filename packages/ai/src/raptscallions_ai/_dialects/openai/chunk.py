@@ -1,0 +1,214 @@
+"""Wire chunks: the JSON of one event or of a whole body, as typed objects.
+
+The fields are those of OpenRouter's and of every compatible gateway that was recorded; all are optional, and
+unknown ones are skipped. A field of an unexpected type is dropped rather than failing the answer: gateways
+change shapes without notice, and text must not be lost to a strange `logprobs`. Only what is the answer itself must be
+readable: its text and its tool calls.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
+
+import msgspec
+
+from raptscallions_ai._dialects.json import (
+    MalformedJSONError,
+    json_list,
+    json_object,
+    parse_object,
+    refuse_deep_nesting,
+    with_floats,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "WireChoice",
+    "WireChunk",
+    "WireDelta",
+    "WireToolCall",
+    "WireUsage",
+    "decode_chunk",
+    "decode_usage",
+]
+
+
+NO_USAGE = msgspec.Raw(b"")
+"""What a chunk without usage has in its place."""
+
+
+class WireFunction(msgspec.Struct, gc=False):
+    """The function part of a tool call's delta."""
+
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class WireToolCall(msgspec.Struct, gc=False):
+    """A tool call, or a delta of one."""
+
+    index: int | None = None
+    id: str | None = None
+    function: WireFunction | None = None
+
+
+class WireDelta(msgspec.Struct, gc=False):
+    """A delta; or, in a body that was not streamed, a whole message."""
+
+    content: str | list[Any] | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    reasoning_details: list[dict[str, Any]] | None = None
+    tool_calls: list[WireToolCall] | None = None
+    annotations: list[dict[str, Any]] | None = None
+    images: list[dict[str, Any]] | None = None
+    refusal: str | None = None
+
+
+class WireLogprobs(msgspec.Struct, gc=False):
+    """Log probabilities of a choice's tokens."""
+
+    content: list[dict[str, Any]] | None = None
+
+
+class WireChoice(msgspec.Struct, gc=False):
+    """One choice; `message` stands in place of `delta` in a body that was not streamed."""
+
+    index: int | None = None
+    delta: WireDelta | None = None
+    message: WireDelta | None = None
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+    error: Any = None
+    logprobs: WireLogprobs | None = None
+
+
+class WirePromptDetails(msgspec.Struct, gc=False):
+    """What the prompt tokens were."""
+
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class WireCompletionDetails(msgspec.Struct, gc=False):
+    """What the completion tokens were."""
+
+    reasoning_tokens: int | None = None
+
+
+class WireCostDetails(msgspec.Struct, gc=False):
+    """What the cost was for."""
+
+    upstream_inference_cost: Decimal | None = None
+
+
+class WireUsage(msgspec.Struct, gc=False):
+    """The figures of a usage object that have a name of their own in `Usage`."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    cost: Decimal | None = None
+    is_byok: bool | None = None
+    prompt_tokens_details: WirePromptDetails | None = None
+    completion_tokens_details: WireCompletionDetails | None = None
+    cost_details: WireCostDetails | None = None
+
+
+class WireChunk(msgspec.Struct, gc=False):
+    """One event's JSON object, or a whole body's.
+
+    Attributes:
+        usage: Left as raw JSON, because it comes once a call and is wanted both typed and as received.
+    """
+
+    id: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    choices: list[WireChoice] | None = None
+    usage: msgspec.Raw = NO_USAGE
+    error: Any = None
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it has none of the parts that a chunk is made of."""
+        return self.choices is None and self.usage is NO_USAGE and self.error is None and self.id is None
+
+
+_OPTIONAL_DECIMAL = Decimal | None
+_ANSWER_ITSELF = frozenset(
+    {(WireChunk, "choices"), (WireDelta, "content"), (WireDelta, "tool_calls"), (WireFunction, "arguments")}
+)
+_encode_exactly = msgspec.json.Encoder(decimal_format="number").encode
+
+_T = TypeVar("_T", bound=msgspec.Struct)
+_decode: Callable[[bytes], WireChunk] = msgspec.json.Decoder(WireChunk).decode
+
+
+def decode_chunk(data: bytes) -> WireChunk:
+    """Return the JSON object in `data` as a chunk, dropping fields that have an unexpected type.
+
+    Raises:
+        MalformedJSONError: `data` is not one JSON object, it is nested too deeply, or the answer itself has an
+            unexpected type.
+    """
+    try:
+        chunk = _decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return lenient(parse_object(data), WireChunk)
+    refuse_deep_nesting(data)
+    return chunk
+
+
+def decode_usage(raw: msgspec.Raw) -> tuple[WireUsage, dict[str, Any]] | None:
+    """Return a usage object typed and as received, or None when it is not an object with anything in it."""
+    try:
+        received = json_object(msgspec.json.decode(raw))
+        typed = msgspec.json.decode(raw, type=WireUsage) if received else None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        try:
+            parsed = parse_object(bytes(raw))
+        except MalformedJSONError:
+            return None
+        typed, received = lenient(parsed, WireUsage), json_object(with_floats(parsed))
+    return (typed, received) if typed is not None else None
+
+
+def lenient(value: object, type_: type[_T]) -> _T:
+    """Build a struct from parsed JSON, field by field; what does not fit is left at its default.
+
+    Raises:
+        MalformedJSONError: What does not fit is a part of the answer itself, which must not be lost unseen.
+    """
+    fields: dict[str, Any] = {}
+    source = json_object(value)
+    for field in msgspec.structs.fields(type_):
+        if (given := source.get(field.encode_name)) is not None:
+            read = fields[field.name] = _lenient_value(given, field.type)
+            if read is None and given and (type_, field.name) in _ANSWER_ITSELF and not source.get("error"):
+                raise MalformedJSONError(f"its {field.name} is of an unexpected type")
+    return type_(**{name: value for name, value in fields.items() if value is not None})
+
+
+def _lenient_value(value: object, type_: Any) -> Any:
+    if type_ is msgspec.Raw:
+        return msgspec.Raw(_encode_exactly(value))
+    if type_ is Any:
+        return with_floats(value)
+    members: tuple[Any, ...] = getattr(type_, "__args__", ())
+    for member in members:
+        if isinstance(member, type) and issubclass(member, msgspec.Struct) and isinstance(value, dict):
+            return lenient(json_object(cast("object", value)), member)
+    try:
+        return msgspec.convert(value if type_ == _OPTIONAL_DECIMAL else with_floats(value), type_, strict=False)
+    except (msgspec.MsgspecError, RecursionError, ArithmeticError):
+        pass
+    for member in members:
+        if get_origin(member) is list and isinstance(value, list):
+            item_type = get_args(member)[0] | None
+            fitting = (_lenient_value(item, item_type) for item in json_list(cast("object", value)))
+            return [item for item in fitting if item is not None]
+    return None

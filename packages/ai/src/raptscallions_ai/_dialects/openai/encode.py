@@ -1,0 +1,164 @@
+"""A call's request: messages and options in, the bytes to send out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+import msgspec
+
+from raptscallions_ai.messages.message import to_wire
+from raptscallions_ai.options.checks import checked_fields
+from raptscallions_ai.options.routing import NO_ALIASES, resolve_model_alias
+from raptscallions_ai.tools.tool import tools_to_wire
+
+if TYPE_CHECKING:
+    from raptscallions_ai.messages.message import Messages
+    from raptscallions_ai.options.call_options import CallOptions
+
+__all__ = ["ChatRequest", "build_request", "checked_headers", "checked_query"]
+
+# RFC 9110, sections 5.1 and 5.5
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+# RFC 9110, section 7.6.1, and what frames the body: the transport sets them, and a wrong one would make the rest of
+# the body the next request of the connection. `Host` and `Proxy-Authorization` decide who gets the request.
+_OF_THE_CONNECTION = frozenset(
+    {"connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization", "proxy-connection"}
+    | {"te", "trailer", "transfer-encoding", "upgrade"}
+)
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat completion request, ready to send; its repr shows sizes only.
+
+    Attributes:
+        model: The model asked for.
+        stream: Whether the answer is to be streamed.
+        body: The JSON body; its key order depends on nothing but the options given.
+        conversation: The messages in the wire format.
+        headers: Further headers.
+        query: Further query parameters.
+    """
+
+    model: str
+    stream: bool
+    body: bytes = field(repr=False)
+    conversation: list[Mapping[str, object]] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, object] = field(repr=False)
+
+    def for_model(self, model: str) -> ChatRequest:
+        """Return the same request to another model."""
+        fields = self._fields()
+        fields["model"] = model
+        return replace(self, model=model, body=_encode(fields))
+
+    def continuing(self, text: str) -> ChatRequest:
+        """Return the same request, with `text` as the beginning of the answer that the model is to go on with."""
+        fields = self._fields()
+        conversation: list[dict[str, Any]] = fields["messages"]
+        last = conversation[-1] if conversation else {}
+        if last.get("role") == "assistant" and isinstance(last.get("content"), str):
+            last["content"] += text
+        else:
+            conversation.append({"role": "assistant", "content": text})
+        return replace(self, body=_encode(fields))
+
+    @property
+    def is_plain_text(self) -> bool:
+        """Whether it asks for nothing but text: no given format and no visible reasoning."""
+        return not self._fields().keys() & {"response_format", "reasoning", "reasoning_effort"}
+
+    def _fields(self) -> dict[str, Any]:
+        # Read back from the bytes, so that a conversation that the caller has gone on with meanwhile changes nothing.
+        return msgspec.json.decode(self.body, type=dict[str, Any])
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a request is not pickled or copied: it holds the conversation")
+
+
+def build_request(
+    messages: Messages, *, model: str, stream: bool, options: CallOptions, aliases: Mapping[str, str] = NO_ALIASES
+) -> ChatRequest:
+    """Check the options and build the request.
+
+    Args:
+        messages: The conversation.
+        model: The model to ask for.
+        stream: Whether the answer is to be streamed.
+        options: What is None is left out.
+        aliases: Short names of models, for `model` and the option `models`.
+
+    Raises:
+        TypeError: An option is unknown or of a wrong type, or a value cannot be written as JSON.
+        ValueError: An option is out of range, or a header or the model cannot be sent.
+    """
+    fields = checked_fields(options)
+    body: dict[str, object] = {"model": resolve_model_alias(model, aliases), "messages": to_wire(messages)}
+    body["stream"] = stream
+    if stream:
+        # OpenRouter always sends usage; every other gateway has to be asked.
+        body["stream_options"] = {"include_usage": True}
+    if "models" in fields:
+        fields["models"] = [resolve_model_alias(name, aliases) for name in fields["models"]]
+    if "tools" in fields:
+        fields["tools"] = tools_to_wire(fields["tools"])
+    body |= fields
+    body |= options.get("extra_body") or {}
+    if not isinstance(body["messages"], list):
+        raise TypeError("extra_body: messages must be a list")
+    if not body["stream"]:
+        body.pop("stream_options", None)
+    return ChatRequest(
+        model=str(body["model"]),
+        stream=bool(body["stream"]),
+        body=_encoded(body),
+        # What is really sent, for it is this that a gateway may quote back.
+        conversation=cast("list[Mapping[str, object]]", body["messages"]),
+        headers=checked_headers(options.get("extra_headers") or {}),
+        query=checked_query(options.get("extra_query") or {}),
+    )
+
+
+def checked_query(query: Mapping[str, object]) -> Mapping[str, object]:
+    """Return further query parameters, once it is sure that they are such.
+
+    Raises:
+        TypeError: They are no mapping.
+    """
+    if not isinstance(cast("object", query), Mapping):
+        raise TypeError(f"extra_query must be a mapping, not {type(query).__name__}")
+    return query
+
+
+def _encoded(body: dict[str, object]) -> bytes:
+    try:
+        return _encode(body)
+    except RecursionError:
+        pass
+    raise ValueError("the messages or options are nested too deeply to be written as JSON")
+
+
+def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return further headers, once it is sure that they can be sent and change nothing but this request.
+
+    Raises:
+        TypeError: A name or a value is no text.
+        ValueError: A name or a value cannot be sent, or the header belongs to the connection.
+    """
+    for name, value in cast("Mapping[object, object]", headers).items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError("extra_headers must map str to str")
+        if not _HEADER_NAME.fullmatch(name):
+            # Not quoted: it may be a whole header line, with a key in it.
+            raise ValueError("extra_headers: a name holds characters that no header's name may have")
+        if name.lower() in _OF_THE_CONNECTION:
+            raise ValueError(f"extra_headers: {name!r} belongs to the connection, and the client sets it")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"extra_headers: the value of {name!r} holds control characters or ones beyond Latin-1")
+    return headers

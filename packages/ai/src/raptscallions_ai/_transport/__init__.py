@@ -1,0 +1,1 @@
+"""Sockets and what sends over them: the SDK, connections, responses. Private."""

@@ -1,0 +1,157 @@
+"""The connections that all clients of one gateway share; they know no key, which travels with each request.
+
+Connections belong to the event loop that opened them, so each loop has a pool of its own and closes it when it shuts
+down. Otherwise a pool is closed with the last client that uses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
+
+if TYPE_CHECKING:
+    import ssl
+    from asyncio import AbstractEventLoop
+    from collections.abc import AsyncGenerator, Coroutine
+
+    from raptscallions_ai._transport.sdk import Connections
+
+__all__ = ["ConnectionPool", "close_all_pools", "environment_proxy", "shared_pool", "system_certificates"]
+
+_pools: dict[tuple[str, AbstractEventLoop], ConnectionPool] = {}
+
+
+class ConnectionPool:
+    """The connections of one event loop to one gateway.
+
+    Args:
+        base_url: The gateway's base URL.
+
+    Attributes:
+        http_client: What sends requests over them.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        from raptscallions_ai._transport.aiohttp_transport import AiohttpTransport
+        from raptscallions_ai._transport.http_client import GatewayHttpClient
+
+        self._key = base_url, asyncio.get_running_loop()
+        self._process = os.getpid()  # a child of it has a copy of the loop, which does not run
+        self._users: WeakSet[Connections] = WeakSet()
+        self._owner = self._closed_with_its_loop()
+        self._transport = AiohttpTransport(tls=system_certificates(), proxy=environment_proxy(base_url))
+        self.http_client = GatewayHttpClient(self._transport)
+
+    @property
+    def loop(self) -> AbstractEventLoop:
+        """The loop that the connections belong to."""
+        return self._key[1]
+
+    def join(self, user: Connections) -> None:
+        """Note that a client uses the pool; to be called in its loop."""
+        self._users.add(user)
+
+    async def leave(self, user: Connections) -> None:
+        """Note, from any loop, that a client does not use the pool any more, and close it if it was the last."""
+        if not await self._in_its_loop(self._leave(user)):
+            self._users.discard(user)
+            if not self._users:
+                self.forget()
+
+    async def aclose(self) -> None:
+        """Close the pool from any loop, whoever uses it."""
+        if not await self._in_its_loop(self._close()):
+            self.forget()
+
+    async def open(self) -> None:
+        """Make the pool known to its loop, and to the clients to come; nothing else can run in between."""
+        _pools[self._key] = self
+        await anext(self._owner)
+
+    async def connect(self) -> None:
+        """Open a connection ahead of the first request; to be called in the loop."""
+        await self._transport.connect(self._key[0])
+
+    def forget(self) -> None:
+        """Let go of the pool, so that nobody finds it any more."""
+        for user in list(self._users):
+            user.left(self.loop)
+        if _pools.get(self._key) is self:
+            del _pools[self._key]
+
+    async def _in_its_loop(self, work: Coroutine[object, object, None]) -> bool:
+        """Do something in the loop of the connections; return False if that loop does not run."""
+        if self.loop is asyncio.get_running_loop():
+            await work
+        elif self.loop.is_running() and self._process == os.getpid():
+            done = asyncio.run_coroutine_threadsafe(work, self.loop)
+            # That loop may be ending and cancel this, which is no cancellation of ours: it closes the pool itself.
+            await asyncio.gather(asyncio.wrap_future(done), return_exceptions=True)
+        else:
+            work.close()
+            return False
+        return True
+
+    async def _leave(self, user: Connections) -> None:
+        self._users.discard(user)
+        if not self._users:
+            await self._close()
+
+    async def _close(self) -> None:
+        self.forget()
+        await self._owner.aclose()
+
+    async def _closed_with_its_loop(self) -> AsyncGenerator[None]:
+        """Close the pool when the loop shuts down its asynchronous generators, as `asyncio.run` always does."""
+        try:
+            yield
+        finally:
+            self.forget()
+            await self.http_client.aclose()
+
+    def __repr__(self) -> str:
+        return f"ConnectionPool(base_url={self._key[0]!r}, {len(self._users)} clients)"
+
+
+async def shared_pool(base_url: str) -> ConnectionPool:
+    """Return the running loop's pool for a gateway, opening it if this is the first use."""
+    key = base_url, asyncio.get_running_loop()
+    if (pool := _pools.get(key)) is None:
+        for old in list(_pools.values()):
+            if old.loop.is_closed():  # without having shut down its generators
+                old.forget()
+        pool = ConnectionPool(base_url)
+        await pool.open()
+    return pool
+
+
+async def close_all_pools() -> None:
+    """Close the connections of all clients that there ever were."""
+    for pool in list(_pools.values()):
+        await pool.aclose()
+
+
+def environment_proxy(base_url: str) -> str | None:
+    """Return the URL of the proxy that the environment names for a gateway; it may hold a password.
+
+    Never for plain http, because that proxy could read what goes to this machine.
+    """
+    parts = urlsplit(base_url)
+    if parts.scheme != "https" or proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get("https") or proxies.get("all")
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+@functools.cache
+def system_certificates() -> ssl.SSLContext:
+    """Return a TLS context that all pools share, because reading the system's certificates takes 30 ms."""
+    import httpx2
+
+    return httpx2.create_ssl_context()

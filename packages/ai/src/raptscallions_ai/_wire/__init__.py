@@ -1,1 +1,0 @@
-"""Bytes and JSON: everything that knows the gateway's wire format, and nothing that does I/O."""

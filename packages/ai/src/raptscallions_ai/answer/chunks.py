@@ -1,0 +1,172 @@
+"""What a stream yields: small frozen objects, told apart by their literal `type`.
+
+A stream is any number of content, reasoning, tool-call, annotation and image chunks (and `waiting` and `restarted`
+ones if asked for), then exactly one `done` chunk; after an error there is none. No `repr` shows what the model said,
+so that chunks can be logged.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from raptscallions_ai.answer.result import ChatResult, Usage
+    from raptscallions_ai.errors import AiError
+
+__all__ = [
+    "AnnotationChunk",
+    "ContentChunk",
+    "DoneChunk",
+    "ImageChunk",
+    "ReasoningChunk",
+    "RestartedChunk",
+    "StreamChunk",
+    "ToolCallChunk",
+    "WaitingChunk",
+]
+
+
+# gc=False: these hold strings only, so the cycle collector never needs to look at one object per token.
+class ContentChunk(msgspec.Struct, frozen=True, gc=False):
+    """A piece of the answer's text."""
+
+    content: str
+    type: ClassVar[Literal["content"]] = "content"
+
+    def __repr__(self) -> str:
+        return f"ContentChunk({len(self.content)} characters)"
+
+
+class ReasoningChunk(msgspec.Struct, frozen=True, gc=False):
+    """A piece of the model's visible reasoning."""
+
+    content: str
+    type: ClassVar[Literal["reasoning"]] = "reasoning"
+
+    def __repr__(self) -> str:
+        return f"ReasoningChunk({len(self.content)} characters)"
+
+
+class ToolCallChunk(msgspec.Struct, frozen=True, gc=False):
+    """A piece of one tool call.
+
+    Attributes:
+        index: Which call of the answer this belongs to, counted from 0 in order of appearance.
+        id: The call's id; on the chunk that brings it, else None.
+        name: The tool's name; on the chunk that brings it, else None.
+        arguments: The next part of the arguments' JSON text; may be empty.
+    """
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+    type: ClassVar[Literal["tool_call"]] = "tool_call"
+
+    def __repr__(self) -> str:
+        return f"ToolCallChunk(index={self.index}, name={self.name!r}, arguments={len(self.arguments)} characters)"
+
+
+class AnnotationChunk(msgspec.Struct, frozen=True):
+    """One annotation of the answer, such as a URL citation.
+
+    Attributes:
+        annotation: As the gateway sent it, for example `{"type": "url_citation", "url_citation": {...}}`.
+    """
+
+    annotation: dict[str, Any]
+    type: ClassVar[Literal["annotation"]] = "annotation"
+
+    def __repr__(self) -> str:
+        return f"AnnotationChunk({self.annotation.get('type')!r})"
+
+
+class ImageChunk(msgspec.Struct, frozen=True):
+    """One whole image that the model made.
+
+    Attributes:
+        image: As the gateway sent it, for example `{"type": "image_url", "image_url": {"url": "data:..."}}`.
+    """
+
+    image: dict[str, Any]
+    type: ClassVar[Literal["image"]] = "image"
+
+    @property
+    def url(self) -> str | None:
+        """The image's URL, usually a `data:` URL; None if the gateway sent it in a shape of its own."""
+        inner: object = self.image.get("image_url")
+        url: object = inner.get("url") if isinstance(inner, dict) else inner  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType] - foreign JSON
+        return url if isinstance(url, str) else None
+
+    def __repr__(self) -> str:
+        return f"ImageChunk({len(self.url or '')} characters)"
+
+
+class WaitingChunk(msgspec.Struct, frozen=True, gc=False):
+    """A keep-alive of the gateway: it is still working; only yielded if asked for."""
+
+    type: ClassVar[Literal["waiting"]] = "waiting"
+
+
+class RestartedChunk(msgspec.Struct, frozen=True):
+    """The answer was interrupted and begins anew: everything that this stream has yielded so far is void.
+
+    Only with `on_interrupt`. It comes directly before the first chunk of the new answer, so that what a user reads
+    is taken away only when there is something to put in its place.
+
+    Attributes:
+        discarded: What had arrived and is void now.
+        error: What the interrupted attempt failed with.
+    """
+
+    discarded: ChatResult
+    error: AiError
+    type: ClassVar[Literal["restarted"]] = "restarted"
+
+    def __repr__(self) -> str:
+        return f"RestartedChunk(discarded={len(self.discarded.content)} characters, error={type(self.error).__name__})"
+
+
+class DoneChunk(msgspec.Struct, frozen=True):
+    """The end of a complete answer.
+
+    Attributes:
+        result: The whole answer with its usage.
+    """
+
+    result: ChatResult
+    type: ClassVar[Literal["done"]] = "done"
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and cost of the call; the same object as `result.usage`."""
+        return self.result.usage
+
+
+StreamChunk: TypeAlias = (
+    ContentChunk
+    | ReasoningChunk
+    | ToolCallChunk
+    | AnnotationChunk
+    | ImageChunk
+    | WaitingChunk
+    | RestartedChunk
+    | DoneChunk
+)
+"""Whatever a stream may yield."""
+
+
+def as_chunks(result: ChatResult) -> list[StreamChunk]:
+    """Return the chunks that a stream yields of an answer that is there at once."""
+    chunks: list[StreamChunk] = []
+    if result.reasoning:
+        chunks.append(ReasoningChunk(result.reasoning))
+    chunks += [AnnotationChunk(annotation) for annotation in result.annotations]
+    if result.content:
+        chunks.append(ContentChunk(result.content))
+    calls = enumerate(result.tool_calls)
+    chunks += [ToolCallChunk(index, call.id, call.name, call.raw_arguments) for index, call in calls]
+    chunks += [ImageChunk(image) for image in result.images]
+    return [*chunks, DoneChunk(result)]

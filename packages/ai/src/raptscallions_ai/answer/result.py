@@ -1,0 +1,265 @@
+"""What a finished, or failed, call hands over: `ChatResult` and its parts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast
+
+from raptscallions_ai.errors import InvalidResponseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from raptscallions_ai.messages.message import ChatMessage
+
+__all__ = ["Attempt", "ChatResult", "CostSource", "FinishReason", "OutputIssue", "ParsedResult", "ToolCall", "Usage"]
+
+T = TypeVar("T")
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
+"""The finish reasons that OpenRouter documents; a gateway may send others."""
+
+CostSource = Literal["reported", "priced", "unknown"]
+"""Where a cost is from: `reported` by the gateway, `priced` from a catalogue, or `unknown`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens and money of one call, as the gateway counted them.
+
+    Attributes:
+        prompt_tokens: Tokens of the request.
+        completion_tokens: Tokens of the answer, reasoning included.
+        total_tokens: The sum, as the gateway reported it.
+        reasoning_tokens: The part of the answer's tokens that was reasoning.
+        cached_tokens: The part of the request's tokens that was read from a prompt cache.
+        cache_write_tokens: The part of the request's tokens that was written to a prompt cache.
+        cost: What the call cost in USD; None if the gateway did not say. With a `cost_source` of `unknown` a figure
+            is only the part that is known, because an attempt that was cut off left its own cost open.
+        cost_source: Where `cost` is from.
+        upstream_cost: What the provider behind the gateway charges, in USD; with a key of one's own
+            (`is_byok`) this is the real spend and `cost` only the gateway's fee.
+        is_byok: Whether the provider was paid with the account's own provider key.
+        raw: The gateway's usage object as it was received; empty if it reported none.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost: Decimal | None = None
+    cost_source: CostSource = "unknown"
+    upstream_cost: Decimal | None = None
+    is_byok: bool = False
+    raw: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+    @property
+    def reported(self) -> bool:
+        """Whether the gateway reported usage at all; if not, all counts are 0 because they are unknown."""
+        return bool(self.raw)
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return the sum of two usages; it is as uncertain as the more uncertain of the two.
+
+        `raw` is that of the last one that reported any.
+        """
+        sources = {self.cost_source, other.cost_source}
+        return Usage(
+            **{name: getattr(self, name) + getattr(other, name) for name in _COUNTS},
+            cost=_sum(self.cost, other.cost),
+            cost_source="unknown" if "unknown" in sources else "priced" if "priced" in sources else "reported",
+            upstream_cost=_sum(self.upstream_cost, other.upstream_cost),
+            is_byok=self.is_byok or other.is_byok,
+            raw=other.raw or self.raw,
+        )
+
+
+_COUNTS = (
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "reasoning_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+)
+
+
+def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return one if other is None else other if one is None else one + other
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool call that the model asks for.
+
+    Attributes:
+        id: The call's id, to be sent back with its result; may be empty if the gateway sent none.
+        name: The tool's name.
+        raw_arguments: The arguments' JSON text exactly as received.
+    """
+
+    id: str
+    name: str
+    raw_arguments: str = ""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments as an object; a call without arguments gives an empty one.
+
+        Raises:
+            InvalidResponseError: The text is not one JSON object, for instance because the answer was cut
+                by its token limit; `raw_arguments` still has the text.
+        """
+        if not self.raw_arguments.strip():
+            return {}
+        problem = "are not one JSON object"
+        try:
+            parsed: object = json.loads(self.raw_arguments)
+        except ValueError as error:
+            parsed, problem = None, f"are not valid JSON ({type(error).__name__})"
+        except RecursionError:
+            parsed, problem = None, "are nested too deeply"
+        if isinstance(parsed, dict):
+            return cast("dict[str, Any]", parsed)
+        raise InvalidResponseError(f"the arguments of tool call {self.name!r} {problem}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the call in the OpenAI wire format, as an assistant message carries it."""
+        function = {"name": self.name, "arguments": self.raw_arguments}
+        return {"id": self.id, "type": "function", "function": function}
+
+    def __repr__(self) -> str:
+        return f"ToolCall(name={self.name!r}, raw_arguments={len(self.raw_arguments)} characters)"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request that was made for a call.
+
+    Attributes:
+        model: The model that was asked.
+        error: The class name of the error it ended with; None if it answered.
+        message: That error's message.
+        status_code: That error's status.
+        duration: Seconds from sending the request to its end, or to its first content if it answered.
+        delay: Seconds that were waited before the next attempt; None if there was none.
+        gateway: The base URL that was asked.
+        generation_id: The gateway's id of the generation, where it told one; what `client.generation` takes.
+        usage: What the attempt used, as far as the gateway told; None if it failed before anything was billed.
+    """
+
+    model: str
+    error: str | None = None
+    message: str | None = None
+    status_code: int | None = None
+    duration: float = 0.0
+    delay: float | None = None
+    gateway: str = ""
+    generation_id: str | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputIssue:
+    """One thing that is wrong with an answer that should fit a response model.
+
+    Attributes:
+        path: Where: the keys and positions that lead there; empty for the answer as a whole.
+        reason: What is wrong there, without the value; of a validator of your own, its words as they are.
+    """
+
+    path: tuple[str | int, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatResult:
+    """A whole answer; or, as an error's `partial`, what had arrived of it.
+
+    Attributes:
+        content: The answer's text; empty for an answer of tool calls only.
+        usage: Tokens and cost of all attempts; `usage.reported` tells whether the gateway reported any.
+        model: The model that answered, in the gateway's words; it may differ from the one asked for.
+        finish_reason: Why the answer ended; a `FinishReason`, another word of the gateway's, or None.
+        tool_calls: The tool calls that the model asks for, in order.
+        reasoning: The visible reasoning.
+        reasoning_details: The reasoning blocks as the gateway sent them, to be sent back unchanged.
+        annotations: The annotations (citations, files) as the gateway sent them.
+        images: The images as the gateway sent them.
+        refusal: The model's own words of refusal, if it refused.
+        provider: The provider that served the call, where the gateway names it.
+        id: The gateway's id of the generation.
+        native_finish_reason: The upstream provider's own word for `finish_reason`.
+        logprobs: Log probabilities per token as the gateway sent them, if they were asked for.
+        attempts: Every request that was made for this call.
+        time_to_first_chunk: Seconds from the start of the call to its first content.
+        duration: Seconds from the start of the call to its end.
+    """
+
+    content: str = ""
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+    finish_reason: FinishReason | str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str = ""
+    reasoning_details: tuple[dict[str, Any], ...] = ()
+    annotations: tuple[dict[str, Any], ...] = ()
+    images: tuple[dict[str, Any], ...] = ()
+    refusal: str | None = None
+    provider: str | None = None
+    id: str | None = None
+    native_finish_reason: str | None = None
+    logprobs: tuple[dict[str, Any], ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    time_to_first_chunk: float | None = None
+    duration: float | None = None
+
+    @property
+    def has_tool_calls(self) -> bool:
+        """Whether the model asks for at least one tool call."""
+        return bool(self.tool_calls)
+
+    def to_message(self) -> ChatMessage:
+        """Return the assistant message to append to the conversation, reasoning details unchanged and in order."""
+        from raptscallions_ai.messages.message import ChatMessage
+
+        return ChatMessage(
+            role="assistant",
+            content=self.content or (None if self.tool_calls else ""),
+            tool_calls=self.tool_calls,
+            # Plain reasoning text is for models that have no details; with both, the gateway would see it twice.
+            reasoning=None if self.reasoning_details else self.reasoning or None,
+            reasoning_details=self.reasoning_details,
+            annotations=tuple(a for a in self.annotations if a.get("type") == "file"),
+            images=self.images,
+            refusal=self.refusal,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"ChatResult(model={self.model!r}, finish_reason={self.finish_reason!r}, "
+            f"content={len(self.content)} characters, tool_calls={len(self.tool_calls)}, usage={self.usage!r})"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedResult(ChatResult, Generic[T]):
+    """A whole answer of `parse` or `stream_parse`: a `ChatResult`, and the object that its text stands for.
+
+    Attributes:
+        parsed: The validated object.
+    """
+
+    parsed: T
+
+    @classmethod
+    def of(cls, result: ChatResult, parsed: T) -> Self:
+        """Return the result together with the object."""
+        return cls(**{part.name: getattr(result, part.name) for part in fields(ChatResult)}, parsed=parsed)
+
+    def __repr__(self) -> str:
+        return f"ParsedResult(parsed={type(self.parsed).__name__}, {ChatResult.__repr__(self).partition('(')[2]}"

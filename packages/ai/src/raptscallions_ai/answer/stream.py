@@ -1,0 +1,318 @@
+"""`ChatStream`: an answer while it arrives."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, Self, TypeVar
+
+from raptscallions_ai.answer.chunks import ContentChunk, DoneChunk, RestartedChunk
+from raptscallions_ai.errors import AiError, StreamInterruptedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Coroutine, Sequence
+    from types import TracebackType
+
+    from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.event_builder import Brackets
+    from raptscallions_ai.answer.events import StreamEvent
+    from raptscallions_ai.answer.result import ChatResult, Usage
+
+__all__ = ["ChatStream", "ChunkSource", "EventStream", "StreamIterator", "VisibleText"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class ChunkSource(Protocol):
+    """Where a `ChatStream` gets its chunks from: a gateway, a script, a cache."""
+
+    def open(self) -> Awaitable[object]:
+        """Do what can fail before there is any chunk, such as sending the request; reading does it too."""
+        ...
+
+    def read(self) -> Awaitable[Sequence[StreamChunk]]:
+        """Return the next chunks, at least one, or none at the end; raises `AiError` for a failure."""
+        ...
+
+    def partial(self) -> ChatResult:
+        """Return what has arrived so far."""
+        ...
+
+    async def settle(self) -> Usage:
+        """Return what was used, looked up where the answer did not tell."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release everything; a `read` that is waiting in another task returns none."""
+        ...
+
+    def abandon(self) -> None:
+        """Release everything without waiting; may be called from any thread."""
+        ...
+
+
+class ChatStream:
+    """An answer while it arrives: an async iterator of chunks, and an async context manager.
+
+    The request is sent when iteration, `async with` or `result()` begins. Leaving an `async for` early, by
+    `break`, an exception or cancellation, closes the connection upstream at once, so that the gateway stops
+    working and billing; `partial` keeps what had arrived.
+
+    Args:
+        source: Where the chunks come from.
+    """
+
+    def __init__(self, source: ChunkSource) -> None:
+        self._source = source
+        self._ready: list[StreamChunk] = []  # the next one last
+        self._result: ChatResult | None = None
+        self._error: AiError | None = None
+        self._reading = False
+        self._ended = False
+        self._stopped = False  # by the caller's own aclose(), so that an end without a result is no surprise
+
+    @property
+    def partial(self) -> ChatResult:
+        """What has arrived so far; the whole answer once the stream is complete."""
+        return self._result or self._source.partial()
+
+    @property
+    def being_read(self) -> bool:
+        """Whether a task is waiting for the next chunk right now."""
+        return self._reading
+
+    @property
+    def text_stream(self) -> AsyncGenerator[str]:
+        """The answer's text only, as an async iterator of `str`; other chunks are passed over.
+
+        Text that was yielded cannot be taken back: if the answer restarts (`on_interrupt="restart"`) after there was
+        some, the error that interrupted it is raised.
+        """
+        return self._text()
+
+    def events(self) -> EventStream:
+        """Return the answer as events with brackets (`start`, `text_start`, `text_delta`, ...); see `StreamEvent`.
+
+        To be iterated instead of the stream itself. Leaving the loop closes the connection, as ever. A failure is the
+        last event, of type `error`, and is not raised; cancellation is.
+        """
+        from raptscallions_ai.answer.event_builder import Brackets
+
+        return EventStream(self, Brackets())
+
+    async def result(self) -> ChatResult:
+        """Read the rest of the answer and return the whole.
+
+        Raises:
+            AiError: The answer failed; the same error as iterating raises, also when asked again.
+            StreamInterruptedError: The stream was closed before it was complete.
+        """
+        async for _ in self:
+            pass
+        if self._result is None:
+            raise self._left_early()
+        return self._result
+
+    async def settle(self) -> Usage:
+        """Stop the stream if it is not at its end, and return what the call used, with its real cost.
+
+        What the gateway told is returned at once. For an answer that was left, cut off or asked for more than once,
+        it is asked by generation id, for at most 15 seconds an attempt; OpenRouter's books need a moment. Where it
+        cannot tell, `cost_source` is `unknown` and `cost` is what is known of it, if anything.
+
+        Raises:
+            AiError: The gateway could not be asked.
+        """
+        if not self._ended:
+            await self.aclose()
+        return await self._source.settle()
+
+    async def aclose(self) -> None:
+        """Stop: close the connection; an iteration in another task ends. Safe to call at any time, and again."""
+        self._ended = self._stopped = True
+        self._ready.clear()
+        await self._source.aclose()
+
+    def abandon(self) -> None:
+        """Stop without waiting for the connection to close; where one can await, `aclose` is the better choice."""
+        self._ended = True
+        self._source.abandon()
+
+    async def read(self) -> Sequence[StreamChunk]:
+        """Return all chunks that are there, waiting for at least one; none at the end.
+
+        What a loop yields one by one, for code that handles many at once, such as a wrapper.
+
+        Raises:
+            AiError: The answer failed; as when iterating.
+        """
+        try:
+            first = await self.__anext__()
+        except StopAsyncIteration:
+            return ()
+        chunks = [first, *reversed(self._ready)]
+        self._ready.clear()
+        return chunks
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._source.open()
+        except AiError as error:
+            self._error, self._ended = error, True
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> StreamIterator[StreamChunk]:
+        if self._error is not None:
+            raise self._error
+        if self._reading:
+            raise AiError("This stream is already being read by another task")
+        if self._ended and self._result is None:
+            raise self._left_early()
+        return StreamIterator(self)
+
+    async def __anext__(self) -> StreamChunk:
+        if self._ready:
+            return self._ready.pop()
+        if self._reading:
+            raise AiError("This stream is already being read by another task")
+        if self._ended:
+            await self._source.aclose()
+            self._end()
+        self._reading = True
+        try:
+            self._ready = [*reversed(await self._source.read())]
+        except BaseException as error:
+            self._ended = True
+            if isinstance(error, AiError):
+                self._error = error
+            raise
+        finally:
+            self._reading = False
+        if not self._ready:
+            self._ended = True
+            self._end()
+        if type(last := self._ready[0]) is DoneChunk:
+            self._result, self._ended = last.result, True
+        return self._ready.pop()
+
+    def _end(self) -> NoReturn:
+        """End an iteration; one that nobody ended on purpose must not look like an answer's end."""
+        if self._result is None and self._error is None and not self._stopped:
+            raise self._left_early()
+        raise StopAsyncIteration
+
+    def _left_early(self) -> StreamInterruptedError:
+        return StreamInterruptedError("the stream was closed before it was complete", partial=self.partial)
+
+    async def _text(self) -> AsyncGenerator[str]:
+        visible = VisibleText()
+        async for chunk in self:
+            try:
+                piece = visible.of(chunk)
+            except AiError:
+                await self.aclose()
+                raise
+            if piece is not None:
+                yield piece.content
+
+    def __reduce__(self) -> NoReturn:
+        # A copy would end the call of the original when it is collected.
+        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
+
+    def __del__(self) -> None:
+        self.abandon()
+
+    def __repr__(self) -> str:
+        state = "failed" if self._error else "complete" if self._result else "closed" if self._ended else "open"
+        return f"ChatStream({state})"
+
+
+class VisibleText:
+    """Picks the chunks whose text goes to someone who cannot take back what has been shown."""
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    def of(self, chunk: StreamChunk) -> ContentChunk | None:
+        """Return a chunk, if it is a piece of text.
+
+        Raises:
+            AiError: The answer begins anew, after text of the one before it; the error is what ended that.
+        """
+        if type(chunk) is ContentChunk:
+            self._shown = True
+            return chunk
+        if self._shown and type(chunk) is RestartedChunk:
+            raise chunk.error
+        return None
+
+
+class _Readable(Protocol[T_co]):
+    """What a `StreamIterator` reads."""
+
+    @property
+    def being_read(self) -> bool: ...
+
+    def __anext__(self) -> Coroutine[object, object, T_co]: ...
+
+    def abandon(self) -> None: ...
+
+
+class StreamIterator(Generic[T_co]):
+    """What an `async for` over a `ChatStream` holds: when the loop lets go of it, the stream is closed."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: _Readable[T_co]) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[object, object, T_co]:
+        return self._stream.__anext__()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
+
+    def __del__(self) -> None:
+        if not self._stream.being_read:  # by another iterator, which is still wanted
+            self._stream.abandon()
+
+
+class EventStream:
+    """What `ChatStream.events` returns: an async iterator of `StreamEvent`s; letting go of it closes the stream."""
+
+    def __init__(self, stream: ChatStream, brackets: Brackets) -> None:
+        self._stream = stream
+        self._chunks: StreamIterator[StreamChunk] | None = None
+        self._brackets = brackets
+        self._ready: deque[StreamEvent] = deque()
+        self._failed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        while not self._ready:
+            if self._failed:
+                raise StopAsyncIteration
+            try:
+                if self._chunks is None:
+                    self._chunks = aiter(self._stream)
+                chunk = await anext(self._chunks)
+            except AiError as error:
+                if self._stream.being_read:  # by another task: a mistake here, and no failure of the call
+                    raise
+                self._failed = True
+                return self._brackets.fail(error)
+            self._ready.extend(self._brackets.feed(chunk))
+        return self._ready.popleft()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")

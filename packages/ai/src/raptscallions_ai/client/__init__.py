@@ -1,0 +1,1 @@
+"""The clients, and what every client has in common."""

@@ -1,0 +1,181 @@
+"""What a generation really cost, asked of the gateway afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from raptscallions_ai._call.document import JsonApi
+from raptscallions_ai._dialects.fields import amount, count, flag, moment, number, text
+from raptscallions_ai._dialects.json import json_list, json_object
+from raptscallions_ai.answer.result import Usage
+from raptscallions_ai.errors import BadRequestError, InvalidResponseError, NotSupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from decimal import Decimal
+
+    from raptscallions_ai._call.history import Spending
+
+__all__ = ["GenerationInfo", "fetch_generation", "settled_usage"]
+
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 4.0
+_PATIENCE = 15.0  # seconds; figures of an interrupted stream are late, but seldom as late as that
+
+_TEXTS = (
+    *("finish_reason", "native_finish_reason", "service_tier", "router", "preset_id", "request_id", "session_id"),
+    *("upstream_id", "data_region", "response_cache_source_id"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationInfo:
+    """What the gateway's books say of one generation.
+
+    Attributes:
+        id: The generation's id.
+        model: The model that answered.
+        provider: The provider that served it.
+        usage: Tokens as the provider counted them, and the cost.
+        finish_reason: Why it ended.
+        native_finish_reason: The provider's own word for that.
+        created_at: When it was made.
+        streamed: Whether the answer was streamed; None if unknown.
+        cancelled: Whether the client left before the end.
+        latency_ms: Milliseconds to the first token; None if unknown.
+        moderation_latency_ms: Milliseconds that moderation took; None if there was none.
+        generation_time_ms: Milliseconds that the model took; None if unknown.
+        cache_discount: USD that a prompt cache saved, negative for what writing to it cost; None if unknown.
+        service_tier: The tier that it was served in.
+        router: The router that chose the model, such as `openrouter/auto`.
+        preset_id: The preset that was used.
+        request_id: The id of the request, which several generations may share.
+        session_id: The session that it belongs to.
+        upstream_id: The provider's own id of it.
+        data_region: The region that its data stayed in.
+        response_cache_source_id: The generation whose answer was given again, if it came from a response cache.
+        provider_responses: What each provider that was tried answered, as the gateway sent it.
+        raw: The entry as the gateway sent it.
+    """
+
+    id: str
+    model: str
+    provider: str | None
+    usage: Usage
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+    created_at: datetime | None = None
+    streamed: bool | None = None
+    cancelled: bool = False
+    latency_ms: float | None = None
+    moderation_latency_ms: float | None = None
+    generation_time_ms: float | None = None
+    cache_discount: Decimal | None = None
+    service_tier: str | None = None
+    router: str | None = None
+    preset_id: str | None = None
+    request_id: str | None = None
+    session_id: str | None = None
+    upstream_id: str | None = None
+    data_region: str | None = None
+    response_cache_source_id: str | None = None
+    provider_responses: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    raw: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+
+async def fetch_generation(api: JsonApi, generation_id: str, *, patience: float) -> GenerationInfo:
+    """Return the gateway's books of a generation, asking again while it does not know the id yet.
+
+    OpenRouter enters a generation half a second or more after its end, and later after a stream that was cut off
+    (OpenRouter API reference, "Get a generation").
+
+    Args:
+        api: The gateway.
+        generation_id: The id, as in `ChatResult.id`, `AiError.request_id` and `Attempt.generation_id`.
+        patience: Seconds after which an id that is not known yet is given up.
+
+    Raises:
+        BadRequestError: The gateway does not know the id; `status_code` is 404.
+        NotSupportedError: The gateway keeps no such books.
+        AiError: The books could not be had.
+    """
+    give_up, pause = time.monotonic() + patience, _FIRST_PAUSE
+    while True:
+        document = await api.get("/generation", {"id": generation_id})
+        if document is not None:
+            return _read(document)
+        if time.monotonic() + pause > give_up:
+            raise BadRequestError(message="The AI gateway does not know this generation", status_code=404)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+async def settled_usage(spendings: Sequence[Spending]) -> Usage:
+    """Return the sum of what was used, with each cost that is not known looked up where the gateway can tell it.
+
+    Raises:
+        AiError: The gateway could not be asked; that it does not know a generation is no error.
+    """
+    usages = [await _settled(spending) for spending in spendings]
+    return sum(usages[1:], usages[0]) if usages else Usage()
+
+
+async def _settled(spending: Spending) -> Usage:
+    if spending.is_known or spending.generation_id is None:
+        return spending.usage
+    route = spending.route
+    api = JsonApi(route.connections, route.timeouts, max_retries=route.max_retries, secret=route.secret)
+    try:
+        info = await fetch_generation(api, spending.generation_id, patience=_PATIENCE)
+    except NotSupportedError:
+        return spending.usage
+    except BadRequestError as error:
+        if error.status_code != 404:
+            raise
+        return spending.usage
+    return info.usage
+
+
+def _read(document: object) -> GenerationInfo:
+    entry = json_object(json_object(document).get("data"))
+    if (generation_id := text(entry, "id")) is None:
+        raise InvalidResponseError("it is not the entry of a generation - check AI_GATEWAY_URL")
+    return GenerationInfo(
+        id=generation_id,
+        model=text(entry, "model") or "",
+        provider=text(entry, "provider_name"),
+        usage=_usage(entry),
+        created_at=moment(entry, "created_at"),
+        streamed=flag(entry, "streamed"),
+        cancelled=entry.get("cancelled") is True,
+        latency_ms=number(entry, "latency"),
+        moderation_latency_ms=number(entry, "moderation_latency"),
+        generation_time_ms=number(entry, "generation_time"),
+        cache_discount=amount(entry, "cache_discount"),
+        provider_responses=tuple(filter(None, map(json_object, json_list(entry.get("provider_responses"))))),
+        raw=entry,
+        **{name: text(entry, name) for name in _TEXTS},
+    )
+
+
+def _usage(entry: Mapping[str, Any]) -> Usage:
+    # The native counts are those of the provider's own tokenizer, which is what is billed.
+    prompt = count(entry, "native_tokens_prompt", "tokens_prompt") or 0
+    completion = count(entry, "native_tokens_completion", "tokens_completion") or 0
+    cost = amount(entry, "total_cost")
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=prompt + completion,
+        reasoning_tokens=count(entry, "native_tokens_reasoning") or 0,
+        cached_tokens=count(entry, "native_tokens_cached") or 0,
+        cost=cost,
+        cost_source="unknown" if cost is None else "reported",
+        upstream_cost=amount(entry, "upstream_inference_cost"),
+        is_byok=entry.get("is_byok") is True,
+        raw=entry,
+    )

@@ -1,0 +1,1 @@
+"""What goes in: messages and the parts that they are made of."""

@@ -1,0 +1,1 @@
+"""How a call is made: its options, deadlines and the names of models."""

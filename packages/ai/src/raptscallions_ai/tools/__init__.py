@@ -1,0 +1,1 @@
+"""Functions for a model, and the schemas that describe them to it."""

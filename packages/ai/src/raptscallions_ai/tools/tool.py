@@ -1,0 +1,280 @@
+"""Tools: functions that a model may call, with the JSON schema that tells it how."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+
+from raptscallions_ai.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from raptscallions_ai.tools.schema import ToolSchema
+
+__all__ = ["Tool", "tool", "tools_to_wire"]
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Tool(Generic[P, R]):
+    """A function that a model may call; made with `tool`, or with `Tool.from_schema` where the schema is given.
+
+    It can still be called as the function that it was made of.
+
+    Args:
+        function: What to run: a function or a bound method, async or not.
+        name: What the model calls it, up to 64 of A-Z, a-z, 0-9, `_` and `-`; else the function's name.
+        description: What it does, for the model; else the docstring's text without its sections.
+        timeout: Seconds that `run` may take.
+        needs_approval: Whether `run_tools` asks its `approve` hook before each call: True always, and it then refuses
+            to start without a hook; False never; None if there is a hook.
+
+    Raises:
+        TypeError: `function` is none that can be called with keyword arguments and answer once.
+        ValueError: The name cannot be sent, or `timeout` is not positive.
+    """
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        timeout: float | None = None,
+        needs_approval: bool | None = None,
+    ) -> None:
+        if not inspect.isroutine(function):
+            raise TypeError(f"a tool is made of a function or a bound method, not of {type(function).__name__}")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"a tool returns one result; {function.__name__!r} is a generator")
+        self.function: Callable[P, R] = function
+        self.name: str = function.__name__ if name is None else name
+        self.timeout: float | None = checked_timeout(timeout, "timeout")
+        self.needs_approval: bool | None = needs_approval
+        self._description = description
+        self._given_parameters: Mapping[str, Any] | None = None
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"a tool's name is 1 to 64 of A-Z, a-z, 0-9, _ and -, which {self.name[:80]!r} is not")
+
+    @staticmethod
+    def from_schema(
+        name: str,
+        description: str | None,
+        parameters: Mapping[str, Any],
+        function: Callable[..., Any],
+        *,
+        timeout: float | None = None,
+        needs_approval: bool | None = None,
+    ) -> Tool[..., Any]:
+        """Return a tool whose JSON schema is given, such as one of an MCP server.
+
+        Args:
+            name: What the model calls it.
+            description: What it does, for the model.
+            parameters: The JSON schema of the arguments, an object.
+            function: What to run; it gets the arguments by keyword, as the model sent them: they are one JSON object,
+                and nothing else of the schema is checked.
+            timeout: Seconds that a run may take.
+            needs_approval: As for `Tool`.
+        """
+        made: Tool[..., Any] = Tool(
+            function, name=name, description=description or "", timeout=timeout, needs_approval=needs_approval
+        )
+        made._given_parameters = parameters
+        return made
+
+    @property
+    def description(self) -> str:
+        """What the tool does, for the model; may be empty."""
+        return self._schema.description if self._description is None else self._description
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The JSON schema of the arguments.
+
+        Raises:
+            TypeError: A parameter of the function has no type hint, or one without a JSON schema.
+        """
+        return self._schema.parameters if self._given_parameters is None else self._given_parameters
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tool in the OpenAI wire format."""
+        described = {"description": self.description} if self.description else {}
+        return {"type": "function", "function": {"name": self.name, **described, "parameters": self.parameters}}
+
+    def validate(self, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
+        """Return the function's keyword arguments: checked against the type hints, and converted to them.
+
+        Args:
+            arguments: The JSON text that the model sent, or an object.
+
+        Raises:
+            ToolError: They do not fit; the message says what does not, for the model to do it better.
+        """
+        if self._given_parameters is not None:
+            return _one_object(arguments)
+        return self._schema.validate(arguments)
+
+    async def run(self, arguments: str | Mapping[str, Any] = "") -> Any:
+        """Validate the arguments of a model's call, run the function, and return what it returned.
+
+        Args:
+            arguments: The JSON text that the model sent (`ToolCall.raw_arguments`), or an object.
+
+        Raises:
+            ToolError: The arguments do not fit, or the time was up.
+            Exception: Whatever the function raises.
+        """
+        return await self.call(self.validate(arguments))
+
+    async def call(self, arguments: Mapping[str, Any], *, timeout: float | None = None) -> Any:
+        """Run the function with validated arguments, and return what it returned.
+
+        A function that is not async runs in a thread, with the context variables of the caller. A thread cannot be
+        stopped: when the time is up, or the caller is cancelled, it runs on, and what it returns is dropped.
+
+        Args:
+            arguments: Keyword arguments.
+            timeout: Seconds that it may take, if the tool has no timeout of its own.
+
+        Raises:
+            ToolError: The time was up.
+            Exception: Whatever the function raises.
+        """
+        seconds = timeout if self.timeout is None else self.timeout
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await _result_of(self.function, arguments)
+        except TimeoutError:
+            if not limit.expired():  # one of the function's own
+                raise
+        raise ToolError(f"{self.name} took longer than {seconds:g} seconds")
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself, without validation."""
+        return self.function(*args, **kwargs)
+
+    @cached_property
+    def _schema(self) -> ToolSchema:
+        from raptscallions_ai.tools.schema import schema_of
+
+        return schema_of(self.function, self.name)
+
+    def __repr__(self) -> str:
+        return f"Tool({self.name!r})"
+
+
+@overload
+def tool(function: Callable[P, R], /) -> Tool[P, R]: ...
+
+
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    timeout: float | None = None,
+    needs_approval: bool | None = None,
+) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+
+
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    timeout: float | None = None,
+    needs_approval: bool | None = None,
+) -> Any:
+    """Make a tool of a function: `@tool`, `@tool(timeout=5)`, or `tool(instance.method)`.
+
+    The JSON schema of the arguments comes from the type hints, through pydantic, and is made on first use. Each
+    parameter needs one. Texts for the model come from the docstring, in Google's, NumPy's or reST style, or from
+    `Annotated[str, Field(description="...")]`, which may also hold limits.
+
+    Args:
+        function: A function or a bound method, async or not.
+        name: What the model calls it; else the function's name.
+        description: What it does, for the model; else the docstring's.
+        timeout: Seconds that a run may take.
+        needs_approval: Whether `run_tools` asks its `approve` hook first; see `Tool`.
+
+    Raises:
+        TypeError: It is not such a function.
+        ValueError: The name cannot be sent, or `timeout` is not positive.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Tool[..., Any]:
+        return Tool(function, name=name, description=description, timeout=timeout, needs_approval=needs_approval)
+
+    return decorate if function is None else decorate(function)
+
+
+def tools_to_wire(tools: Sequence[Tool[..., Any] | Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return tools in the OpenAI wire format.
+
+    A mapping is passed on as it is, so that gateways may have kinds of their own; only the bare form with `name` and
+    `parameters` and without a `type` is put into the envelope of a function.
+
+    Raises:
+        TypeError: One is neither a tool nor a mapping, or its type hints have no JSON schema.
+    """
+    given = cast("object", tools)
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes):
+        raise TypeError(f"tools must be a sequence of tools, not {type(given).__name__}")
+    return [_to_wire(each) for each in cast("Sequence[object]", given)]
+
+
+def checked_timeout(seconds: float | None, name: str) -> float | None:
+    """Return a time limit as it is if it is one; `name` is what the caller calls it."""
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"{name} must be more than 0 seconds")
+    return seconds
+
+
+def _to_wire(given: object) -> Mapping[str, Any]:
+    if isinstance(given, Tool):
+        return cast("Tool[..., Any]", given).to_dict()
+    if not isinstance(given, Mapping):
+        hint = "; decorate the function with @tool" if callable(given) else ""
+        raise TypeError(f"tools must hold Tools and dicts, not {type(given).__name__}{hint}")
+    wire = cast("Mapping[str, Any]", given)
+    is_bare = "type" not in wire and "function" not in wire and {"name", "parameters"} <= wire.keys()
+    return {"type": "function", "function": wire} if is_bare else wire
+
+
+def _one_object(arguments: str | Mapping[str, Any]) -> dict[str, Any]:
+    from raptscallions_ai.answer.result import ToolCall
+    from raptscallions_ai.errors import InvalidResponseError
+
+    if not isinstance(arguments, str):
+        return dict(arguments)
+    try:
+        return ToolCall("", "", arguments).arguments
+    except InvalidResponseError:
+        pass
+    raise ToolError("invalid arguments: they are not one JSON object")
+
+
+async def _result_of(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    if inspect.iscoroutinefunction(function):
+        return await function(**arguments)
+    result = await asyncio.to_thread(_in_thread, function, arguments)
+    return await result if inspect.isawaitable(result) else result
+
+
+def _in_thread(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    try:
+        return function(**arguments)
+    except StopIteration as error:  # which a future cannot hold: the caller would wait for ever
+        raise RuntimeError("StopIteration") from error
