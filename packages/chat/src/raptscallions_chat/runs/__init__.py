@@ -1,0 +1,1 @@
+"""Runs: from a message that was sent to an answer that is stored, whatever happens on the way."""

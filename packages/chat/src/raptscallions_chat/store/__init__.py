@@ -1,0 +1,1 @@
+"""The store: every table, and the short transactions that read and write them."""
