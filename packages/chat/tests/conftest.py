@@ -19,6 +19,17 @@ POSTGRESQL = os.environ.get("CHAT_TEST_POSTGRESQL", "postgresql://postgres@127.0
 REDIS = os.environ.get("CHAT_TEST_REDIS", "redis://127.0.0.1:6379/0")
 
 
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let no variable and no `.env` of the machine reach a test."""
+    for name in list(os.environ):
+        if name.startswith(("AI_", "CHAT_", "OPENAI_", "OPENROUTER_")) and name != "AI_LOCAL_CACHE_DIR":
+            monkeypatch.delenv(name)
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+
+
 async def on_postgresql(statement: str) -> None:
     """Run a statement that no transaction may hold."""
     url = POSTGRESQL.replace("postgresql://", "postgresql+asyncpg://")
