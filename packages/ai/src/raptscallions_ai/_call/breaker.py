@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from raptscallions_ai._guards.bounded import BoundedMap
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CircuitBreaker"]
+__all__ = ["CircuitBreaker", "CircuitBreakers"]
 
+_MOST_MODELS = 256  # that fail at the same time; their names may be a stranger's choice
 _FAILURES = 3
 _FIRST_REST = 5.0
 _LONGEST_REST = 60.0
@@ -63,3 +66,36 @@ class CircuitBreaker:
 
     def __repr__(self) -> str:
         return f"CircuitBreaker({'resting' if self._rests_until is not None else 'closed'})"
+
+
+class CircuitBreakers:
+    """The circuit breakers of a client's models: one for each that fails, and none for the others.
+
+    Args:
+        clock: Seconds that never go back; for tests.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failing: BoundedMap[CircuitBreaker] = BoundedMap(_MOST_MODELS)
+
+    def allows(self, model: str) -> bool:
+        """Whether a model may be asked now; see `CircuitBreaker.allows`."""
+        breaker = self._failing.get(model)
+        return breaker is None or breaker.allows()
+
+    def succeeded(self, model: str) -> None:
+        """Note that a model gave a whole answer, so that there is nothing to remember of it."""
+        self._failing.drop(model)
+
+    def failed(self, model: str) -> None:
+        """Note that a call gave up on a model."""
+        if (breaker := self._failing.get(model)) is None:
+            self._failing.put(model, breaker := CircuitBreaker(self._clock))
+        breaker.failed()
+
+    def __len__(self) -> int:
+        return len(self._failing)
+
+    def __repr__(self) -> str:
+        return f"CircuitBreakers({len(self)} models fail)"

@@ -22,7 +22,7 @@ from raptscallions_ai.options.call_options import OnInterrupt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raptscallions_ai._call.breaker import CircuitBreaker
+    from raptscallions_ai._call.breaker import CircuitBreakers
     from raptscallions_ai._dialects.openai.encode import ChatRequest
     from raptscallions_ai._transport.sdk import Connections
     from raptscallions_ai.answer.result import ChatResult
@@ -46,7 +46,7 @@ class Route:
         secret: The gateway's key, which must not appear in any message.
         timeouts: How long to wait for it.
         max_retries: Further attempts after a failure that may pass.
-        breaker: Remembers how the route answered before.
+        breakers: Remember how the client's models answered before.
         context_length: Tokens that the model takes, where a catalogue told; None if unknown.
     """
 
@@ -56,7 +56,7 @@ class Route:
     secret: str
     timeouts: Timeouts
     max_retries: int
-    breaker: CircuitBreaker
+    breakers: CircuitBreakers
     context_length: int | None = None
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ class Recovery:
         if (delay := self._again(error, interrupted=interrupted, remaining=remaining)) is not None:
             return delay
         if _says_something_of_the_route(error):
-            self.route.breaker.failed()
+            self.route.breakers.failed(self.route.model)
         suitable = [route for route in self._untried if self._suits(route, error)]
         if not suitable or time_left <= 0:
             return None
@@ -125,7 +125,7 @@ class Recovery:
 
     def succeeded(self) -> None:
         """Note that the route gave a whole answer."""
-        self.route.breaker.succeeded()
+        self.route.breakers.succeeded(self.route.model)
 
     def request(self, base: ChatRequest, begun: ChatResult | None) -> tuple[ChatRequest, bool]:
         """Return what to send next, and whether its answer continues what had begun.
@@ -164,7 +164,7 @@ class Recovery:
         """Take the first route that is not known to be down, or the first if all are."""
         route = suitable[0]
         if not self._alone:
-            route = next((route for route in suitable if route.breaker.allows()), route)
+            route = next((route for route in suitable if route.breakers.allows(route.model)), route)
         self._untried.remove(route)
         return route
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import warnings
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
-from raptscallions_ai._call.breaker import CircuitBreaker
+from raptscallions_ai._call.breaker import CircuitBreakers
 from raptscallions_ai._call.recovery import Recovery, Route, checked_models, checked_on_interrupt
 from raptscallions_ai._call.retry import checked_retries
 from raptscallions_ai._version import __version__
@@ -107,7 +106,7 @@ class OpenRouterClient(BaseChatClient, Discovery):
             self._settings.fallback_models if fallback_models is None else fallback_models
         )
         self._fallback_clients = _checked_clients(fallback_clients)
-        self._breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
+        self._breakers = CircuitBreakers()
         self._catalogue = Catalogue()
         self._connections = _connections(self._settings, openai_client)
         with _building:
@@ -242,7 +241,7 @@ class OpenRouterClient(BaseChatClient, Discovery):
             secret=self._settings.api_key.get_secret_value(),
             timeouts=self._timeouts if timeout is None else Timeouts.of(timeout),
             max_retries=self._settings.max_retries if retries is None else checked_retries(retries),
-            breaker=self._breakers[model],
+            breakers=self._breakers,
             context_length=self._catalogue.context_length(model),
         )
 
