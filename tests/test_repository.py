@@ -69,8 +69,9 @@ def test_nothing_that_is_made_or_secret_is_in_the_repository() -> None:
     assert [name for name in names if unwanted.search(name)] == []
 
 
-def test_both_licences_are_the_same() -> None:
-    assert (ROOT / "LICENSE").read_bytes() == (ROOT / "packages/ai/LICENSE").read_bytes()
+def test_all_licences_are_the_same() -> None:
+    members = sorted(ROOT.glob("packages/*/pyproject.toml"))
+    assert {(path.parent / "LICENSE").read_bytes() for path in members} == {(ROOT / "LICENSE").read_bytes()}
 
 
 @pytest.mark.requirement("E04-T002.AC1")
@@ -202,13 +203,15 @@ def test_the_modules_that_the_architecture_names_exist() -> None:
 
 def test_every_dependency_is_constrained_to_one_version() -> None:
     root = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    project = tomllib.loads((ROOT / "packages/ai/pyproject.toml").read_text("utf-8"))["project"]
+    members = [tomllib.loads(path.read_text("utf-8"))["project"] for path in ROOT.glob("packages/*/pyproject.toml")]
+    ours = {project["name"] for project in members}
     constraints = [Requirement(text) for text in root["tool"]["uv"]["constraint-dependencies"]]
     assert [str(one) for one in constraints if not re.fullmatch(r"==[\w.]+", str(one.specifier))] == []
-    extras = [text for texts in project["optional-dependencies"].values() for text in texts]
+    always = [text for project in members for text in project["dependencies"]]
+    extras = [text for one in members for texts in one.get("optional-dependencies", {}).values() for text in texts]
     groups = [text for texts in root["dependency-groups"].values() for text in texts]
-    needed = {Requirement(text).name for text in (*project["dependencies"], *extras, *groups)}
-    assert needed - {one.name for one in constraints} == set()
+    needed = {Requirement(text).name for text in (*always, *extras, *groups)}
+    assert needed - ours - {one.name for one in constraints} == set()
 
 
 def test_continuous_integration_runs_the_second_command_of_the_readme() -> None:
