@@ -1,0 +1,1 @@
+"""Tenants as a tree, who belongs to them, and what they did."""
