@@ -6,7 +6,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from time import time
 
-from raptscallions_chat.domain.ids import is_id, new_id
+from raptscallions_chat.domain.ids import new_id, parse_id
 
 
 def test_ids_are_uuids_of_version_7_with_the_time_in_them() -> None:
@@ -26,6 +26,7 @@ def test_ids_are_in_order_and_never_the_same_in_several_threads_too() -> None:
     assert len({id_ for batch in batches for id_ in batch}) == 8000
 
 
-def test_only_ids_have_the_form_of_one() -> None:
-    assert is_id(new_id())
-    assert not any(map(is_id, ["", "1", new_id().upper(), "../etc", new_id() + " "]))
+def test_only_ids_are_read_as_such() -> None:
+    id_ = new_id()
+    assert parse_id(id_) == parse_id(id_.upper()) == id_
+    assert [parse_id(text) for text in ("", "1", "../etc", id_ + " ", "{" + id_[1:-1] + "}")] == [None] * 5

@@ -10,7 +10,7 @@ from sqlalchemy import Select, delete, insert, select, update
 
 from raptscallions_chat.auth.roles import ROLES, highest
 from raptscallions_chat.domain.errors import ChatError
-from raptscallions_chat.domain.ids import is_id, new_id
+from raptscallions_chat.domain.ids import new_id, parse_id
 from raptscallions_chat.domain.principal import ROOT_TENANT
 from raptscallions_chat.store.database import utc_now
 from raptscallions_chat.store.schema import members, tenants
@@ -94,7 +94,7 @@ class TenantDirectory:
         Raises:
             ChatError: `not_found`.
         """
-        found = await self._tenants.get(tenant_id, lambda: self._by_id(tenant_id)) if is_id(tenant_id) else None
+        found = await self._tenants.get(tenant_id, lambda: self._by_id(tenant_id)) if parse_id(tenant_id) else None
         if found is None:
             raise ChatError("not_found", "there is no such tenant")
         return found
@@ -105,7 +105,7 @@ class TenantDirectory:
         Raises:
             ChatError: `not_found`: there is none, or several have the name.
         """
-        if is_id(reference):
+        if parse_id(reference):
             return await self.get(reference)
         parts = [part for part in reference.split("/") if part]
         if not parts:
