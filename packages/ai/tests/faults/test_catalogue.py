@@ -18,7 +18,7 @@ from raptscallions_ai.testing.faults import FAULTS, Category, Complete, Fails, L
 
 ROOT = Path(__file__).resolve().parents[4]
 # A gateway cannot cause these: the root, and what is wrong with the settings.
-NOT_OF_AN_ANSWER = {"AiError", "AppError", "ConfigurationError", "ToolError"} | {
+NOT_OF_AN_ANSWER = {"AiError", "AppError", "CallbackError", "ConfigurationError", "ToolError"} | {
     "BudgetExceededError",
     "InvalidMediaError",
     "InvalidOutputError",

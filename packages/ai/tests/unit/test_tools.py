@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, cast
 import pytest
 from pydantic import AfterValidator, BaseModel, Field
 
-from raptscallions_ai import Tool, ToolError, tool
+from raptscallions_ai import CallbackError, Tool, ToolError, tool
 from raptscallions_ai._dialects.openai.encode import build_request
 from raptscallions_ai.tools.tool import tools_to_wire
 
@@ -430,7 +430,7 @@ async def test_stop_iteration_in_a_thread_ends() -> None:
         empty: Iterator[int] = iter(())
         return next(empty)
 
-    with pytest.raises(RuntimeError, match="StopIteration"):
+    with pytest.raises(CallbackError, match="StopIteration"):
         await exhausted.run()
 
 

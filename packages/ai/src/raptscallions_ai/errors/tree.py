@@ -24,6 +24,7 @@
         ├── NotSupportedError           501  the gateway does not offer what was asked of it
         ├── ProviderError               5xx  the gateway or the provider behind it failed
         ├── ConnectionError             503  the gateway was not reached             (also a builtin ConnectionError)
+        ├── CallbackError               500  a tool or hook of yours raised what is no `Exception`
         └── ToolError                   500  a tool of yours failed; its message is for the model
 
 A failure inside a stream has the class that the same failure has before the stream. Errors are picklable,
@@ -50,6 +51,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "BudgetExceededError",
+    "CallbackError",
     "ConfigurationError",
     "ConnectionError",
     "ContentPolicyError",
@@ -319,3 +321,12 @@ class ToolError(AiError):
     """
 
     default_message = "The tool failed"
+
+
+class CallbackError(AiError):
+    """A tool, a hook or a store of yours raised what is no `Exception`, such as `SystemExit`; that is its cause.
+
+    It would have ended more than the call: the task, the thread that all sync clients share, or the process.
+    """
+
+    default_message = "A function of the caller's raised what is no Exception"

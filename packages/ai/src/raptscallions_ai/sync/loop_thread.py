@@ -7,12 +7,14 @@ import atexit
 import contextlib
 import functools
 import inspect
+import logging
 import os
 import queue
 import threading
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from raptscallions_ai.errors import AiError
+from raptscallions_ai._guards.threads import DaemonExecutor
+from raptscallions_ai.errors import AiError, CallbackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -23,9 +25,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _GRACE = 2.0  # seconds that a call has to close its connection after Ctrl-C, and all of them when the process ends
-_FOR_EVER = -1
-_TICK = 0.1 if os.name == "nt" else _FOR_EVER  # Windows does not let Ctrl-C interrupt a wait without a limit
+# Seconds after which a wait looks whether there is something to wait for; on Windows no Ctrl-C interrupts a wait.
+_TICK = 0.1 if os.name == "nt" else 1.0
 
+_log = logging.getLogger("raptscallions_ai")
 _starting = threading.Lock()
 _shared: LoopThread | None = None
 _inherited: list[LoopThread] = []  # kept, because collecting what the parent process uses would disturb it there
@@ -49,9 +52,18 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        # A thread may outlive the main thread, and then the loop's own executor refuses to look up names.
+        self._loop.set_default_executor(DaemonExecutor())
         self.stopped: bool = False
-        self._thread = threading.Thread(target=self._loop.run_forever, name="raptscallions-ai", daemon=True)
+        self._ended = False
+        self._process = os.getpid()
+        self._thread = threading.Thread(target=self._serve, name="raptscallions-ai", daemon=True)
         self._thread.start()
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it belongs to the process that this one was forked from, and so does all that runs in it."""
+        return os.getpid() != self._process
 
     def run(self, work: Coroutine[Any, Any, T], errands: Errands | None = None) -> T:
         """Run a coroutine in the loop, in the caller's context, and return what it returns.
@@ -64,26 +76,34 @@ class LoopThread:
             errands: What the caller does for the work while it waits.
 
         Raises:
+            AiError: The process ends, or it was forked and the loop is the other's.
             RuntimeError: It is called in the loop itself, which would wait for itself for ever.
             BaseException: Whatever the work raises.
         """
-        if self.stopped or threading.current_thread() is self._thread:
+        if (refused := self._refusal()) is not None:
             work.close()
-            if self.stopped:
-                raise AiError("This process is ending")
-            raise RuntimeError("a sync client cannot be used inside its own event loop; use OpenRouterClient there")
+            raise refused
         call = _Call(work, self)
         try:
             self._loop.call_soon_threadsafe(call.start)
             if errands is not None:
-                errands.run_until_done(call)
+                errands.run_until_done(call, self)
             while not call.wait(_TICK):
-                pass
+                self.check()
         except BaseException:
             self._loop.call_soon_threadsafe(call.cancel)
             call.wait(_GRACE)
             raise
         return call.result()
+
+    def check(self) -> None:
+        """Raise if there is nothing to wait for any more.
+
+        Raises:
+            AiError: The thread has ended.
+        """
+        if not self._thread.is_alive():
+            raise AiError("The thread of the sync clients has ended, and with it this call")
 
     def stop(self) -> None:
         """Cancel what is running, close what is open and end the thread."""
@@ -91,8 +111,26 @@ class LoopThread:
         stopping = _Call(self._stop(), self)
         self._loop.call_soon_threadsafe(stopping.start)
         if stopping.wait(_GRACE):
+            self._ended = True
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_GRACE)
+
+    def _refusal(self) -> Exception | None:
+        if self.is_inherited:
+            return AiError("This was opened before the process was forked and belongs to the other one; open a new one")
+        if self.stopped:
+            return AiError("This process is ending")
+        if threading.current_thread() is self._thread:
+            return RuntimeError("a sync client cannot be used inside its own event loop; use OpenRouterClient there")
+        return None
+
+    def _serve(self) -> None:
+        """Run the loop until the process ends, whatever anybody's code in it stops or raises."""
+        while not self._ended:
+            try:
+                self._loop.run_forever()
+            except BaseException as error:
+                _log.error("code in the loop of the sync clients raised %s", type(error).__name__)
 
     async def _stop(self) -> None:
         running = asyncio.all_tasks() - {asyncio.current_task()}
@@ -125,13 +163,15 @@ class Errands:
         ask.__name__ = getattr(function, "__name__", type(function).__name__)
         return ask
 
-    def run_until_done(self, call: _Call[Any]) -> None:
+    def run_until_done(self, call: _Call[Any], thread: LoopThread) -> None:
         """Run what is asked for until the work has ended."""
         call.on_end = lambda: self._queue.put(None)
         while not call.ended:
             with contextlib.suppress(queue.Empty):
-                if (errand := self._queue.get(timeout=None if _TICK == _FOR_EVER else _TICK)) is not None:
+                if (errand := self._queue.get(timeout=_TICK)) is not None:
                     errand.run()
+                    continue
+            thread.check()
 
 
 class _Errand:
@@ -145,14 +185,25 @@ class _Errand:
             return
         try:
             value = self._function()
-        except Exception as error:
-            self._loop.call_soon_threadsafe(self._settle, self.outcome.set_exception, error)
+        except (KeyboardInterrupt, SystemExit):  # whose end it is, the caller's own thread decides
+            raise
+        except BaseException as error:
+            self._loop.call_soon_threadsafe(self._settle, self.outcome.set_exception, _bearable(error))
         else:
             self._loop.call_soon_threadsafe(self._settle, self.outcome.set_result, value)
 
     def _settle(self, settle: Callable[[Any], None], value: object) -> None:
         if not self.outcome.done():
             settle(value)
+
+
+def _bearable(error: BaseException) -> Exception:
+    """Return an exception that a future can hold, and that ends nothing but the call."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    failure = CallbackError(f"a hook raised {type(error).__name__}")
+    failure.__cause__ = error
+    return failure
 
 
 class _Call(Generic[T]):

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeVar
 
 from raptscallions_ai.answer.stream import VisibleText
+from raptscallions_ai.errors import AiError, StreamInterruptedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -38,16 +39,19 @@ class SyncChatStream:
         self._stream = stream
         self._thread = thread
         self._ready: deque[StreamChunk] = deque()
+        self._lost = False  # whether an exception in the waiting thread may have cost chunks
 
     @property
     def partial(self) -> ChatResult:
         """What has arrived so far; the whole answer once the stream is complete."""
+        if self._thread.is_inherited:  # nothing changes in this process any more
+            return self._stream.partial
         return self._thread.run(_partial(self._stream))
 
     @property
     def text_stream(self) -> Iterator[str]:
         """The answer's text only, as an iterator of `str`; see `ChatStream.text_stream`."""
-        return self._text()
+        return _TextIterator(iter(self))
 
     def events(self) -> SyncIterator[StreamEvent]:
         """Return the answer as events with brackets (`start`, `text_start`, ...); see `ChatStream.events`."""
@@ -72,7 +76,8 @@ class SyncChatStream:
     def close(self) -> None:
         """Stop: close the connection; an iteration in another thread ends. Safe to call at any time, and again."""
         self._ready.clear()
-        self._thread.run(self._stream.aclose())
+        if not self._thread.is_inherited:
+            self._thread.run(self._stream.aclose())
 
     def __enter__(self) -> Self:
         self._thread.run(self._stream.__aenter__())
@@ -87,22 +92,34 @@ class SyncChatStream:
         return SyncChatStreamIterator(self, aiter(self._stream))
 
     def __next__(self) -> StreamChunk:
-        if not self._ready:
-            try:
+        try:
+            if self._lost:
+                raise self._interrupted()
+            if not self._ready:
                 # All at once: what a chunk costs is not to be ruled by what it costs to change threads.
                 self._ready.extend(self._thread.run(self._stream.read()))
-            except KeyboardInterrupt:  # which may have come before the work began, and could be cancelled
-                self._stream.abandon()
-                raise
             if not self._ready:
                 raise StopIteration
-        return self._ready.popleft()
+            return self._ready.popleft()
+        except (StopIteration, AiError):
+            raise
+        except BaseException:
+            self.abandon()
+            raise
 
-    def _text(self) -> Iterator[str]:
-        visible = VisibleText()
-        for chunk in self:
-            if (piece := visible.of(chunk)) is not None:
-                yield piece.content
+    def abandon(self) -> None:
+        """Stop without waiting; whoever reads on gets an error.
+
+        Reading does this after an exception in the reading thread, such as that of a signal's handler: it may have cost
+        chunks, and an answer with a hole in it must not look complete.
+        """
+        self._lost = True
+        self._ready.clear()
+        if not self._thread.is_inherited:
+            self._stream.abandon()
+
+    def _interrupted(self) -> StreamInterruptedError:
+        return StreamInterruptedError("an exception in the reading thread interrupted it", partial=self._stream.partial)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
@@ -124,7 +141,39 @@ class SyncChatStreamIterator:
         return self
 
     def __next__(self) -> StreamChunk:
-        return next(self._stream)
+        try:
+            return next(self._stream)
+        except (StopIteration, AiError):
+            raise
+        except BaseException:
+            self._stream.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Stop without waiting; see `SyncChatStream.abandon`."""
+        self._stream.abandon()
+
+
+class _TextIterator:
+    """The text of an answer; no generator, because one that an exception ends would then look complete."""
+
+    def __init__(self, chunks: SyncChatStreamIterator) -> None:
+        self._chunks = chunks
+        self._visible = VisibleText()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            while True:
+                if (piece := self._visible.of(next(self._chunks))) is not None:
+                    return piece.content
+        except (StopIteration, AiError):
+            raise
+        except BaseException:
+            self._chunks.abandon()
+            raise
 
 
 class SyncIterator(Generic[T]):
@@ -140,15 +189,23 @@ class SyncIterator(Generic[T]):
         self._iterator = iterator
         self._thread = thread
         self._errands = errands
+        self._lost = False
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> T:
         try:
+            if self._lost:
+                raise StreamInterruptedError("an exception in the reading thread interrupted it")
             return self._thread.run(_next(self._iterator), self._errands)
         except StopAsyncIteration:
             raise StopIteration from None
+        except AiError:
+            raise
+        except BaseException:
+            self._lost = True  # as is what was about to be returned
+            raise
 
 
 async def _next(iterator: AsyncIterator[T]) -> T:

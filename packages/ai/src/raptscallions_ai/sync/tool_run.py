@@ -65,7 +65,8 @@ class SyncToolRun:
 
     def close(self) -> None:
         """Stop: close the connection and cancel the tools that are running. Safe to call at any time, and again."""
-        self._thread.run(self._run.aclose())
+        if not self._thread.is_inherited:
+            self._thread.run(self._run.aclose())
 
     def __enter__(self) -> Self:
         self._thread.run(self._run.__aenter__())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from raptscallions_ai.errors import InvalidResponseError, ToolError
+from raptscallions_ai._guards.callbacks import contained, in_task, in_thread, let_go, text_of
+from raptscallions_ai.errors import CallbackError, InvalidResponseError, ToolError
 from raptscallions_ai.messages.message import tool_result
 from raptscallions_ai.tool_runs.events import ToolFinished, ToolStarted
 from raptscallions_ai.tools.tool import Tool, checked_timeout, tools_to_wire
@@ -28,6 +30,9 @@ Approve: TypeAlias = "Callable[[ToolCall], bool | str | Awaitable[bool | str]]"
 # An answer that ended so may have broken off within its last call.
 _BROKEN_OFF = frozenset({"length", "content_filter", "error"})
 _MOST_CHARACTERS = 2000  # of an exception's message, or of arguments that are quoted to the model
+_MOST_CALLS = 256  # of one answer that are run
+_MOST_AT_ONCE = 32
+_MOST_ITEMS = 10_000  # of an iterator that a tool returns
 _NOT_RUN = "not run"
 _NOT_FINISHED = "not finished: it was cancelled while it ran"
 
@@ -101,9 +106,8 @@ class ToolExecution:
         """Cancel what is running and wait until it has ended."""
         self._closed = True
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            if not self._task.cancelled():
+            await let_go("an approve hook", self._task)
+            if self._task.done() and not self._task.cancelled():
                 self._task.exception()  # looked at, so that nobody is told that nobody did
 
     def abandon(self) -> None:
@@ -113,23 +117,22 @@ class ToolExecution:
             loop.call_soon_threadsafe(self._task.cancel)
 
     async def _run_all(self) -> None:
+        room = asyncio.Semaphore(_MOST_AT_ONCE if self._policy.parallel else 1)
         try:
             async with asyncio.TaskGroup() as group:
                 for position, call in enumerate(self._answer.tool_calls):
                     try:
-                        tool, arguments = await self._admitted(call)
+                        tool, arguments = await self._admitted(position, call)
                     except ToolError as error:
                         self._finish(position, error=error)
                         continue
-                    running = self._run(position, tool, arguments)
-                    if self._policy.parallel:
-                        group.create_task(running)
-                    else:
-                        await running
+                    await room.acquire()
+                    running = group.create_task(self._run(position, tool, arguments))
+                    running.add_done_callback(lambda _: room.release())
         except BaseExceptionGroup as several:  # of the caller's own hook: what a tool raises goes to the model
-            raise several.exceptions[0] from None
+            raise (failure := several.exceptions[0]) from failure.__cause__
 
-    async def _admitted(self, call: ToolCall) -> tuple[Tool[..., Any], dict[str, Any]]:
+    async def _admitted(self, position: int, call: ToolCall) -> tuple[Tool[..., Any], dict[str, Any]]:
         """Return the tool that a call is for and its arguments.
 
         Raises:
@@ -137,24 +140,32 @@ class ToolExecution:
         """
         if self.broke_off:
             raise ToolError("not run: the answer broke off before its end")
+        if position >= _MOST_CALLS:
+            raise ToolError(f"not run: an answer may ask for {_MOST_CALLS} calls at the most")
         tool = self._policy.tools.get(call.name)
         if tool is None:
             raise ToolError(f"there is no such tool; there are: {', '.join(self._policy.tools)}")
         if not _is_one_object(call):
             raise ToolError("the arguments are not one JSON object")
         try:
-            arguments = tool.validate(call.raw_arguments)
+            with contained(f"a validator of tool {tool.name}"):
+                arguments = tool.validate(call.raw_arguments)
         except ToolError:
             raise
         except Exception as error:  # of a validator of the tool's author
             raise ToolError(f"invalid arguments: {_text_of_error(error)}") from error
         if self._policy.approve is not None and tool.needs_approval is not False:
-            verdict: object = self._policy.approve(call)
-            if inspect.isawaitable(verdict):
-                verdict = await verdict
+            verdict = await self._verdict(self._policy.approve, call)
             if verdict is not True:
                 raise ToolError(verdict if isinstance(verdict, str) and verdict else "the user did not allow this call")
         return tool, arguments
+
+    async def _verdict(self, approve: Approve, call: ToolCall) -> object:
+        """Return what the hook says; one that is not async may ask a person, and so runs in a thread."""
+        if inspect.iscoroutinefunction(approve):
+            return await in_task("the approve hook", approve(call))
+        verdict = await in_thread("the approve hook", lambda: approve(call))
+        return await in_task("the approve hook", verdict) if inspect.isawaitable(verdict) else verdict
 
     async def _run(self, position: int, tool: Tool[..., Any], arguments: dict[str, Any]) -> None:
         self._events.put_nowait(ToolStarted(self._answer.tool_calls[position]))
@@ -163,11 +174,7 @@ class ToolExecution:
         output, content, error = None, "", None
         try:
             output = await tool.call(arguments, timeout=self._policy.timeout)
-            content = output if isinstance(output, str) else _json(output)
-        except asyncio.CancelledError:
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                raise
-            error = ToolError(f"{tool.name} was cancelled")  # by itself, which must not look like the caller's wish
+            content = await _text_of(tool.name, output)
         except Exception as failure:
             error = failure
         self._finish(position, content=content, output=output, error=error, duration=monotonic() - began)
@@ -243,8 +250,34 @@ def _sendable(call: ToolCall) -> ToolCall:
 
 def _text_of_error(error: Exception) -> str:
     if isinstance(error, ToolError):
-        return error.message
-    return f"{type(error).__name__}: {error}"[:_MOST_CHARACTERS]
+        text = str(error.message)
+    else:
+        cause = error.__cause__ if isinstance(error, CallbackError) and error.__cause__ is not None else error
+        text = f"{type(cause).__name__}: {text_of(cause)}"
+    # An exception may quote what is no text, such as the name of a file.
+    return text[:_MOST_CHARACTERS].encode("utf-8", "backslashreplace").decode()
+
+
+async def _text_of(tool: str, output: object) -> str:
+    """Return what the model is told of a result.
+
+    Raises:
+        ToolError: It cannot be told as text.
+    """
+    if isinstance(output, Iterator):  # which may block, or never end
+        first = islice(cast("Iterator[object]", output), _MOST_ITEMS + 1)
+        output = items = await in_thread(f"the result of tool {tool}", lambda: [*first])
+        if len(items) > _MOST_ITEMS:
+            raise ToolError(f"the result is an iterator of more than {_MOST_ITEMS} items")
+    with contained(f"the result of tool {tool}"):
+        text = output if isinstance(output, str) else _json(output)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # whose repr would show the text
+        pass
+    else:
+        return text
+    raise ToolError("the result is no text: it has a surrogate in it, as the names of some files do")
 
 
 def _json(output: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields
@@ -11,6 +10,7 @@ from operator import add
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias
 
+from raptscallions_ai._guards.callbacks import call_hook
 from raptscallions_ai.answer.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.answer.result import ChatResult, Usage
 from raptscallions_ai.answer.stream import StreamIterator
@@ -255,11 +255,9 @@ class ToolRun:
 
     async def _reason_to_stop(self) -> str | None:
         for condition in self._stop_when:
-            verdict = condition(self)
-            if inspect.isawaitable(verdict):
-                verdict = await verdict
+            name: str = getattr(condition, "__name__", type(condition).__name__)
+            verdict = await call_hook(f"the stop condition {name}", condition, self)
             if verdict:
-                name: str = getattr(condition, "__name__", type(condition).__name__)
                 return verdict if isinstance(verdict, str) else name
         return "max_steps" if len(self._steps) >= self._max_steps else None
 

@@ -131,6 +131,7 @@ class Tool(Generic[P, R]):
 
         Raises:
             ToolError: The arguments do not fit, or the time was up.
+            CallbackError: The function raised what is no `Exception`, such as `SystemExit`.
             Exception: Whatever the function raises.
         """
         return await self.call(self.validate(arguments))
@@ -138,8 +139,9 @@ class Tool(Generic[P, R]):
     async def call(self, arguments: Mapping[str, Any], *, timeout: float | None = None) -> Any:
         """Run the function with validated arguments, and return what it returned.
 
-        A function that is not async runs in a thread, with the context variables of the caller. A thread cannot be
-        stopped: when the time is up, or the caller is cancelled, it runs on, and what it returns is dropped.
+        A function that is not async runs in a daemon thread, with the context variables of the caller; 64 do so at a
+        time. A thread cannot be stopped: when the time is up, or the caller is cancelled, it runs on, and what it
+        returns is dropped. An async function that goes on after it was cancelled is given up two seconds later.
 
         Args:
             arguments: Keyword arguments.
@@ -147,13 +149,14 @@ class Tool(Generic[P, R]):
 
         Raises:
             ToolError: The time was up.
+            CallbackError: The function raised what is no `Exception`, such as `SystemExit`.
             Exception: Whatever the function raises.
         """
         seconds = timeout if self.timeout is None else self.timeout
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
-                return await _result_of(self.function, arguments)
+                return await _result_of(f"tool {self.name}", self.function, arguments)
         except TimeoutError:
             if not limit.expired():  # one of the function's own
                 raise
@@ -266,15 +269,10 @@ def _one_object(arguments: str | Mapping[str, Any]) -> dict[str, Any]:
     raise ToolError("invalid arguments: they are not one JSON object")
 
 
-async def _result_of(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+async def _result_of(tool: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    from raptscallions_ai._guards.callbacks import in_task, in_thread
+
     if inspect.iscoroutinefunction(function):
-        return await function(**arguments)
-    result = await asyncio.to_thread(_in_thread, function, arguments)
-    return await result if inspect.isawaitable(result) else result
-
-
-def _in_thread(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-    try:
-        return function(**arguments)
-    except StopIteration as error:  # which a future cannot hold: the caller would wait for ever
-        raise RuntimeError("StopIteration") from error
+        return await in_task(tool, function(**arguments))
+    result = await in_thread(tool, lambda: function(**arguments))
+    return await in_task(tool, result) if inspect.isawaitable(result) else result
