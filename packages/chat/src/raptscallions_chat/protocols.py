@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from raptscallions_ai import ChatClient
     from raptscallions_chat.domain.log_batches import LogBatch
     from raptscallions_chat.domain.principal import Principal
 
-__all__ = ["Admission", "Auth", "AuthRequest", "Clients", "Files", "LeasedClient", "RunLog", "Signals"]
+__all__ = ["Admission", "Auth", "AuthRequest", "Clients", "Files", "LeasedClient", "LogReader", "RunLog", "Signals"]
 
 
 class AuthRequest(Protocol):
@@ -104,18 +104,38 @@ class Admission(Protocol):
         ...
 
 
+class LogReader(Protocol):
+    """One reader's place in the log of a run."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the log can be relied on now to tell what happens."""
+        ...
+
+    async def next(self, after: int, patience: float) -> Sequence[LogBatch]:
+        """Return what the log has of the events that follow one, waiting for so many seconds; nothing if none came.
+
+        What is returned may begin later than it should: then events are lost, and the store has them.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop reading."""
+        ...
+
+
 class RunLog(Protocol):
     """The events of live runs, for readers in every process. It may lose anything: the store is the truth."""
 
-    async def append(self, batches: Sequence[LogBatch]) -> Sequence[str]:
-        """Append events of many runs at once; return the runs that a newer attempt has taken over."""
+    def append(self, batches: Sequence[LogBatch]) -> None:
+        """Append events of many runs; returns at once, and failures are logged, not raised."""
         ...
 
-    def read(self, run_id: str, after: int) -> AsyncIterator[LogBatch]:
-        """Yield what follows an event, as it comes, to the run's last batch; a gap means that events are lost."""
+    def read(self, run_id: str) -> LogReader:
+        """Return a reader of a run."""
         ...
 
-    async def drop(self, run_ids: Sequence[str]) -> None:
+    def drop(self, run_ids: Sequence[str]) -> None:
         """Forget runs."""
         ...
 

@@ -26,3 +26,10 @@ class LogBatch:
     last: int
     frames: bytes
     final: bool = False
+
+    def after(self, number: int) -> bytes:
+        """Return the events that follow one."""
+        if number < self.first:
+            return self.frames
+        # No event has an empty line inside: its data is JSON on one line.
+        return b"".join(part + b"\n\n" for part in self.frames.split(b"\n\n")[number - self.first + 1 : -1])

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from raptscallions_chat.domain.errors import ChatError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -16,6 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["Database", "async_url", "utc_now"]
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+
+
+# A connection that was refused comes as the system's own error, past SQLAlchemy.
+_UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeoutError, OSError)
+
+
+def _unavailable() -> ChatError:
+    return ChatError("store_unavailable", "The database does not answer; try again in a moment.", retry_after=2.0)
 
 
 def utc_now() -> datetime:
@@ -72,20 +84,31 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:
-        """Give a connection for reading."""
-        async with self._readers.connect() as connection:
-            yield connection
+        """Give a connection for reading.
+
+        Raises:
+            ChatError: `store_unavailable`: the database cannot be reached, or has no connection left.
+        """
+        try:
+            async with self._readers.connect() as connection:
+                yield connection
+        except _UNAVAILABLE as error:
+            raise _unavailable() from error
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncConnection]:
-        """Give a connection in a transaction, which is committed at the end, or rolled back after an exception."""
-        if not self.is_sqlite:
-            async with self._writers.begin() as connection:
+        """Give a connection in a transaction, which is committed at the end, or rolled back after an exception.
+
+        Raises:
+            ChatError: `store_unavailable`: the database cannot be reached, or has no connection left.
+        """
+        # On SQLite a lock in order of arrival; its own would make writers poll.
+        turn = self._write_lock if self.is_sqlite else nullcontext()
+        try:
+            async with turn, self._writers.begin() as connection:
                 yield connection
-            return
-        # A lock in order of arrival; SQLite's own would make writers poll.
-        async with self._write_lock, self._writers.begin() as connection:
-            yield connection
+        except _UNAVAILABLE as error:
+            raise _unavailable() from error
 
     async def aclose(self) -> None:
         """Close all connections."""

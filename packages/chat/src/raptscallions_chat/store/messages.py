@@ -1,0 +1,153 @@
+"""Messages: pages of a path through the tree, and single ones; an answer that is growing with what is stored of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Integer, literal, select
+
+from raptscallions_chat.domain.answer import Answer
+from raptscallions_chat.domain.errors import ChatError
+from raptscallions_chat.domain.events import event_of
+from raptscallions_chat.store.conversations import find_conversation
+from raptscallions_chat.store.rows import message_of, total_of
+from raptscallions_chat.store.schema import answer_pieces, conversations, messages, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import RowMapping
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from raptscallions_chat.domain.principal import Principal
+    from raptscallions_chat.domain.records import Message
+    from raptscallions_chat.store.database import Database
+
+__all__ = ["MessageStore", "find_message", "path_to", "stored_answer"]
+
+
+async def path_to(connection: AsyncConnection, message_id: str, limit: int | None) -> list[RowMapping]:
+    """Return the messages that lead to one, that one last; at most so many, the nearest ones."""
+    step = literal(1, Integer).label("step")
+    first = select(messages, step).where(messages.c.id == message_id).cte("path", recursive=True)
+    earlier = select(messages, first.c.step + 1).join(first, messages.c.id == first.c.parent_id)
+    if limit is not None:
+        earlier = earlier.where(first.c.step < limit)
+    path = first.union_all(earlier)
+    found = await connection.execute(select(path).order_by(path.c.step.desc()))
+    return list(found.mappings())
+
+
+async def find_message(connection: AsyncConnection, principal: Principal, message_id: str) -> RowMapping:
+    """Return a message of one of the user's conversations.
+
+    Raises:
+        ChatError: `not_found`.
+    """
+    query = (
+        select(messages)
+        .join(conversations, conversations.c.id == messages.c.conversation_id)
+        .where(
+            messages.c.id == message_id,
+            conversations.c.tenant_id == principal.tenant_id,
+            conversations.c.user_id == principal.user_id,
+            conversations.c.deleted_at.is_(None),
+        )
+    )
+    row = (await connection.execute(query)).mappings().one_or_none()
+    if row is None:
+        raise ChatError("not_found", "There is no such message.")
+    return row
+
+
+async def stored_answer(connection: AsyncConnection, run_id: str) -> Answer | None:
+    """Return what is stored of the answer that a run is writing; None if there is nothing."""
+    columns = answer_pieces.c
+    found = await connection.execute(select(columns.events).where(columns.run_id == run_id).order_by(columns.seq_to))
+    answer, count = Answer(), 0
+    for lines in found.scalars():
+        count += 1
+        answer.add_all(map(event_of, lines.split("\n")))
+    return answer if count else None
+
+
+async def _complete(connection: AsyncConnection, rows: Sequence[RowMapping]) -> list[Message]:
+    """Return messages with their usage, and with the text so far of those that are growing."""
+    found = await connection.execute(select(usage).where(usage.c.message_id.in_([row["id"] for row in rows])))
+    by_message: dict[str, list[RowMapping]] = {}
+    for row in found.mappings():
+        by_message.setdefault(row["message_id"], []).append(row)
+    complete: list[Message] = []
+    for row in rows:
+        used = by_message.get(row["id"])
+        message = message_of(row, total_of(used) if used else None)
+        if message.status == "streaming" and message.run_id is not None:
+            so_far = await stored_answer(connection, message.run_id)
+            if so_far is not None:
+                message = replace(message, text=so_far.text, parts=so_far.parts)
+        complete.append(message)
+    return complete
+
+
+class MessageStore:
+    """What is stored of messages."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get_message(self, principal: Principal, message_id: str) -> Message:
+        """Return a message.
+
+        Raises:
+            ChatError: `not_found`.
+        """
+        async with self._database.read() as connection:
+            row = await find_message(connection, principal, message_id)
+            return (await _complete(connection, [row]))[0]
+
+    async def list_messages(
+        self, principal: Principal, conversation_id: str, *, before: str | None, leaf: str | None, limit: int
+    ) -> tuple[list[Message], str | None]:
+        """Return a page of a path through a conversation, ascending, and the cursor of the page before.
+
+        Args:
+            principal: Who asks.
+            conversation_id: The conversation.
+            before: The message that the page ends before; None for the path's end.
+            leaf: The last message of the path; None for the conversation's head.
+            limit: The most messages.
+
+        Raises:
+            ChatError: `not_found`, or `bad_cursor`: a message that was named is none of this conversation.
+        """
+        async with self._database.read() as connection:
+            conversation = await find_conversation(connection, principal, conversation_id)
+            start = leaf or conversation.head_id
+            for name, named in (("leaf", leaf), ("before", before)):
+                if named is not None:
+                    where = (messages.c.id == named, messages.c.conversation_id == conversation_id)
+                    found = (await connection.execute(select(messages.c.parent_id).where(*where))).one_or_none()
+                    if found is None:
+                        raise ChatError("bad_cursor", f"`{name}` is no message of this conversation.")
+                    if name == "before":
+                        start = found.parent_id
+            if start is None:
+                return [], None
+            rows = await path_to(connection, start, limit + 1)
+            items = await _complete(connection, rows[-limit:])
+        return items, items[0].id if len(rows) > limit else None
+
+    async def get_path(self, message_id: str, *, limit: int | None = None) -> list[Message]:
+        """Return the messages that lead to one, that one last, for the runtime itself."""
+        async with self._database.read() as connection:
+            return [message_of(row) for row in await path_to(connection, message_id, limit)]
+
+    async def stored_text(self, message_id: str) -> Answer:
+        """Return an answer as its message has it, for the runtime itself."""
+        async with self._database.read() as connection:
+            found = await connection.execute(
+                select(messages.c.text, messages.c.parts).where(messages.c.id == message_id)
+            )
+            row = found.one_or_none()
+        return Answer() if row is None else Answer(row.text, row.parts)
