@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,8 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from raptscallions_ai import ChatClient
 from raptscallions_chat.store.database import Database
 from raptscallions_chat.store.migrate import upgrade
+from raptscallions_chat.testing import ServedChat, serve_chat
 
 POSTGRESQL = os.environ.get("CHAT_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432")
 REDIS = os.environ.get("CHAT_TEST_REDIS", "redis://127.0.0.1:6379/0")
@@ -73,3 +77,15 @@ async def database(empty_database: Database) -> Database:
     """A database with all tables."""
     await upgrade(empty_database)
     return empty_database
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[ServedChat]]]:
+    """Start services on real sockets: `await served(client, ...)`; they end with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(client: ChatClient | None, **settings: Any) -> ServedChat:
+            settings.setdefault("database_url", f"sqlite:///{tmp_path / 'served.db'}")
+            return await stack.enter_async_context(serve_chat(client, **settings))
+
+        yield start

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["clean", "first_words"]
+__all__ = ["clean"]
 
 
 def clean(text: str) -> str:
@@ -14,12 +14,3 @@ def clean(text: str) -> str:
     except UnicodeEncodeError:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
-
-
-def first_words(text: str, limit: int = 60) -> str:
-    """Return the beginning of a text as a title: whole words, at most `limit` characters, on one line."""
-    line = " ".join(text.split())
-    if len(line) <= limit:
-        return line
-    head, space, _ = line[: limit - 1].rpartition(" ")
-    return (head if space and len(head) > limit // 2 else line[: limit - 1]).rstrip(" ,.;:-") + "\u2026"

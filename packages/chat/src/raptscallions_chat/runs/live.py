@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from raptscallions_chat.domain.answer import Answer
 from raptscallions_chat.domain.events import Event, frames, line_of, opening_events
@@ -129,9 +129,8 @@ def _clean_value(value: Any) -> Any:
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
-        entries: dict[Any, Any] = value
-        return {clean(key) if isinstance(key, str) else key: _clean_value(entry) for key, entry in entries.items()}
+        entries = cast("dict[str, Any]", value)
+        return {clean(key): _clean_value(entry) for key, entry in entries.items()}
     if isinstance(value, list | tuple):
-        entries_: Sequence[Any] = value
-        return [_clean_value(entry) for entry in entries_]
+        return [_clean_value(entry) for entry in cast("Sequence[Any]", value)]
     return value

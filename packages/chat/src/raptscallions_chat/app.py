@@ -1,0 +1,112 @@
+"""The composition root: settings in, an application out."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from raptscallions_chat.auth.chain import auth_from, sessions_from
+from raptscallions_chat.credentials.clients import TenantClients
+from raptscallions_chat.credentials.envelope import KeyRing
+from raptscallions_chat.credentials.vault import CredentialVault
+from raptscallions_chat.http.api import make_api
+from raptscallions_chat.http.dependencies import Services
+from raptscallions_chat.log.memory import MemoryLog, MemorySignals
+from raptscallions_chat.runs.options import RunOptions
+from raptscallions_chat.runs.runtime import Runtime
+from raptscallions_chat.settings import ChatSettings
+from raptscallions_chat.store.database import Database
+from raptscallions_chat.store.migrate import check, upgrade
+from raptscallions_chat.store.sql_store import SqlStore
+from raptscallions_chat.tenants.directory import TenantDirectory
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from fastapi import FastAPI
+
+    from raptscallions_ai import ChatClient
+    from raptscallions_chat.protocols import Admission, Auth, Clients
+
+__all__ = ["create_app", "run_options"]
+
+_log = logging.getLogger("raptscallions_chat")
+
+
+def run_options(settings: ChatSettings) -> RunOptions:
+    """Return the figures of the runtime that the settings say."""
+    return RunOptions(
+        role=settings.role,
+        max_runs=settings.max_runs,
+        max_queued=settings.queue_depth,
+        queue_wait=settings.queue_s,
+        flush=settings.flush_ms / 1000,
+        lease=settings.lease_s,
+        drain=settings.drain_s,
+        log_ttl=settings.log_ttl_s,
+        on_busy=settings.on_busy,
+        on_crash=settings.on_crash,
+        single_process=settings.database_url.startswith("sqlite"),
+    )
+
+
+def create_app(
+    settings: ChatSettings | None = None,
+    *,
+    client: ChatClient | None = None,
+    clients: Clients | None = None,
+    auth: Auth | None = None,
+    admission: Admission | None = None,
+    migrate: bool | None = None,
+) -> FastAPI:
+    """Return the chat service as an ASGI application.
+
+    Args:
+        settings: What it stands on and how it works; the environment's `CHAT_*` if they are not given.
+        client: Who answers: any `ChatClient`. It stays yours to close.
+        clients: Who answers for which tenant, instead of `client`.
+        auth: Who a request is from, instead of what `CHAT_AUTH` names.
+        admission: Limits of sends, instead of those of the settings.
+        migrate: Whether tables are brought up to date at the start; by default on SQLite only.
+    """
+    chosen = settings or ChatSettings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        database = Database(chosen.database_url, pool_size=chosen.pool_size)
+        try:
+            if database.is_sqlite if migrate is None else migrate:
+                await upgrade(database)
+            await check(database)
+            tenants = TenantDirectory(database)
+            runtime = Runtime(
+                store=SqlStore(database),
+                log=MemoryLog(),
+                signals=MemorySignals(),
+                clients=clients or _clients(chosen, database, tenants, client),
+                options=run_options(chosen),
+            )
+            app.state.services = Services(
+                runtime=runtime,
+                auth=auth or auth_from(chosen, database, tenants, sessions_from(chosen, database, tenants)),
+                admission=admission,
+                max_message_bytes=chosen.max_message_bytes,
+                streams_per_user=chosen.streams_per_user,
+            )
+            await runtime.start()
+            try:
+                yield
+            finally:
+                await runtime.aclose()
+        finally:
+            await database.aclose()
+
+    return make_api(lifespan)
+
+
+def _clients(
+    settings: ChatSettings, database: Database, tenants: TenantDirectory, own: ChatClient | None
+) -> TenantClients:
+    ring = None if settings.keys is None else KeyRing.parse(settings.keys.get_secret_value())
+    return TenantClients(CredentialVault(database, ring), tenants, own=own, allow_own=settings.allow_shared_key)

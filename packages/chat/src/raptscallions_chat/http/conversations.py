@@ -1,0 +1,163 @@
+"""Endpoints of conversations and their messages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from raptscallions_chat.domain.commands import Reply, Send
+from raptscallions_chat.domain.errors import ChatError
+from raptscallions_chat.domain.ids import parse_id
+from raptscallions_chat.domain.records import Conversation
+from raptscallions_chat.domain.text import clean
+from raptscallions_chat.domain.titles import first_words
+from raptscallions_chat.domain.tree import UNSET
+from raptscallions_chat.http.dependencies import (
+    AskedOnce,
+    ConversationId,
+    User,
+    json_reply,
+    responses,
+    services,
+    stored_reply,
+)
+from raptscallions_chat.http.message_input import message_text
+from raptscallions_chat.http.payloads import conversation_payload, encode, message_payload
+from raptscallions_chat.http.runs import AT_ONCE, begin_reply, sent_reply, stream_of
+from raptscallions_chat.http.schemas import (
+    ConversationOut,
+    ConversationPage,
+    CreateConversation,
+    MessagePage,
+    SendRequest,
+    SentOut,
+)
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["conversations"])
+
+Limit = Annotated[int, Query(ge=1, le=200, description="The most items.")]
+Cursor = Annotated[str | None, Query(max_length=100)]
+
+
+@router.post("", status_code=201, response_model=ConversationOut, responses=responses(400, 404, 422))
+async def create_conversation(request: Request, asked: AskedOnce, body: CreateConversation) -> Response:
+    """Begin a conversation."""
+    here = services(request)
+    title = None if body.title is None else clean(body.title).strip() or None
+    tool = await here.find_tool(asked.principal, body.tool) if body.tool is not None else None
+    once = asked.once(_created)
+    outcome = await here.runtime.store.create_conversation(
+        asked.principal,
+        title=title,
+        tool_id=tool,
+        model=None if body.model is None else clean(body.model),
+        request=once,
+    )
+    return stored_reply(outcome, 201, conversation_payload)
+
+
+@router.get("", response_model=ConversationPage, responses=responses(422))
+async def list_conversations(request: Request, user: User, cursor: Cursor = None, limit: Limit = 50) -> Response:
+    """Return a page of the user's conversations: first the latest ones, ascending within the page."""
+    place = None if cursor is None else _cursor(cursor, "cursor")
+    items, before = await services(request).runtime.store.list_conversations(user, cursor=place, limit=limit)
+    return json_reply(200, {"items": list(map(conversation_payload, items)), "next": before})
+
+
+@router.get("/{conversation_id}", response_model=ConversationOut, responses=responses(404))
+async def get_conversation(request: Request, user: User, conversation_id: ConversationId) -> Response:
+    """Return a conversation, with its version as `ETag`."""
+    found = await services(request).runtime.store.get_conversation(user, conversation_id)
+    return json_reply(200, conversation_payload(found), {"ETag": f'"{found.version}"'})
+
+
+@router.get("/{conversation_id}/messages", response_model=MessagePage, responses=responses(404, 422))
+async def list_messages(
+    request: Request,
+    user: User,
+    conversation_id: ConversationId,
+    before: Cursor = None,
+    leaf: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    """Return a page of the path to a message, by default to the conversation's head: first its last messages."""
+    items, following = await services(request).runtime.store.list_messages(
+        user,
+        conversation_id,
+        before=None if before is None else _cursor(before, "before"),
+        leaf=None if leaf is None else _cursor(leaf, "leaf"),
+        limit=limit,
+    )
+    return json_reply(200, {"items": list(map(message_payload, items)), "next": following})
+
+
+@router.post(
+    "/{conversation_id}/messages",
+    status_code=202,
+    response_model=SentOut,
+    responses={**responses(400, 402, 404, 409, 413, 422, 424, 429), **AT_ONCE},
+)
+async def send_message(
+    request: Request, asked: AskedOnce, conversation_id: ConversationId, body: SendRequest
+) -> Response:
+    """Send a message. It is answered whatever becomes of this request's connection; `stream` has the answer."""
+    here = services(request)
+    text, parts = message_text(body, here.max_message_bytes)
+    given = body.parent_id if "parent_id" in body.model_fields_set else UNSET
+    if given is not None and given != UNSET and (given := parse_id(given)) is None:
+        raise ChatError("unknown_parent", "`parent_id` is no message of this conversation.")
+    if here.admission is not None:
+        await here.admission.admit(asked.principal)
+    command = Send(
+        principal=asked.principal,
+        conversation_id=conversation_id,
+        text=text,
+        parts=parts,
+        parent_id=given,
+        branch=body.branch,
+        model=None if body.model is None else clean(body.model),
+        options=_options(body),
+        on_busy=body.on_busy or here.runtime.options.on_busy,
+        title=first_words(text) or None,
+        queue_depth=here.runtime.options.queue_depth,
+        worker_id=here.runtime.claimant,
+    )
+    outcome = await here.runtime.send(command, asked.once(begin_reply))
+    return await sent_reply(request, outcome)
+
+
+@router.get(
+    "/{conversation_id}/stream",
+    responses={
+        **responses(404),
+        200: {"description": "The events of the run that goes on.", "content": {"text/event-stream": {}}},
+        204: {"description": "No answer is being written."},
+    },
+)
+async def stream_conversation(request: Request, user: User, conversation_id: ConversationId) -> Response:
+    """Follow the answer that is being written, from its beginning."""
+    here = services(request)
+    await here.runtime.store.get_conversation(user, conversation_id)
+    run = await here.runtime.store.live_run(conversation_id)
+    if run is None:
+        return Response(status_code=204)
+    return stream_of(request, user, run.id, 0)
+
+
+def _created(conversation: Conversation) -> Reply:
+    return Reply(201, encode(conversation_payload(conversation)))
+
+
+def _options(body: SendRequest) -> dict[str, Any]:
+    return {} if body.options is None else body.options.model_dump(exclude_none=True)
+
+
+def _cursor(text: str, name: str) -> str:
+    found = parse_id(text)
+    if found is None:
+        raise ChatError("bad_cursor", f"`{name}` is none that a page gave.")
+    return found

@@ -1,0 +1,79 @@
+"""Test kit: the service on a real socket of loopback, and a reader of its streams."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from raptscallions_chat.app import create_app
+from raptscallions_chat.settings import ChatSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable
+
+    from fastapi import FastAPI
+
+    from raptscallions_ai import ChatClient
+
+__all__ = ["ServedChat", "ServerEvent", "read_events", "serve_chat"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One server-sent event."""
+
+    id: str
+    type: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedChat:
+    """A service that runs."""
+
+    url: str
+    app: FastAPI
+
+
+async def read_events(chunks: AsyncIterable[bytes]) -> AsyncGenerator[ServerEvent]:
+    """Yield the events of a response's body; comments are passed over."""
+    rest = b""
+    async for chunk in chunks:
+        rest += chunk
+        *whole, rest = rest.split(b"\n\n")
+        for block in whole:
+            fields = dict(line.split(": ", 1) for line in block.decode().split("\n") if not line.startswith(":"))
+            if "data" in fields:
+                yield ServerEvent(fields["id"], fields["event"], json.loads(fields["data"]))
+
+
+@asynccontextmanager
+async def serve_chat(client: ChatClient | None, **settings: Any) -> AsyncGenerator[ServedChat]:
+    """Serve the application on a free port of loopback.
+
+    Args:
+        client: Who answers.
+        **settings: Fields of `ChatSettings`; limits that are not given are off.
+    """
+    unlimited = {"messages_per_minute": 0, "runs_per_user": 0, "streams_per_user": 0}
+    app = create_app(ChatSettings(**{**unlimited, **settings}), client=client)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5, lifespan="on"))
+        serving = asyncio.create_task(server.serve([listener]))
+        while not server.started:
+            if serving.done():
+                await serving
+                raise RuntimeError("the service did not start; its log says why")
+            await asyncio.sleep(0.005)
+        try:
+            yield ServedChat(f"http://127.0.0.1:{listener.getsockname()[1]}", app)
+        finally:
+            server.should_exit = True
+            await serving
