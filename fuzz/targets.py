@@ -12,10 +12,11 @@ import pickle
 from typing import TYPE_CHECKING
 
 from raptscallions_ai._call.retry import retry_delay
+from raptscallions_ai._dialects.decoder import AnswerDecoder
 from raptscallions_ai._dialects.failures import classify, read_failure
 from raptscallions_ai._dialects.fold import Fold
 from raptscallions_ai._dialects.json import parse_json
-from raptscallions_ai._dialects.openai.reader import AnswerDecoder
+from raptscallions_ai._dialects.openai.reader import OpenAIReader
 from raptscallions_ai._dialects.redact import Redactor
 from raptscallions_ai.answer.chunks import ContentChunk, ReasoningChunk
 from raptscallions_ai.errors import AiError
@@ -74,7 +75,7 @@ def failure(data: bytes) -> None:
 
 def _answered(body: bytes, size: int, options: int) -> tuple[list[StreamChunk], ChatResult | None, AiError | None]:
     fold = Fold(model="some/model", require_usage=bool(options & 1), redact=_REDACT)
-    decoder = AnswerDecoder(fold, max_bytes=_LIMITS[options >> 2 & 3])
+    decoder = AnswerDecoder(fold, OpenAIReader(fold), max_bytes=_LIMITS[options >> 2 & 3])
     chunks: list[StreamChunk] = []
     for start in range(0, len(body), max(size, 1)):
         chunks += decoder.feed(body[start : start + size])

@@ -167,7 +167,7 @@ def importers_of(*packages: str) -> set[str]:
 
 @pytest.mark.requirement("E04-T002.AC2")
 def test_only_the_transport_imports_the_sdk() -> None:
-    assert importers_of("openai") == {"_transport/sdk.py", "_transport/exceptions.py"}
+    assert importers_of("openai") == {"_transport/sdk.py", "_transport/sdk_exceptions.py"}
     assert importers_of("aiohttp", "anyio", "yarl") == {"_transport/exceptions.py", "_transport/aiohttp_transport.py"}
     assert importers_of("httpx2") == {
         "_transport/sdk.py",
@@ -181,6 +181,47 @@ def test_only_the_transport_imports_the_sdk() -> None:
         "cli/network.py",
         "testing/_upstream.py",
     }
+
+
+def test_a_dialect_does_no_io() -> None:
+    """It translates: no sockets, files, clocks, processes or randomness, and nothing of this package that has them."""
+    pure = {"base64", "collections", "dataclasses", "decimal", "functools", "itertools", "math", "re", "typing"}
+    pure |= {"__future__", "datetime", "email", "json", "urllib", "jiter", "msgspec"}
+    ours = {"_dialects", "answer", "errors", "messages", "options", "tools"}
+    foreign: set[str] = set()
+    for path in (SOURCE / "_dialects").rglob("*.py"):
+        for name in imports_of(path):
+            top, _, rest = name.partition(".")
+            allowed = (rest.partition(".")[0] in ours or not rest) if top == "raptscallions_ai" else top in pure
+            if not allowed or name == "urllib.request":
+                foreign.add(f"{path.relative_to(SOURCE).as_posix()}: {name}")
+    # A `Retry-After` that is a date means nothing without the present one.
+    assert foreign == {"_dialects/retry_after.py: time"}
+
+
+def test_what_stands_above_the_dialects_knows_none_by_name() -> None:
+    names = {path.name for path in (SOURCE / "_dialects").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert "openai" in names
+    places = [*(SOURCE / "_call").glob("*.py"), *(SOURCE / "wrappers").glob("*.py"), SOURCE / "answer/stream.py"]
+    places += [SOURCE / "_dialects" / name for name in ("fold.py", "decoder.py", "dialect.py")]
+    # That a gateway speaks OpenAI's API is what telemetry's conventions want to be told of it.
+    places.remove(SOURCE / "wrappers/telemetry.py")
+    imported = {f"{path.relative_to(SOURCE)}: {name}" for path in places for name in imports_of(path)}
+    assert [one for one in imported if any(f"_dialects.{name}" in one for name in names)] == []
+    code = {path: re.sub(r'"""(?s:.)*?"""', "", path.read_text("utf-8")).lower() for path in places}
+    spoken = re.compile("|".join(sorted(names)))
+    assert {str(path.relative_to(SOURCE)) for path, text in code.items() if spoken.search(text)} == set()
+
+
+def test_whether_it_is_openrouter_is_asked_in_one_place() -> None:
+    hosts = {"openrouter.ai", ".openrouter.ai"}
+    found = {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and node.value in hosts
+    }
+    assert found == {"options/routing.py"}
 
 
 def test_the_libraries_of_the_extras_stay_in_their_parts() -> None:

@@ -43,8 +43,9 @@ from raptscallions_ai.answer.result import (
 )
 from raptscallions_ai.answer.stream import ChatStream, ChunkSource, EventStream
 from raptscallions_ai.client.base import BaseChatClient, ChatClient
+from raptscallions_ai.client.engine import close_all_clients
 from raptscallions_ai.client.environment import openrouter_client
-from raptscallions_ai.client.openrouter import OpenRouterClient, close_all_clients
+from raptscallions_ai.client.openrouter import OpenRouterClient
 from raptscallions_ai.errors import (
     AiError,
     AppError,

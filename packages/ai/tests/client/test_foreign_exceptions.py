@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import ssl
+import subprocess
+import sys
 from types import ModuleType
 
 import aiohttp
@@ -13,7 +15,11 @@ import openai
 import pytest
 
 from raptscallions_ai import AiError, errors
+from raptscallions_ai._dialects.openai.dialect import OpenAIDialect
 from raptscallions_ai._transport.exceptions import ai_error, lost_connection
+from raptscallions_ai._transport.gateway import Gateway
+from raptscallions_ai._transport.sdk import SdkConnections
+from raptscallions_ai._transport.sdk_exceptions import without_sdk
 
 CONNECTION = "ConnectionError"
 CONNECT_TIMEOUT = "TimeoutError"
@@ -97,7 +103,12 @@ def make(kind: type[Exception]) -> Exception:
 
 
 def mapped(exception: Exception) -> AiError:
-    return ai_error(exception, model="m", redact=lambda text: text, connect_timeout=1.0)
+    url = "https://gateway.example/v1"
+    gateway = Gateway(url, "key", SdkConnections(base_url=url, api_key="key", headers={}), OpenAIDialect())
+    said = without_sdk(exception)
+    if said is not exception:
+        said.__cause__ = exception.__cause__
+    return ai_error(said, gateway=gateway, model="m", redact=lambda text: text, connect_timeout=1.0)
 
 
 @pytest.mark.parametrize("name", sorted(exception_classes(openai)))
@@ -157,3 +168,22 @@ def test_a_dropped_connection_is_not_a_timeout_although_the_sdk_says_so() -> Non
             raise openai.APITimeoutError(request) from timeout
     except openai.APITimeoutError as error:
         assert type(mapped(error)) is errors.ConnectionError
+
+
+def test_a_failure_of_a_gateway_that_is_asked_without_the_sdk_does_not_load_it() -> None:
+    script = (
+        "import sys\n"
+        "from raptscallions_ai._dialects.openai.dialect import OpenAIDialect\n"
+        "from raptscallions_ai._transport.errors import ConnectionLostError, StatusError\n"
+        "from raptscallions_ai._transport.exceptions import ai_error, lost_connection\n"
+        "from raptscallions_ai._transport.gateway import Gateway\n"
+        "gateway = Gateway('http://127.0.0.1/v1', 'key', None, OpenAIDialect())\n"
+        "status = StatusError(429, {}, b'{}', url='http://127.0.0.1/v1/chat/completions')\n"
+        "for failure in (status, ConnectionLostError(), OSError(111, 'refused'), ValueError('odd')):\n"
+        "    error = ai_error(failure, gateway=gateway, model='m', redact=str, connect_timeout=1.0)\n"
+        "    print(type(error).__name__)\n"
+        "lost_connection(OSError(104, 'reset'))\n"
+        "print('openai' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["RateLimitError", "ConnectionError", "ConnectionError", "AiError", "False"]

@@ -11,8 +11,10 @@ import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from openai import AsyncOpenAI
 
 from raptscallions_ai import (
     AiError,
@@ -24,7 +26,7 @@ from raptscallions_ai import (
     openrouter_client,
     reset_settings,
 )
-from raptscallions_ai.testing import FakeGateway, Gate, Hang, ScriptedClient, chunk, sse, usage
+from raptscallions_ai.testing import FakeGateway, Gate, Hang, Reply, ScriptedClient, chunk, json_reply, sse, usage
 from raptscallions_ai.testing.wire import DONE
 
 ClientFactory = Callable[..., OpenRouterClient]
@@ -100,11 +102,10 @@ async def test_a_closed_client_says_so(client: OpenRouterClient) -> None:
 async def test_a_client_that_was_used_and_not_closed_warns(fake_gateway: FakeGateway) -> None:
     client = build(fake_gateway)
     await client.chat("Hi")
-    connections = client._connections  # pyright: ignore[reportPrivateUsage] - to close them after all
+    connections = client._gateway.connections  # pyright: ignore[reportPrivateUsage] - to close them after all
     with pytest.warns(ResourceWarning, match="OpenRouterClient was not closed"):
         del client
         gc.collect()
-    assert connections is not None
     await connections.aclose()
 
 
@@ -399,3 +400,26 @@ def test_explicit_settings_look_at_no_environment_even_when_they_are_wrong(monke
     with pytest.raises(ConfigurationError) as caught:
         OpenRouterClient("k", "https://gateway.example/v1", "m", max_retries=9)
     assert caught.value.details["variables"] == {"AI_MAX_RETRIES": "must be a whole number from 0 to 5"}
+
+
+@pytest.mark.parametrize("given", ["AI_GATEWAY_URL", "base_url", "openai_client"])
+async def test_a_message_names_what_the_url_was_set_with(
+    monkeypatch: pytest.MonkeyPatch, fake_gateway: FakeGateway, given: str
+) -> None:
+    monkeypatch.setenv("AI_API_KEY", fake_gateway.api_key)
+    url = fake_gateway.base_url
+    no_such_path = Reply((b'{"detail": "Not Found"}',), 404)
+    page = Reply((b"<!DOCTYPE html><title>Welcome</title>",), 200)
+    moved = Reply((b"",), 307, {"Location": "https://elsewhere.example/v1"})
+    for reply in (no_such_path, page, moved):
+        fake_gateway.add(reply)
+    fake_gateway.route("GET", f"{urlsplit(url).path}/models").add(json_reply({"welcome": True}))
+    sdk = AsyncOpenAI(api_key=fake_gateway.api_key, base_url=url)
+    monkeypatch.setenv("AI_GATEWAY_URL", url if given == "AI_GATEWAY_URL" else "https://unused.example/v1")
+    argument: dict[str, Any] = {"base_url": {"base_url": url}, "openai_client": {"openai_client": sdk}}.get(given, {})
+    async with sdk, OpenRouterClient(max_retries=0, **argument) as client:
+        for _ in range(3):
+            with pytest.raises(AiError, match=rf" - check {given}\b"):
+                await client.chat("Hi")
+        with pytest.raises(AiError, match=rf" - check {given}\b"):
+            await client.models()

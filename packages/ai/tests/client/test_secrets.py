@@ -195,7 +195,7 @@ async def test_no_repr_shows_a_secret(new_client: ClientFactory, fake_gateway: F
 async def test_a_warning_of_an_unclosed_client_shows_no_secret(fake_gateway: FakeGateway) -> None:
     client = OpenRouterClient(KEY, fake_gateway.base_url, "m", max_retries=0)
     await by_chat(client)
-    connections = client._connections  # pyright: ignore[reportPrivateUsage] - to close them after all
+    connections = client._gateway.connections  # pyright: ignore[reportPrivateUsage] - to close them after all
     with pytest.warns(ResourceWarning, match="not closed") as warned:
         del client
         gc.collect()

@@ -305,7 +305,7 @@ def test_after_it_was_closed(fake_gateway: FakeGateway) -> None:
 def test_an_unclosed_client_warns(fake_gateway: FakeGateway) -> None:
     client = SyncOpenRouterClient(fake_gateway.api_key, fake_gateway.base_url, "m")
     client.chat("Hi")
-    inner = client._client._connections  # pyright: ignore[reportPrivateUsage] - to close them after all
+    inner = client._client._gateway.connections  # pyright: ignore[reportPrivateUsage] - to close them after all
     with pytest.warns(ResourceWarning, match="`with`"):
         del client
         gc.collect()

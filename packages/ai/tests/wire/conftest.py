@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from raptscallions_ai._dialects.decoder import AnswerDecoder
 from raptscallions_ai._dialects.fold import Fold
-from raptscallions_ai._dialects.openai.reader import AnswerDecoder
+from raptscallions_ai._dialects.openai.reader import OpenAIReader
 from raptscallions_ai.answer.chunks import StreamChunk
 from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError
@@ -42,7 +43,7 @@ def drive() -> Callable[..., Outcome]:
         redact: Callable[[str], str] = str,
     ) -> Outcome:
         fold = Fold(model="asked/model", require_usage=require_usage, redact=redact)
-        decoder = AnswerDecoder(fold, max_bytes=max_bytes)
+        decoder = AnswerDecoder(fold, OpenAIReader(fold), max_bytes=max_bytes)
         chunks: list[StreamChunk] = []
         step = size or len(body) or 1
         for start in range(0, len(body), step):

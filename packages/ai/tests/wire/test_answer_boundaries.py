@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from raptscallions_ai._dialects.blocks import ReasoningBlocks, ToolCalls
+from raptscallions_ai._dialects.chunk import WireFunction, WireToolCall, decode_chunk
 from raptscallions_ai._dialects.fold import Fold
-from raptscallions_ai._dialects.openai.blocks import ReasoningBlocks, ToolCalls
-from raptscallions_ai._dialects.openai.chunk import WireFunction, WireToolCall, decode_chunk
 from raptscallions_ai.answer.chunks import ContentChunk, ImageChunk, ReasoningChunk, StreamChunk, ToolCallChunk
 from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import (

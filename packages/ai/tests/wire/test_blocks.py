@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai._dialects.openai.blocks import ReasoningBlocks, ToolCalls
-from raptscallions_ai._dialects.openai.chunk import WireToolCall
+from raptscallions_ai._dialects.blocks import ReasoningBlocks, ToolCalls
+from raptscallions_ai._dialects.chunk import WireToolCall
 from raptscallions_ai.answer.chunks import ToolCallChunk
 
 

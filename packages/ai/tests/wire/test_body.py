@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from raptscallions_ai._dialects.decoder import AnswerDecoder
 from raptscallions_ai._dialects.fold import Fold
-from raptscallions_ai._dialects.openai.reader import AnswerDecoder
+from raptscallions_ai._dialects.openai.reader import OpenAIReader
 from raptscallions_ai.answer.chunks import ContentChunk, StreamChunk
 from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import (
@@ -216,7 +217,7 @@ def test_a_document_above_the_limit(drive: Drive, size: int | None) -> None:
 
 def test_chunks_are_given_as_soon_as_their_event_is_complete() -> None:
     fold = Fold(model="m", require_usage=True, redact=str)
-    decoder = AnswerDecoder(fold, max_bytes=1000)
+    decoder = AnswerDecoder(fold, OpenAIReader(fold), max_bytes=1000)
     assert decoder.feed(TEXT[:-1]) == []
     assert decoder.feed(TEXT[-1:] + END) == [ContentChunk("Hello")]
     assert (decoder.ended, decoder.failure, fold.settled) == (False, None, True)
@@ -225,10 +226,11 @@ def test_chunks_are_given_as_soon_as_their_event_is_complete() -> None:
 
 
 def test_comments_are_counted() -> None:
-    decoder = AnswerDecoder(Fold(model="m", require_usage=True, redact=str), max_bytes=1000)
+    fold = Fold(model="m", require_usage=True, redact=str)
+    decoder = AnswerDecoder(fold, OpenAIReader(fold), max_bytes=1000)
     for count in range(1, 4):
         decoder.feed(b": OPENROUTER PROCESSING\n\n")
-        assert decoder.comments == count
+        assert decoder.keep_alives == count
 
 
 def deltas(*contents: str) -> bytes:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raptscallions_ai._dialects.chunk import WireChunk, WireDelta, decode_chunk, decode_usage, lenient
 from raptscallions_ai._dialects.json import MalformedJSONError, parse_object
-from raptscallions_ai._dialects.openai.chunk import WireChunk, WireDelta, decode_chunk, decode_usage, lenient
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 COUNT = st.integers(0, 2**40)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raptscallions_ai._dialects.chunk import WireChunk, decode_chunk, decode_usage
 from raptscallions_ai._dialects.json import MalformedJSONError, parse_json, parse_object
-from raptscallions_ai._dialects.openai.chunk import WireChunk, decode_chunk, decode_usage
 
 
 def content(data: bytes) -> object:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from raptscallions_ai._dialects.chunk import decode_chunk
 from raptscallions_ai._dialects.fold import Fold
-from raptscallions_ai._dialects.openai.chunk import decode_chunk
 from raptscallions_ai.answer.chunks import (
     ContentChunk,
     StreamChunk,
@@ -30,10 +30,7 @@ def fold(
     else:
         if done or whole:
             folding.mark_done(whole=whole)
-    try:
-        return chunks, folding.close(cut), None
-    except AiError as error:
-        return chunks, None, error
+    return chunks, folding.close(cut), folding.failure
 
 
 def event(content: object = None, finish: str | None = None, native: str | None = None, **delta: Any) -> dict[str, Any]:

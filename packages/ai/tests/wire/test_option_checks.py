@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai._dialects.openai.encode import build_request
+from raptscallions_ai._dialects.request import build_request
 from raptscallions_ai.options.call_options import CallOptions, ChatOptions
 from raptscallions_ai.options.checks import CHECKS
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai._dialects.openai.blocks import ReasoningBlocks
+from raptscallions_ai._dialects.blocks import ReasoningBlocks
 from raptscallions_ai.answer.chunks import StreamChunk
 from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from raptscallions_ai._dialects.openai.encode import ChatRequest, build_request
+from raptscallions_ai._dialects.request import ChatRequest, build_request
 from raptscallions_ai.messages.message import Messages, system, user
 from raptscallions_ai.options.call_options import CallOptions
 from raptscallions_ai.options.timeouts import Timeouts

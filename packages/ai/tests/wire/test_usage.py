@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai._dialects.openai.chunk import decode_chunk
+from raptscallions_ai._dialects.chunk import decode_chunk
 from raptscallions_ai._dialects.usage import UsageMeter
 from raptscallions_ai.answer.result import Usage
 

@@ -9,26 +9,23 @@ from typing import TYPE_CHECKING
 
 from raptscallions_ai._call.deadlines import Deadlines
 from raptscallions_ai._call.history import CallHistory, Spending
+from raptscallions_ai._call.settling import settled_usage
 from raptscallions_ai._call.watchdog import Watchdog
+from raptscallions_ai._dialects.decoder import AnswerDecoder
 from raptscallions_ai._dialects.fold import Fold
-from raptscallions_ai._dialects.openai.reader import AnswerDecoder
 from raptscallions_ai._dialects.redact import Redactor
 from raptscallions_ai._transport.exceptions import ai_error, lost_connection
-from raptscallions_ai._transport.response import body_reader, close_later, close_response
-from raptscallions_ai._transport.sdk import post_chat
+from raptscallions_ai._transport.response import close_later, close_response
 from raptscallions_ai.answer.chunks import DoneChunk, WaitingChunk
 from raptscallions_ai.answer.result import Attempt
 from raptscallions_ai.errors import AiError, TimeoutError
-from raptscallions_ai.gateway_api.generation import settled_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
-    import httpx2
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from raptscallions_ai._call.recovery import Recovery, Route
-    from raptscallions_ai._dialects.openai.encode import ChatRequest
-    from raptscallions_ai._transport.response import Read
+    from raptscallions_ai._dialects.request import ChatRequest
+    from raptscallions_ai._transport.connections import Response
     from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.answer.result import ChatResult, Usage
 
@@ -79,9 +76,8 @@ class GatewayCall:
         self._attempt_at = 0.0
         self._delay = 0.0  # seconds to wait before the next attempt
         self._generation_id: str | None = None  # as the headers tell it, before there is any chunk
-        self._response: httpx2.Response | None = None
-        self._read_body: Read | None = None
-        self._comments = 0
+        self._response: Response | None = None
+        self._keep_alives = 0
         self._pending: AiError | None = None  # a failure behind chunks that the caller has yet to get
         self._complete = self._released = self._stopped = False
         self._renew_decoder()
@@ -124,7 +120,7 @@ class GatewayCall:
             return
         self._released = True
         if self._loop is not None and self._response is not None:
-            close_later(self._loop, self._response, self._read_body if self._complete else None, self._watchdog)
+            close_later(self._loop, self._response, drain=self._complete, before=self._watchdog.close)
 
     async def _next(self, *, opening: bool = False) -> list[StreamChunk]:
         """Go on until there are chunks, and let nothing out but these, an `AiError` and real cancellation.
@@ -145,10 +141,10 @@ class GatewayCall:
                 else:
                     self._watchdog.begin(loop)
                     try:
-                        if self._read_body is None:
+                        if self._response is None:
                             outcome = await self._send()
                         else:
-                            outcome = self._take(await self._read_body())
+                            outcome = self._take(await self._response.read())
                     except BaseException as exception:
                         outcome = self._interrupted(exception)
                     finally:
@@ -174,10 +170,11 @@ class GatewayCall:
             return [] if self._stopped else self._expired()
         if not isinstance(exception, Exception):
             raise exception
-        if self._read_body is not None and (cut := lost_connection(exception)) is not None:
+        if self._response is not None and (cut := lost_connection(exception)) is not None:
             return self._end([], cut)
         route = self._recovery.route
-        return ai_error(exception, model=route.model, redact=self._redact, connect_timeout=route.timeouts.connect)
+        model, connect = route.model, route.timeouts.connect
+        return ai_error(exception, gateway=route.gateway, model=model, redact=self._redact, connect_timeout=connect)
 
     async def _recover(self, error: AiError) -> None:
         """Prepare to try again after a failure, or raise it."""
@@ -194,11 +191,12 @@ class GatewayCall:
         route = self._recovery.route
         request, continues = self._recovery.request(self._request, self._history.shown)
         self._history.resumed(continues=continues)
-        sdk = await route.connections.get()
-        self._response = await post_chat(sdk, request, connect_timeout=route.timeouts.connect)
-        self._generation_id = self._response.headers.get("x-generation-id")
-        self._read_body = body_reader(self._response, shed_headers=not route.connections.injected)
-        _log.debug("answered with status %s after %.3f s", self._response.status_code, self._now() - self._attempt_at)
+        gateway = route.gateway
+        encoded = gateway.dialect.encode(request, route.facts)
+        self._response = response = await gateway.connections.send(encoded, connect_timeout=route.timeouts.connect)
+        self._generation_id = _first(response.headers, gateway.dialect.id_headers)
+        response.headers = {}  # 4 of the 26 KiB of an open stream, the key included
+        _log.debug("answered with status %s after %.3f s", response.status, self._now() - self._attempt_at)
         return []
 
     def _take(self, data: bytes) -> list[StreamChunk] | AiError:
@@ -210,8 +208,8 @@ class GatewayCall:
         if self._fold.settled:
             self._deadlines.settled(self._now())
             self._watchdog.close()
-        if not chunks and self._policy.include_waiting and decoder.comments > self._comments:
-            self._comments = decoder.comments
+        if not chunks and self._policy.include_waiting and decoder.keep_alives > self._keep_alives:
+            self._keep_alives = decoder.keep_alives
             return [WaitingChunk()]
         return chunks
 
@@ -295,7 +293,7 @@ class GatewayCall:
             status_code=None if error is None else error.status_code,
             duration=self._now() - self._attempt_at,
             delay=delay,
-            gateway=route.gateway,
+            gateway=route.gateway.url,
             generation_id=fold.generation_id or self._generation_id,
             usage=fold.usage if fold.started or fold.usage.reported else None,
         )
@@ -305,10 +303,9 @@ class GatewayCall:
         return Spending(route or self._recovery.route, generation_id, self._fold.usage)
 
     async def _close_response(self) -> None:
-        response, read = self._response, self._read_body
-        self._response = self._read_body = None
+        response, self._response = self._response, None
         if response is not None:
-            await close_response(response, read if self._complete else None)
+            await close_response(response, drain=self._complete)
 
     def _noted(self, chunks: list[StreamChunk]) -> list[StreamChunk]:
         """Keep the clocks: content resets the idle wait, keep-alives do not."""
@@ -324,10 +321,14 @@ class GatewayCall:
         return chunks
 
     def _renew_decoder(self) -> None:
-        policy, model = self._policy, self._recovery.route.model
-        self._fold = Fold(model=model, require_usage=policy.require_usage, redact=self._redact)
-        self._decoder = AnswerDecoder(self._fold, max_bytes=policy.max_event_bytes)
-        self._comments = 0
+        policy, route = self._policy, self._recovery.route
+        named = route.gateway.url_name
+        self._fold = fold = Fold(
+            model=route.model, require_usage=policy.require_usage, redact=self._redact, url_name=named
+        )
+        reader = route.gateway.dialect.reader(fold)
+        self._decoder = AnswerDecoder(fold, reader, max_bytes=policy.max_event_bytes, url_name=named)
+        self._keep_alives = 0
 
     def _start(self) -> asyncio.AbstractEventLoop:
         self._loop = loop = asyncio.get_running_loop()
@@ -350,6 +351,10 @@ class GatewayCall:
 
     def __repr__(self) -> str:
         return f"GatewayCall(model={self._recovery.route.model!r})"
+
+
+def _first(headers: Mapping[str, str], names: Sequence[str]) -> str | None:
+    return next((headers[name] for name in names if name in headers), None)
 
 
 def _no_clock() -> float:

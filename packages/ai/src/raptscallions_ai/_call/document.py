@@ -8,18 +8,17 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from raptscallions_ai._call.retry import retry_delay
+from raptscallions_ai._dialects.dialect import Encoded
 from raptscallions_ai._dialects.json import parse_json
 from raptscallions_ai._dialects.redact import Redactor
-from raptscallions_ai._transport.sdk import OutgoingRequest
+from raptscallions_ai._transport.errors import StatusError
 from raptscallions_ai.answer.result import Attempt
 from raptscallions_ai.errors import NotSupportedError, TimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from openai import AsyncOpenAI
-
-    from raptscallions_ai._transport.sdk import Connections
+    from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.errors import AiError
     from raptscallions_ai.options.timeouts import Timeouts
 
@@ -28,12 +27,27 @@ __all__ = ["DocumentRequest", "JsonApi"]
 _log = logging.getLogger("raptscallions_ai")
 
 
-class DocumentRequest(OutgoingRequest, Protocol):
+class DocumentRequest(Protocol):
     """What is sent for one document."""
 
     @property
     def model(self) -> str:
         """The model that it is for."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The JSON body."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Further headers."""
+        ...
+
+    @property
+    def query(self) -> Mapping[str, object]:
+        """Further query parameters."""
         ...
 
     @property
@@ -46,17 +60,18 @@ class JsonApi:
     """The endpoints of one gateway that answer with one JSON document.
 
     Args:
-        connections: Where to get the SDK from.
+        gateway: The gateway.
         timeouts: `first_chunk`, or `total` if that is less, limits a request with all its retries.
         max_retries: Further attempts after a failure that may pass.
-        secret: The key, which must not appear in any message.
+
+    Attributes:
+        gateway: The same.
     """
 
-    def __init__(self, connections: Connections, timeouts: Timeouts, *, max_retries: int, secret: str) -> None:
-        self._connections = connections
+    def __init__(self, gateway: Gateway, timeouts: Timeouts, *, max_retries: int) -> None:
+        self.gateway = gateway
         self._timeouts = timeouts
         self._max_retries = max_retries
-        self._secret = secret
 
     async def get(self, path: str, query: Mapping[str, object] | None = None) -> object:
         """Return the parsed document at a path; None if the gateway does not know what the path names.
@@ -65,18 +80,19 @@ class JsonApi:
             NotSupportedError: The gateway has no such endpoint.
             AiError: The document could not be had.
         """
-        from raptscallions_ai._transport.exceptions import is_not_found, is_not_offered
-        from raptscallions_ai._transport.sdk import get_json
+        from raptscallions_ai._transport.exceptions import is_not_offered
 
-        async def send(sdk: AsyncOpenAI) -> bytes | None:
+        gateway = self.gateway
+
+        async def send() -> bytes | None:
             try:
-                return await get_json(sdk, path, query or {}, connect_timeout=self._timeouts.connect)
-            except Exception as exception:
-                if is_not_found(exception) and not is_not_offered(exception):
+                return await gateway.connections.get_json(path, query or {}, connect_timeout=self._timeouts.connect)
+            except StatusError as error:
+                if error.status == 404 and not is_not_offered(error, gateway):
                     return None
                 raise
 
-        body = await self._ask(send, f"GET {path}", model="", redact=Redactor([self._secret], []))
+        body = await self._ask(send, f"GET {path}", model="", redact=Redactor([gateway.secret], []))
         return None if body is None else parse_json(body)
 
     async def post(self, path: str, request: DocumentRequest, *, max_bytes: int) -> bytes:
@@ -91,18 +107,19 @@ class JsonApi:
             NotSupportedError: The gateway has no such endpoint.
             AiError: The document could not be had.
         """
-        from raptscallions_ai._transport.sdk import post_json
+        connections, connect = self.gateway.connections, self._timeouts.connect
+        headers = {"Accept": "application/json", **request.headers}
+        encoded = Encoded(path, request.body, headers, request.query)
 
-        async def send(sdk: AsyncOpenAI) -> bytes:
-            connect = self._timeouts.connect
-            return await post_json(sdk, path, request, connect_timeout=connect, max_bytes=max_bytes)
+        async def send() -> bytes:
+            return await connections.post_json(encoded, connect_timeout=connect, max_bytes=max_bytes)
 
-        redact = Redactor([self._secret], request.quotable)
+        redact = Redactor([self.gateway.secret], request.quotable)
         return await self._ask(send, f"POST {path}", model=request.model, redact=redact) or b""
 
     async def _ask(
         self,
-        send: Callable[[AsyncOpenAI], Awaitable[bytes | None]],
+        send: Callable[[], Awaitable[bytes | None]],
         endpoint: str,
         *,
         model: str,
@@ -117,7 +134,7 @@ class JsonApi:
             deadline = asyncio.timeout_at(None if limit is None else ends_at)
             try:
                 async with deadline:
-                    return await send(await self._connections.get())
+                    return await send()
             except asyncio.CancelledError as cancelled:
                 raise cancelled.with_traceback(None) from None  # the frames below hold the key
             except Exception as exception:
@@ -137,8 +154,9 @@ class JsonApi:
     def _error(self, exception: Exception, endpoint: str, *, model: str, redact: Redactor) -> AiError:
         from raptscallions_ai._transport.exceptions import ai_error, is_not_offered
 
-        error = ai_error(exception, model=model, redact=redact, connect_timeout=self._timeouts.connect)
-        if is_not_offered(exception):
+        gateway, connect = self.gateway, self._timeouts.connect
+        error = ai_error(exception, gateway=gateway, model=model, redact=redact, connect_timeout=connect)
+        if isinstance(exception, StatusError) and is_not_offered(exception, gateway):
             said = error.message if error.status_code == 501 else None  # of the others it is only the status
             details = {"endpoint": endpoint, "reason": said}
             return NotSupportedError(f"The AI gateway does not offer {endpoint}", details=details)

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, get_args
 
-from raptscallions_ai._call.prefill import accepts_prefill
 from raptscallions_ai._call.retry import backoff, retry_delay
 from raptscallions_ai.errors import (
     BadRequestError,
@@ -23,8 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from raptscallions_ai._call.breaker import CircuitBreakers
-    from raptscallions_ai._dialects.openai.encode import ChatRequest
-    from raptscallions_ai._transport.sdk import Connections
+    from raptscallions_ai._call.settling import LookUp
+    from raptscallions_ai._dialects.dialect import ModelFacts
+    from raptscallions_ai._dialects.request import ChatRequest
+    from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.answer.result import ChatResult
     from raptscallions_ai.errors import AiError
     from raptscallions_ai.options.timeouts import Timeouts
@@ -40,27 +41,25 @@ class Route:
     """One way to an answer: a model at a gateway.
 
     Attributes:
-        connections: Where to get the SDK from; routes of one client share them.
-        gateway: The gateway's base URL.
+        gateway: The gateway; routes of one client share it.
         model: The model to ask.
-        secret: The gateway's key, which must not appear in any message.
         timeouts: How long to wait for it.
         max_retries: Further attempts after a failure that may pass.
         breakers: Remember how the client's models answered before.
-        context_length: Tokens that the model takes, where a catalogue told; None if unknown.
+        facts: What is known of the model.
+        look_up: Looks up what an answer used, in the gateway's books; None if it keeps none.
     """
 
-    connections: Connections
-    gateway: str
+    gateway: Gateway
     model: str
-    secret: str
     timeouts: Timeouts
     max_retries: int
     breakers: CircuitBreakers
-    context_length: int | None = None
+    facts: ModelFacts
+    look_up: LookUp | None = None
 
     def __repr__(self) -> str:
-        return f"Route({self.model!r} at {self.gateway!r})"
+        return f"Route({self.model!r} at {self.gateway.url!r})"
 
 
 class Recovery:
@@ -135,9 +134,11 @@ class Recovery:
             begun: What had arrived of the answer before it broke off.
         """
         request = base if base.model == self.route.model else base.for_model(self.route.model)
-        text = begun.content.rstrip() if begun is not None and self._on_interrupt == "continue" else ""
-        self._continuing = bool(text) and begun is not None and self._can_continue(request, begun)
-        return (request.continuing(text), True) if self._continuing else (request, False)
+        resumed: ChatRequest | None = None
+        if begun is not None and self._on_interrupt == "continue":
+            resumed = self.route.gateway.dialect.continuing(request, begun, known=self._prefill)
+        self._continuing = resumed is not None
+        return resumed or request, self._continuing
 
     def _again(self, error: AiError, *, interrupted: bool, remaining: float) -> float | None:
         """Return the seconds to wait before asking the same route again; None if it should not be asked again."""
@@ -170,24 +171,20 @@ class Recovery:
 
     def _suits(self, route: Route, error: AiError) -> bool:
         """Whether asking another route can help against this error."""
-        elsewhere = route.connections is not self.route.connections
+        elsewhere = route.gateway is not self.route.gateway
         match error:
             case ContentPolicyError():
                 return self._after_content_policy
             case ContextLengthError():
-                needed = error.requested_tokens or (error.max_tokens or self.route.context_length or 0) + 1
-                return route.context_length is None or route.context_length >= needed
+                needed = error.requested_tokens or (error.max_tokens or self.route.facts.context_length or 0) + 1
+                length = route.facts.context_length
+                return length is None or length >= needed
             case ConfigurationError():
                 return elsewhere
             case BadRequestError():
                 return elsewhere and error.status_code == 404  # an address that is wrong there need not be so here
             case _:
                 return True
-
-    def _can_continue(self, request: ChatRequest, begun: ChatResult) -> bool:
-        more_than_text = (begun.tool_calls, begun.reasoning, begun.reasoning_details, begun.images, begun.refusal)
-        accepts = accepts_prefill(request.model) if self._prefill is None else self._prefill
-        return accepts and not any(more_than_text) and request.is_plain_text
 
 
 def _says_something_of_the_route(error: AiError) -> bool:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from raptscallions_ai.errors import AiError
     from raptscallions_ai.errors.base import ErrorFields
 
-__all__ = ["Failure", "classify", "is_no_such_endpoint", "printable_name", "read_failure"]
+__all__ = ["URL_SETTING", "Failure", "classify", "is_no_such_endpoint", "printable_name", "read_failure"]
+
+URL_SETTING = "AI_GATEWAY_URL"
+"""What the environment names a gateway's URL with."""
 
 _LONGEST_MESSAGE = 500
 _LONGEST_NAME = 100
@@ -164,13 +167,14 @@ def read_failure(payload: object, *, status: int | None = None, headers: Mapping
     )
 
 
-def classify(failure: Failure, *, model: str, redact: Callable[[str], str]) -> AiError:
+def classify(failure: Failure, *, model: str, redact: Callable[[str], str], url_name: str = URL_SETTING) -> AiError:
     """Return the error class for a failure, filled with everything the gateway said that is safe to show.
 
     Args:
         failure: What the gateway said.
         model: The model that was asked for.
         redact: Removes the key and the prompt from a text.
+        url_name: What the user set the gateway's URL with.
     """
     message = _cut(redact(failure.message), _LONGEST_MESSAGE)
     fields = _fields(failure, redact)
@@ -204,11 +208,11 @@ def classify(failure: Failure, *, model: str, redact: Callable[[str], str]) -> A
             return errors.InsufficientCreditsError(**_said(fields, message, "Not enough credits at the AI gateway"))
         case "redirect":
             return errors.InvalidResponseError(
-                f"the gateway answered with status {status} - check AI_GATEWAY_URL", **fields
+                f"the gateway answered with status {status} - check {url_name}", **fields
             )
         case "not_found":
             fields["status_code"] = 404
-            return errors.BadRequestError(**_said(fields, "The AI gateway has no such endpoint - check AI_GATEWAY_URL"))
+            return errors.BadRequestError(**_said(fields, f"The AI gateway has no such endpoint - check {url_name}"))
         case "provider":
             fields["status_code"] = _server_status(status)
             return errors.ProviderError(**_said(fields, message or "no reason given", "AI gateway error"))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from raptscallions_ai._dialects.failures import classify, printable_name, read_failure
+from raptscallions_ai._dialects.blocks import ReasoningBlocks, ToolCalls
+from raptscallions_ai._dialects.chunk import NO_USAGE, WireChoice, WireDelta
+from raptscallions_ai._dialects.failures import URL_SETTING, classify, printable_name, read_failure
 from raptscallions_ai._dialects.json import MalformedJSONError, json_object, parse_object
-from raptscallions_ai._dialects.openai.blocks import ReasoningBlocks, ToolCalls
-from raptscallions_ai._dialects.openai.chunk import NO_USAGE, WireChoice, WireDelta
 from raptscallions_ai._dialects.redact import Redactor
 from raptscallions_ai._dialects.usage import UsageMeter
 from raptscallions_ai.answer.chunks import AnnotationChunk, ContentChunk, ImageChunk, ReasoningChunk
@@ -21,7 +21,7 @@ from raptscallions_ai.errors import AiError, InvalidResponseError, StreamInterru
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from raptscallions_ai._dialects.openai.chunk import WireChunk
+    from raptscallions_ai._dialects.chunk import WireChunk
     from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.answer.result import ToolCall, Usage
 
@@ -39,19 +39,23 @@ class Fold:
         model: The model that was asked for; the answer's own `model` replaces it.
         require_usage: Whether an answer without usage is an error.
         redact: Removes the key and the prompt from a gateway's error message.
+        url_name: What the user set the gateway's URL with, for messages that send them there.
 
     Attributes:
         started: Whether any content was received, so that the call can no longer be retried unseen.
         settled: Whether nothing is missing any more, so that the end mark need not be waited for at length.
-        failure: The error that the gateway reported inside the stream; nothing may be fed after it.
+        failure: What is wrong with the answer, once something is; nothing may be fed after it.
     """
 
-    def __init__(self, *, model: str, require_usage: bool, redact: Callable[[str], str]) -> None:
+    def __init__(
+        self, *, model: str, require_usage: bool, redact: Callable[[str], str], url_name: str = URL_SETTING
+    ) -> None:
         self.started = self.settled = False
         self.failure: AiError | None = None
         self._asked_model = model
         self._require_usage = require_usage
         self._redact = redact
+        self._url_name = url_name
         self._model = model
         self._id: str | None = None
         self._provider: str | None = None
@@ -142,7 +146,11 @@ class Fold:
         ):
             self._upstream_failed = False
             return
-        self.failure = classify(failure, model=self._asked_model, redact=self._redacted)
+        self.failure = classify(failure, model=self._asked_model, redact=self._redacted, url_name=self._url_name)
+
+    def fail(self, error: AiError) -> None:
+        """Note what is wrong with the answer itself, as it was read."""
+        self.failure = error
 
     def _redacted(self, text: str) -> str:
         """Hide what a gateway quotes, of the request and of the answer so far: moderation quotes what it flagged."""
@@ -155,25 +163,23 @@ class Fold:
         self._done = True
         self._whole = whole
 
-    def close(self, cut: str | None = None) -> ChatResult:
-        """Return the finished answer.
+    def close(self, cut: str | None = None) -> ChatResult | None:
+        """Return the finished answer; None if there is none, and then `failure` says why.
+
+        That is the gateway's own error, if it reported one; else that there is no evidence that the answer is complete,
+        that it has no content at all, or no usage although that is required.
 
         Args:
             cut: What cut the connection, if anything did; None for a clean end.
-
-        Raises:
-            AiError: The gateway's own error, if it reported one.
-            StreamInterruptedError: There is no evidence that the answer is complete.
-            InvalidResponseError: The answer has no content at all, or no usage although that is required.
         """
-        error = self.failure or self._problem(cut)
+        self.failure = error = self.failure or self._problem(cut)
         if error is None:
             return self.partial()
         if self.anything and error.partial is None:
             error.partial = self.partial()
             error.request_id = error.request_id or printable_name(self._id, self._redact)
             error.provider = error.provider or printable_name(self._provider, self._redact)
-        raise error
+        return None
 
     def partial(self) -> ChatResult:
         """Return what has arrived so far."""

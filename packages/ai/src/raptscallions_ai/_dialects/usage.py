@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from raptscallions_ai._dialects.openai.chunk import WireUsage, decode_usage
+from raptscallions_ai._dialects.chunk import WireUsage, decode_usage
 from raptscallions_ai.answer.result import Usage
 
 if TYPE_CHECKING:

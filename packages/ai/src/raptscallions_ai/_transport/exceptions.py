@@ -1,4 +1,4 @@
-"""The one place where exceptions of the SDK and its transports become an `AiError`."""
+"""The one place where exceptions of the transports become an `AiError`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import os
 import ssl
 from typing import TYPE_CHECKING
 
-from raptscallions_ai._dialects.failures import classify, is_no_such_endpoint, read_failure
+from raptscallions_ai._dialects.failures import classify, is_no_such_endpoint
 from raptscallions_ai._dialects.json import parse_json
-from raptscallions_ai._transport.sdk import RedirectRefusedError
+from raptscallions_ai._transport.errors import (
+    ConnectionLostError,
+    ConnectTimeoutError,
+    RedirectRefusedError,
+    StatusError,
+)
 from raptscallions_ai.errors import (
     AiError,
     ConfigurationError,
@@ -21,11 +26,10 @@ from raptscallions_ai.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import openai
-
     from raptscallions_ai._dialects.failures import Failure
+    from raptscallions_ai._transport.gateway import Gateway
 
-__all__ = ["ai_error", "is_not_found", "is_not_offered", "lost_connection"]
+__all__ = ["ai_error", "is_not_offered", "lost_connection"]
 
 _NOT_DECOMPRESSED = "the body could not be decompressed"
 _REASONS = {
@@ -40,31 +44,31 @@ _REASONS = {
 
 
 def ai_error(
-    exception: Exception, *, model: str, redact: Callable[[str], str], connect_timeout: float | None = None
+    exception: Exception, *, gateway: Gateway, model: str, redact: Callable[[str], str], connect_timeout: float | None
 ) -> AiError:
-    """Return the error that an exception of the SDK, of its transports or of the decoder stands for.
+    """Return the error that an exception of a transport, or of the decoder, stands for.
 
     The result holds no reference to the exception: that one knows the request, and with it the key and the prompt.
 
     Args:
         exception: What was raised before the answer began, or the decoder's complaint about it.
+        gateway: The gateway that was asked.
         model: The model that was asked for.
         redact: Removes the key and the prompt from a text.
         connect_timeout: The limit that applied to connecting, in seconds.
     """
     import aiohttp
     import httpx2
-    import openai
 
     if isinstance(exception, AiError):
         return exception
-    if isinstance(exception, openai.APIStatusError):
-        return _status_error(exception, model=model, redact=redact)
+    if isinstance(exception, StatusError):
+        return _status_error(exception, gateway, model=model, redact=redact)
     if isinstance(exception, RedirectRefusedError):
-        why = f"the gateway redirects to {exception}, where key and prompt do not follow - check AI_GATEWAY_URL"
-        return InvalidResponseError(why)
+        where = f"the gateway redirects to {exception}, where key and prompt do not follow"
+        return InvalidResponseError(f"{where} - check {gateway.url_name}")
     if _is_invalid_url(exception):
-        return ConfigurationError("AI_GATEWAY_URL is not an address that can be connected to")
+        return ConfigurationError(f"{gateway.url_name} is not an address that can be connected to")
     if _is_connect_timeout(exception):
         limit = None if connect_timeout is None else round(connect_timeout * 1000)
         return TimeoutError(limit, phase="connect")
@@ -74,23 +78,12 @@ def ai_error(
         return InvalidResponseError("it is not valid HTTP", retryable=True)
     if _is_transport_error(exception):
         return ConnectionError(details={"reason": _why(exception)})
-    if isinstance(exception, openai.APIResponseValidationError):
-        return InvalidResponseError("the SDK could not read it")
     return AiError(f"Unexpected error: {type(exception).__name__}", details={"reason": type(exception).__name__})
 
 
-def is_not_found(exception: Exception) -> bool:
-    """Whether the gateway answered with status 404."""
-    import openai
-
-    return isinstance(exception, openai.APIStatusError) and exception.status_code == 404
-
-
-def is_not_offered(exception: Exception) -> bool:
+def is_not_offered(error: StatusError, gateway: Gateway) -> bool:
     """Whether the gateway answered that it has no such endpoint."""
-    import openai
-
-    return isinstance(exception, openai.APIStatusError) and is_no_such_endpoint(_failure(exception))
+    return is_no_such_endpoint(_failure(error, gateway))
 
 
 def lost_connection(exception: Exception) -> str | None:
@@ -102,28 +95,25 @@ def lost_connection(exception: Exception) -> str | None:
     return f"the connection was lost ({_why(exception)})" if _is_transport_error(exception) else None
 
 
-def _status_error(exception: openai.APIStatusError, *, model: str, redact: Callable[[str], str]) -> AiError:
-    sent = exception.request.headers.get("authorization", "").rpartition(" ")[2]
-    failure = _failure(exception)
-    # The key that was really sent: an injected client or a header of the caller's may use another than ours.
-    return classify(failure, model=model, redact=lambda text: redact(text.replace(sent, "[hidden]") if sent else text))
+def _status_error(error: StatusError, gateway: Gateway, *, model: str, redact: Callable[[str], str]) -> AiError:
+    def hide(text: str) -> str:
+        return redact(text.replace(error.key, "[hidden]") if error.key else text)
+
+    return classify(_failure(error, gateway), model=model, redact=hide, url_name=gateway.url_name)
 
 
-def _failure(exception: openai.APIStatusError) -> Failure:
-    response = exception.response
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return read_failure(parse_json(response.content), status=exception.status_code, headers=headers)
+def _failure(error: StatusError, gateway: Gateway) -> Failure:
+    return gateway.dialect.failure(parse_json(error.body), error.status, error.headers)
 
 
 def _is_transport_error(exception: Exception) -> bool:
     import aiohttp
     import anyio
     import httpx2
-    import openai
 
     return isinstance(
         exception,
-        openai.APIConnectionError
+        ConnectionLostError
         | httpx2.TransportError
         | httpx2.StreamError
         | aiohttp.ClientError
@@ -143,13 +133,12 @@ def _is_connect_timeout(exception: Exception) -> bool:
     """
     import aiohttp
     import httpx2
-    import openai
 
     chain = list(_chain(exception))
     for link in chain:
         if isinstance(link, aiohttp.ClientError):
             return isinstance(link, aiohttp.ServerTimeoutError)
-    return any(isinstance(link, openai.APITimeoutError | httpx2.TimeoutException) for link in chain)
+    return any(isinstance(link, ConnectTimeoutError | httpx2.TimeoutException) for link in chain)
 
 
 def _is_invalid_url(exception: Exception) -> bool:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     import ssl
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator, Coroutine
+    from typing import Any
 
-    from raptscallions_ai._transport.sdk import Connections
+    from raptscallions_ai._transport.pooled import PooledConnections
 
 __all__ = ["ConnectionPool", "close_all_pools", "environment_proxy", "shared_pool", "system_certificates"]
 
@@ -42,7 +43,7 @@ class ConnectionPool:
 
         self._key = base_url, asyncio.get_running_loop()
         self._process = os.getpid()  # a child of it has a copy of the loop, which does not run
-        self._users: WeakSet[Connections] = WeakSet()
+        self._users: WeakSet[PooledConnections[Any]] = WeakSet()
         self._owner = self._closed_with_its_loop()
         self._transport = AiohttpTransport(tls=system_certificates(), proxy=environment_proxy(base_url))
         self.http_client = GatewayHttpClient(self._transport)
@@ -52,11 +53,11 @@ class ConnectionPool:
         """The loop that the connections belong to."""
         return self._key[1]
 
-    def join(self, user: Connections) -> None:
+    def join(self, user: PooledConnections[Any]) -> None:
         """Note that a client uses the pool; to be called in its loop."""
         self._users.add(user)
 
-    async def leave(self, user: Connections) -> None:
+    async def leave(self, user: PooledConnections[Any]) -> None:
         """Note, from any loop, that a client does not use the pool any more, and close it if it was the last."""
         if not await self._in_its_loop(self._leave(user)):
             self._users.discard(user)
@@ -97,7 +98,7 @@ class ConnectionPool:
             return False
         return True
 
-    async def _leave(self, user: Connections) -> None:
+    async def _leave(self, user: PooledConnections[Any]) -> None:
         self._users.discard(user)
         if not self._users:
             await self._close()

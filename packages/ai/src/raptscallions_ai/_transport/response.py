@@ -7,17 +7,16 @@ import contextlib
 import functools
 from typing import TYPE_CHECKING
 
+from raptscallions_ai.errors import InvalidResponseError
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     import httpx2
 
-    from raptscallions_ai._call.watchdog import Watchdog
+    from raptscallions_ai._transport.connections import Read, Response
 
-    Read = Callable[[], Awaitable[bytes]]
-    """Returns what has come of a body, waiting for something; nothing at the end."""
-
-__all__ = ["READ_BODY", "body_reader", "close_later", "close_response"]
+__all__ = ["READ_BODY", "body_reader", "close_later", "close_response", "read_document"]
 
 READ_BODY = "raptscallions_ai.read_body"
 """The extension of a response under which our transport leaves what reads the body."""
@@ -52,33 +51,58 @@ def _nothing() -> tuple[httpx2.Request, httpx2.Headers]:
     return httpx2.Request("POST", ""), httpx2.Headers()
 
 
-async def close_response(response: httpx2.Response, rest: Read | None) -> None:
+async def read_document(response: Response, *, max_bytes: int) -> bytes:
+    """Return the whole body of a response, and let go of it.
+
+    Raises:
+        InvalidResponseError: It is larger than `max_bytes`.
+        Exception: What the transport raises while it arrives.
+    """
+    body = bytearray()
+    try:
+        while part := await response.read():
+            body += part
+            if len(body) > max_bytes:
+                raise InvalidResponseError("the body is larger than AI_MAX_EVENT_BYTES allows")
+    finally:
+        await response.close()
+    return bytes(body)
+
+
+async def close_response(response: Response, *, drain: bool) -> None:
     """Close a response.
 
     Args:
         response: What to close.
-        rest: Reads the remaining body of a complete answer, usually just the final chunk of the transfer: reading it
-            lets the connection serve the next call. None closes the connection, which stops the gateway.
+        drain: Whether to read the rest of a complete answer first, usually just the final chunk of the transfer: that
+            lets the connection serve the next call. Otherwise the connection is closed, which stops the gateway.
     """
     # Whatever a closing connection complains about, the call is over and its outcome is known.
     with contextlib.suppress(Exception):
         try:
-            if rest is not None:
+            if drain:
                 async with asyncio.timeout(_DRAIN_SECONDS):
-                    while await rest():
+                    while await response.read():
                         pass
         finally:
-            await response.aclose()
+            await response.close()
 
 
 def close_later(
-    loop: asyncio.AbstractEventLoop, response: httpx2.Response, rest: Read | None, watchdog: Watchdog
+    loop: asyncio.AbstractEventLoop, response: Response, *, drain: bool, before: Callable[[], object]
 ) -> None:
-    """Close a response on the loop that it belongs to, from any thread; a loop that is gone took it along."""
+    """Close a response on the loop that it belongs to, from any thread; a loop that is gone took it along.
+
+    Args:
+        loop: The loop.
+        response: What to close.
+        drain: As for `close_response`.
+        before: Called on the loop first.
+    """
 
     def close() -> None:
-        watchdog.close()
-        task = loop.create_task(close_response(response, rest))
+        before()
+        task = loop.create_task(close_response(response, drain=drain))
         _closing.add(task)
         task.add_done_callback(_closing.discard)
 

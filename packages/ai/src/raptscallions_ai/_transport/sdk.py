@@ -6,73 +6,37 @@ Importing the SDK takes half a second; that happens in a thread, on first use.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
-from typing import TYPE_CHECKING, Protocol, cast
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, cast
 
-from raptscallions_ai.errors import AiError, InvalidResponseError
+from raptscallions_ai._transport.connections import Response
+from raptscallions_ai._transport.errors import StatusError
+from raptscallions_ai._transport.pooled import PooledConnections
+from raptscallions_ai._transport.redirects import (
+    GET_REDIRECTS,
+    MOST_REDIRECTS,
+    POST_REDIRECTS,
+    redirect_target,
+    too_many_redirects,
+)
+from raptscallions_ai._transport.response import body_reader, read_document
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
     from collections.abc import AsyncIterator, Mapping
 
     import httpx2
     from openai import AsyncOpenAI, RequestOptions
 
+    from raptscallions_ai._dialects.dialect import Encoded
     from raptscallions_ai._transport.pool import ConnectionPool
 
-    _Entry = tuple[AsyncOpenAI, ConnectionPool]
+__all__ = ["SdkConnections", "address_of"]
 
-__all__ = [
-    "Connections",
-    "OutgoingRequest",
-    "RedirectRefusedError",
-    "address_of",
-    "get_json",
-    "post_chat",
-    "post_json",
-]
-
-_log = logging.getLogger("raptscallions_ai")
-_MOST_REDIRECTS = 3
-_POST_REDIRECTS = frozenset({307, 308})  # the others would drop the body
-_GET_REDIRECTS = _POST_REDIRECTS | {301, 302, 303}
 _LARGE_BODY = 1024 * 1024
 _SLICE = 64 * 1024
-_inherited: list[object] = []  # kept, because what is collected is closed
 
 
-class OutgoingRequest(Protocol):
-    """What is sent with POST."""
-
-    @property
-    def stream(self) -> bool:
-        """Whether the answer is to be streamed."""
-        ...
-
-    @property
-    def body(self) -> bytes:
-        """The JSON body."""
-        ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Further headers."""
-        ...
-
-    @property
-    def query(self) -> Mapping[str, object]:
-        """Further query parameters."""
-        ...
-
-
-class RedirectRefusedError(Exception):
-    """The gateway redirects to where the key and the prompt must not follow; the message is the target's origin."""
-
-
-class Connections:
+class SdkConnections(PooledConnections["AsyncOpenAI"]):
     """The SDK clients of one of our clients, one for each event loop that uses it.
 
     Args:
@@ -85,82 +49,68 @@ class Connections:
     def __init__(
         self, *, base_url: str, api_key: str, headers: Mapping[str, str], injected: AsyncOpenAI | None = None
     ) -> None:
-        self._base_url = base_url
+        super().__init__(base_url)
         self._api_key = api_key
         self._headers = headers
         self._injected = injected
-        self._open: dict[AbstractEventLoop, _Entry] = {}
-        self._closed = False
-        self._process = os.getpid()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is anything to close."""
-        self._leave_to_the_parent()
-        return bool(self._open)
-
-    @property
-    def injected(self) -> bool:
-        """Whether the SDK client is the user's own, whose hooks may still want what a response holds."""
-        return self._injected is not None
 
     async def get(self) -> AsyncOpenAI:
         """Return the running loop's SDK client, building it on first use."""
-        if self._injected is not None:
-            return self._injected
-        self._leave_to_the_parent()
-        loop = asyncio.get_running_loop()
-        if (entry := self._open.get(loop)) is None:
-            entry = await self._open_on(loop)
-        return entry[0]
+        return self._injected or await super().get()
 
-    async def warm_up(self, *, within: float) -> None:
-        """Load what a request needs, and connect; that the gateway cannot be reached is left to the first call.
+    async def send(self, request: Encoded, *, connect_timeout: float | None) -> Response:
+        """Send a request and return the response as soon as its status is known to be good, body unread."""
+        sdk = await self.get()
+        path = request.path
+        for _ in range(MOST_REDIRECTS):
+            try:
+                response = await _post(sdk, path, request, connect_timeout=connect_timeout)
+            except StatusError as error:
+                if not 300 <= error.status < 400:
+                    raise
+                path = redirect_target(error, POST_REDIRECTS)
+            else:
+                headers = response.headers
+                # The hooks of the user's own client may still want what a response holds.
+                read = body_reader(response, shed_headers=self._injected is None)
+                return Response(response.status_code, headers, read, response.aclose)
+        raise too_many_redirects()
 
-        The connections of an injected client are its owner's affair.
+    async def get_json(self, path: str, query: Mapping[str, object], *, connect_timeout: float | None) -> bytes:
+        """Return the body of a GET request."""
+        import httpx2
+        from openai import OpenAIError
 
-        Args:
-            within: Seconds until it is given up.
-        """
-        await self.get()
-        if (entry := self._open.get(asyncio.get_running_loop())) is None:
-            return
-        try:
-            async with asyncio.timeout(within):
-                await entry[1].connect()
-        except Exception as error:
-            _log.debug("could not connect in advance: %s", type(error).__name__)
+        from raptscallions_ai._transport.sdk_exceptions import without_sdk
 
-    async def aclose(self) -> None:
-        """Leave the shared connections, which are closed with their last user; none can be opened any more."""
-        self._closed = True
-        self._leave_to_the_parent()
-        entries = list(self._open.values())
-        self._open.clear()
-        for _, pool in entries:
-            await pool.leave(self)
+        sdk, options = await self.get(), _options(connect_timeout=connect_timeout)
+        options["params"] = query
+        for _ in range(MOST_REDIRECTS):
+            try:
+                try:
+                    return (await sdk.get(path, cast_to=httpx2.Response, options=options)).content
+                except OpenAIError as error:
+                    raise without_sdk(error) from error.__cause__
+            except StatusError as error:
+                if error.status not in GET_REDIRECTS:
+                    raise
+                path = redirect_target(error, GET_REDIRECTS)
+                options["params"] = {}  # the new address has its own
+        raise too_many_redirects()
 
-    def left(self, loop: AbstractEventLoop) -> None:
-        """Note that the connections of a loop are closed."""
-        self._open.pop(loop, None)
+    async def post_json(self, request: Encoded, *, connect_timeout: float | None, max_bytes: int) -> bytes:
+        """Send a request whose answer is one JSON document, and return that."""
+        return await read_document(await self.send(request, connect_timeout=connect_timeout), max_bytes=max_bytes)
 
-    def _leave_to_the_parent(self) -> None:
-        """In a process that was forked, let go of what its parent opened, without closing it: it is in use there."""
-        if self._process != os.getpid():
-            _inherited.append(self._open)
-            self._open, self._process = {}, os.getpid()
+    def _load(self) -> None:
+        """Load what sending a request takes: half a second of imports and certificates."""
+        import openai
 
-    async def _open_on(self, loop: AbstractEventLoop) -> _Entry:
-        from raptscallions_ai._transport.pool import shared_pool
+        from raptscallions_ai._transport import aiohttp_transport, http_client, sdk_exceptions
+        from raptscallions_ai._transport.pool import system_certificates
 
-        await asyncio.to_thread(_load)
-        if self._closed:
-            raise AiError("This client is closed; build a new one")
-        pool = await shared_pool(self._base_url)
-        if (entry := self._open.get(loop)) is None:  # another task may have been faster
-            pool.join(self)
-            entry = self._open[loop] = (self._build(pool), pool)
-        return entry
+        system_certificates()
+        del openai, aiohttp_transport, http_client, sdk_exceptions  # their import was the point
 
     def _build(self, pool: ConnectionPool) -> AsyncOpenAI:
         """Return an SDK client with this client's key and headers, which are added to each request that it sends."""
@@ -182,20 +132,6 @@ class Connections:
             http_client=pool.http_client,
         )
 
-    def __repr__(self) -> str:
-        return f"Connections(base_url={self._base_url!r})"
-
-
-def _load() -> None:
-    """Load what sending a request takes: half a second of imports and certificates, not to be spent in a loop."""
-    import openai
-
-    from raptscallions_ai._transport import aiohttp_transport, http_client
-    from raptscallions_ai._transport.pool import system_certificates
-
-    system_certificates()
-    del openai, aiohttp_transport, http_client  # their import was the point
-
 
 def address_of(openai_client: AsyncOpenAI) -> str:
     """Return the base URL of a client of the user's own, without what could be a secret in it.
@@ -211,100 +147,38 @@ def address_of(openai_client: AsyncOpenAI) -> str:
     return f"{url.scheme}://{url.netloc.decode()}{url.path}"
 
 
-async def post_chat(
-    sdk: AsyncOpenAI, request: OutgoingRequest, *, connect_timeout: float | None, path: str = "/chat/completions"
-) -> httpx2.Response:
-    """Send a request and return the response as soon as its status is known to be good, body unread.
-
-    Raises:
-        RedirectRefusedError: The gateway redirects to another origin, or in a way that would drop the body.
-        Exception: Whatever the SDK and its transport raise; `ai_error` knows them all.
-    """
-    from openai import APIStatusError
-
-    for _ in range(_MOST_REDIRECTS):
-        try:
-            return await _post(sdk, path, request, connect_timeout=connect_timeout)
-        except APIStatusError as error:
-            if not 300 <= error.status_code < 400:
-                raise
-            path = _redirect_target(error.response, _POST_REDIRECTS)
-    raise RedirectRefusedError("itself, again and again")
-
-
-async def get_json(sdk: AsyncOpenAI, path: str, query: Mapping[str, object], *, connect_timeout: float | None) -> bytes:
-    """Return the body of a GET request.
-
-    Raises:
-        RedirectRefusedError: The gateway redirects to another origin, or again and again.
-        Exception: Whatever the SDK and its transport raise; `ai_error` knows them all.
-    """
+async def _post(sdk: AsyncOpenAI, path: str, request: Encoded, *, connect_timeout: float | None) -> httpx2.Response:
     import httpx2
-    from openai import APIStatusError
+    from openai import AsyncStream, OpenAIError
 
     options = _options(connect_timeout=connect_timeout)
-    options["params"] = query
-    for _ in range(_MOST_REDIRECTS):
-        try:
-            return (await sdk.get(path, cast_to=httpx2.Response, options=options)).content
-        except APIStatusError as error:
-            if error.status_code not in _GET_REDIRECTS:
-                raise
-            path = _redirect_target(error.response, _GET_REDIRECTS)
-            options["params"] = {}  # the new address has its own
-    raise RedirectRefusedError("itself, again and again")
-
-
-async def post_json(
-    sdk: AsyncOpenAI, path: str, request: OutgoingRequest, *, connect_timeout: float | None, max_bytes: int
-) -> bytes:
-    """Send a request whose answer is one JSON document, and return that.
-
-    Raises:
-        InvalidResponseError: The document is larger than `max_bytes`.
-        Exception: What `post_chat` raises, and whatever the transport raises while the document arrives.
-    """
-    response = await post_chat(sdk, request, connect_timeout=connect_timeout, path=path)
-    body = bytearray()
-    try:
-        async for part in response.aiter_bytes():
-            body += part
-            if len(body) > max_bytes:
-                raise InvalidResponseError("the body is larger than AI_MAX_EVENT_BYTES allows")
-    finally:
-        await response.aclose()
-    return bytes(body)
-
-
-async def _post(
-    sdk: AsyncOpenAI, path: str, request: OutgoingRequest, *, connect_timeout: float | None
-) -> httpx2.Response:
-    import httpx2
-    from openai import AsyncStream
-
-    options = _options(connect_timeout=connect_timeout)
-    headers = {"Accept": "text/event-stream" if request.stream else "application/json", **request.headers}
+    headers = request.headers
     content: bytes | AsyncIterator[bytes] = request.body
     if len(request.body) > _LARGE_BODY:
         # aiohttp warns of large bytes, because writing them in one go would hold up the loop.
-        content, headers["Content-Length"] = _slices(request), str(len(request.body))
+        content, headers = _slices(request.body), {**headers, "Content-Length": str(len(request.body))}
     options["headers"] = headers
     options["params"] = request.query
-    response = await sdk.post(
-        path,
-        cast_to=httpx2.Response,
-        content=content,
-        stream=True,
-        # The SDK hands this class on without using it when a raw response is asked for.
-        stream_cls=AsyncStream[object],
-        options=options,
-    )
+    try:
+        response = await sdk.post(
+            path,
+            cast_to=httpx2.Response,
+            content=content,
+            stream=True,
+            # The SDK hands this class on without using it when a raw response is asked for.
+            stream_cls=AsyncStream[object],
+            options=options,
+        )
+    except OpenAIError as error:
+        from raptscallions_ai._transport.sdk_exceptions import without_sdk
+
+        raise without_sdk(error) from error.__cause__
     return cast("httpx2.Response", response)
 
 
-async def _slices(request: OutgoingRequest) -> AsyncIterator[bytes]:
-    for start in range(0, len(request.body), _SLICE):
-        yield request.body[start : start + _SLICE]
+async def _slices(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _SLICE):
+        yield body[start : start + _SLICE]
 
 
 def _options(*, connect_timeout: float | None) -> RequestOptions:
@@ -319,13 +193,3 @@ def _options(*, connect_timeout: float | None) -> RequestOptions:
         # Lets a key that the injected client gets from a callable be used.
         "security": {"bearer_auth": True},
     }
-
-
-def _redirect_target(response: httpx2.Response, followed: frozenset[int]) -> str:
-    source = str(response.url)
-    target = urljoin(source, response.headers.get("location", ""))
-    before, after = urlsplit(source), urlsplit(target)
-    same_origin = (before.scheme, before.netloc) == (after.scheme, after.netloc)
-    if not same_origin or response.status_code not in followed:
-        raise RedirectRefusedError(f"{after.scheme}://{after.netloc.rpartition('@')[2]}{after.path}")
-    return target

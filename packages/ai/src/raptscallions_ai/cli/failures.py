@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai import errors
 from raptscallions_ai.cli.exit_codes import ExitCode
+from raptscallions_ai.options.routing import is_openrouter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,7 +99,7 @@ def _for_key(error: AiError, url: str | None) -> str | None:
 
 
 def _for_credits(error: AiError, url: str | None) -> str:
-    if url and "openrouter.ai" in url:
+    if url and is_openrouter(url):
         return "Add credits at openrouter.ai/settings/credits, or choose a free model: `raptscallions-ai models free`"
     return "Add credits at the gateway, or choose a cheaper model: `raptscallions-ai models --max-price USD`"
 

@@ -9,21 +9,7 @@ from raptscallions_ai.client.openrouter import OpenRouterClient
 
 __all__ = ["EnvironmentClient", "openrouter_client"]
 
-_STATE = frozenset(
-    {
-        "_aliases",
-        "_breakers",
-        "_calls",
-        "_catalogue",
-        "_closed",
-        "_connections",
-        "_fallback_clients",
-        "_fallback_models",
-        "_on_interrupt",
-        "_settings",
-        "_timeouts",
-    }
-)
+_STATE = frozenset(name for kind in OpenRouterClient.__mro__ for name in vars(kind).get("__annotations__", ()))
 
 
 class EnvironmentClient(OpenRouterClient):
@@ -51,6 +37,10 @@ class EnvironmentClient(OpenRouterClient):
         if self.__dict__:
             await super().aclose()
             vars(self).clear()
+
+    @property
+    def _name(self) -> str:
+        return OpenRouterClient.__name__
 
     def __repr__(self) -> str:
         return super().__repr__() if self.__dict__ else "OpenRouterClient(environment not read yet)"

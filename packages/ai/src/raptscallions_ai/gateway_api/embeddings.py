@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 import msgspec
 
-from raptscallions_ai._dialects.openai.encode import checked_headers, checked_query
+from raptscallions_ai._dialects.request import checked_headers, checked_query
 from raptscallions_ai._dialects.usage import UsageMeter
 from raptscallions_ai.answer.result import Usage
 from raptscallions_ai.errors import InvalidResponseError
@@ -94,7 +94,6 @@ class EmbeddingRequest:
         body: The JSON body.
         headers: Further headers.
         query: Further query parameters.
-        stream: Never; there is nothing to stream.
     """
 
     texts: Sequence[str] = field(repr=False)
@@ -103,7 +102,6 @@ class EmbeddingRequest:
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, object] = field(repr=False)
-    stream: bool = False
 
     @property
     def quotable(self) -> Sequence[str]:

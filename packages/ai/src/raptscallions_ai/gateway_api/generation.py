@@ -7,20 +7,19 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from raptscallions_ai._call.document import JsonApi
 from raptscallions_ai._dialects.fields import amount, count, flag, moment, number, text
 from raptscallions_ai._dialects.json import json_list, json_object
 from raptscallions_ai.answer.result import Usage
 from raptscallions_ai.errors import BadRequestError, InvalidResponseError, NotSupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
     from decimal import Decimal
 
-    from raptscallions_ai._call.history import Spending
+    from raptscallions_ai._call.document import JsonApi
 
-__all__ = ["GenerationInfo", "fetch_generation", "settled_usage"]
+__all__ = ["GenerationInfo", "booked_usage", "fetch_generation"]
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 4.0
@@ -107,43 +106,33 @@ async def fetch_generation(api: JsonApi, generation_id: str, *, patience: float)
     while True:
         document = await api.get("/generation", {"id": generation_id})
         if document is not None:
-            return _read(document)
+            return _read(document, api.gateway.url_name)
         if time.monotonic() + pause > give_up:
             raise BadRequestError(message="The AI gateway does not know this generation", status_code=404)
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-async def settled_usage(spendings: Sequence[Spending]) -> Usage:
-    """Return the sum of what was used, with each cost that is not known looked up where the gateway can tell it.
+async def booked_usage(api: JsonApi, generation_id: str) -> Usage | None:
+    """Return what a generation used, as the gateway's books say; None if it keeps none or does not know the id.
 
     Raises:
-        AiError: The gateway could not be asked; that it does not know a generation is no error.
+        AiError: The gateway could not be asked.
     """
-    usages = [await _settled(spending) for spending in spendings]
-    return sum(usages[1:], usages[0]) if usages else Usage()
-
-
-async def _settled(spending: Spending) -> Usage:
-    if spending.is_known or spending.generation_id is None:
-        return spending.usage
-    route = spending.route
-    api = JsonApi(route.connections, route.timeouts, max_retries=route.max_retries, secret=route.secret)
     try:
-        info = await fetch_generation(api, spending.generation_id, patience=_PATIENCE)
+        return (await fetch_generation(api, generation_id, patience=_PATIENCE)).usage
     except NotSupportedError:
-        return spending.usage
+        return None
     except BadRequestError as error:
         if error.status_code != 404:
             raise
-        return spending.usage
-    return info.usage
+        return None
 
 
-def _read(document: object) -> GenerationInfo:
+def _read(document: object, url_name: str) -> GenerationInfo:
     entry = json_object(json_object(document).get("data"))
     if (generation_id := text(entry, "id")) is None:
-        raise InvalidResponseError("it is not the entry of a generation - check AI_GATEWAY_URL")
+        raise InvalidResponseError(f"it is not the entry of a generation - check {url_name}")
     return GenerationInfo(
         id=generation_id,
         model=text(entry, "model") or "",

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Unpack
 
+    from raptscallions_ai._call.defaults import CallDefaults
     from raptscallions_ai._call.document import JsonApi
-    from raptscallions_ai._transport.sdk import Connections
+    from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.gateway_api.account import Credits, KeyInfo
     from raptscallions_ai.gateway_api.catalogue import Catalogue
     from raptscallions_ai.gateway_api.embeddings import EmbeddingResult, EmbedOptions
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from raptscallions_ai.gateway_api.tokens import TokenEstimate
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.timeouts import Timeouts
-    from raptscallions_ai.settings import AiSettings
 
 __all__ = ["Discovery"]
 
@@ -36,8 +36,7 @@ class Discovery(ABC):
     A gateway other than OpenRouter offers some of it; what it has no endpoint for is a `NotSupportedError`.
     """
 
-    _settings: AiSettings
-    _timeouts: Timeouts
+    _defaults: CallDefaults
     _catalogue: Catalogue
     _aliases: Mapping[str, str]
 
@@ -189,7 +188,7 @@ class Discovery(ABC):
         request = build_embedding_request(texts, model=resolve_model_alias(model, self._aliases), options=options)
         api = self._api(timeout=options.get("timeout"), max_retries=options.get("max_retries"))
         del texts, options  # a traceback with local variables must not show them
-        return await fetch_embeddings(api, request, max_bytes=self._settings.max_event_bytes)
+        return await fetch_embeddings(api, request, max_bytes=self._defaults.max_event_bytes)
 
     async def check_context(
         self,
@@ -220,7 +219,7 @@ class Discovery(ABC):
         estimate = estimate_tokens(messages, tools=tools)
         del messages  # a traceback with local variables must not show them
         try:
-            context_length = (await self.model(model or self._settings.default_model)).context_length
+            context_length = (await self.model(model or self._defaults.model)).context_length
         except ModelNotAvailableError:
             context_length = None  # a preset, a router, or a name that the gateway takes without listing it
         check_fit(estimate, max_tokens=max_tokens, context_length=context_length)
@@ -232,11 +231,10 @@ class Discovery(ABC):
         from raptscallions_ai.options.timeouts import Timeouts
 
         return JsonApi(
-            self._connect(),
-            self._timeouts if timeout is None else Timeouts.of(timeout),
-            max_retries=self._settings.max_retries if max_retries is None else checked_retries(max_retries),
-            secret=self._settings.api_key.get_secret_value(),
+            self._open_gateway(),
+            self._defaults.timeouts if timeout is None else Timeouts.of(timeout),
+            max_retries=self._defaults.max_retries if max_retries is None else checked_retries(max_retries),
         )
 
     @abstractmethod
-    def _connect(self) -> Connections: ...
+    def _open_gateway(self) -> Gateway: ...

@@ -168,8 +168,8 @@ async def fetch_models(api: JsonApi, query: Mapping[str, object] | None = None) 
         except NotSupportedError:
             document = None
         if document is None:
-            raise InvalidResponseError("there is no list of models - check AI_GATEWAY_URL")
-        models += _read_list(document)
+            raise InvalidResponseError(f"there is no list of models - check {api.gateway.url_name}")
+        models += _read_list(document, api.gateway.url_name)
         following = text(json_object(json_object(document).get("links")), "next")
         if following is None or following in pages:
             break
@@ -235,10 +235,10 @@ def read_model(entry: Mapping[str, Any]) -> ModelInfo:
     )
 
 
-def _read_list(document: object) -> list[ModelInfo]:
+def _read_list(document: object, url_name: str) -> list[ModelInfo]:
     listed: object = json_object(document).get("data", document)
     if not isinstance(listed, list):
-        raise InvalidResponseError("it is not a list of models - check AI_GATEWAY_URL")
+        raise InvalidResponseError(f"it is not a list of models - check {url_name}")
     entries = map(json_object, json_list(cast("object", listed)))
     return [read_model(entry) for entry in entries if isinstance(entry.get("id"), str)]
 

@@ -174,8 +174,13 @@ def default_aliases(gateway_url: str) -> Mapping[str, str]:
 
     They are names of OpenRouter's; another gateway may have a model of just that name.
     """
+    return MODEL_ALIASES if is_openrouter(gateway_url) else NO_ALIASES
+
+
+def is_openrouter(gateway_url: str) -> bool:
+    """Whether a gateway is OpenRouter, which offers more than the API that it shares with others."""
     host = urlsplit(gateway_url).hostname or ""
-    return MODEL_ALIASES if host == "openrouter.ai" or host.endswith(".openrouter.ai") else NO_ALIASES
+    return host == "openrouter.ai" or host.endswith(".openrouter.ai")
 
 
 def checked_aliases(aliases: Mapping[str, str]) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn, cast
 
 if TYPE_CHECKING:
-    from raptscallions_ai._dialects.openai.encode import ChatRequest
+    from raptscallions_ai._dialects.request import ChatRequest
     from raptscallions_ai.messages.message import ChatMessage, Messages
     from raptscallions_ai.options.call_options import CallOptions
 
@@ -47,7 +47,7 @@ class ChatCall:
             TypeError: An option is unknown, or a message of a wrong type.
             ValueError: A message, a header or a limit is invalid.
         """
-        from raptscallions_ai._dialects.openai.encode import build_request
+        from raptscallions_ai._dialects.request import build_request
 
         return build_request(self.messages, model=self.model or "default", stream=self.stream, options=self.options)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from raptscallions_ai._version import __version__
+from raptscallions_ai.options.routing import is_openrouter
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -48,8 +49,8 @@ def describe_server(base_url: str | None, provider: str | None) -> dict[str, Any
     """Return the attributes of who is asked; a gateway that is not OpenRouter speaks OpenAI's API."""
     url = urlsplit(base_url or "")
     host = url.hostname or ""
-    is_openrouter = host == "openrouter.ai" or host.endswith(".openrouter.ai")
-    attributes: dict[str, Any] = {"gen_ai.provider.name": provider or ("openrouter" if is_openrouter else "openai")}
+    name = provider or ("openrouter" if is_openrouter(base_url or "") else "openai")
+    attributes: dict[str, Any] = {"gen_ai.provider.name": name}
     if host:
         attributes["server.address"] = host
         attributes["server.port"] = url.port or (80 if url.scheme == "http" else 443)

@@ -144,7 +144,7 @@ _WITHOUT_JSON = (
         "body-no-such-path",
         "The gateway has no such path.",
         json_reply({"detail": "Not Found"}, status=404),
-        Fails(error="BadRequestError", status_code=404, says="check AI_GATEWAY_URL"),
+        Fails(error="BadRequestError", status_code=404, says="no such endpoint"),
         sources.LITELLM,
     ),
     _body(

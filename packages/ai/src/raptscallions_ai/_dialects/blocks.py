@@ -13,7 +13,7 @@ from raptscallions_ai.answer.result import ToolCall
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raptscallions_ai._dialects.openai.chunk import WireToolCall
+    from raptscallions_ai._dialects.chunk import WireToolCall
 
 __all__ = ["ReasoningBlocks", "ToolCalls"]
 

@@ -1,0 +1,63 @@
+"""`CallDefaults`: how a client makes its calls, where a call does not say otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from raptscallions_ai._call.recovery import checked_models, checked_on_interrupt
+from raptscallions_ai.options.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raptscallions_ai.options.call_options import OnInterrupt
+    from raptscallions_ai.settings import AiSettings
+
+__all__ = ["CallDefaults"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallDefaults:
+    """How a client makes its calls, where a call does not say otherwise.
+
+    Attributes:
+        model: The model of calls that name none.
+        timeouts: How long to wait.
+        max_retries: Further attempts before the first content.
+        on_interrupt: What to do when an answer breaks off.
+        fallback_models: Models to ask in order when the first one fails.
+        require_usage: Whether an answer without usage is an error.
+        max_event_bytes: The largest event or body.
+        log_content: Whether prompts and answers may be written to the debug log.
+    """
+
+    model: str
+    timeouts: Timeouts
+    max_retries: int
+    on_interrupt: OnInterrupt
+    fallback_models: tuple[str, ...]
+    require_usage: bool
+    max_event_bytes: int
+    log_content: bool
+
+    @classmethod
+    def of(
+        cls,
+        settings: AiSettings,
+        *,
+        timeout: float | Timeouts | None,
+        on_interrupt: OnInterrupt | None,
+        fallback_models: Sequence[str] | None,
+    ) -> CallDefaults:
+        """Return what the settings say, but for what is given."""
+        return cls(
+            model=settings.default_model,
+            timeouts=settings.timeouts if timeout is None else Timeouts.of(timeout),
+            max_retries=settings.max_retries,
+            on_interrupt=checked_on_interrupt(on_interrupt or settings.on_interrupt),
+            fallback_models=checked_models(settings.fallback_models if fallback_models is None else fallback_models),
+            require_usage=settings.require_usage,
+            max_event_bytes=settings.max_event_bytes,
+            log_content=settings.log_content,
+        )

@@ -1,0 +1,39 @@
+"""`Gateway`: one place that answers, and all that is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from raptscallions_ai._dialects.failures import URL_SETTING
+from raptscallions_ai.options.routing import is_openrouter
+
+if TYPE_CHECKING:
+    from raptscallions_ai._dialects.dialect import Dialect
+    from raptscallions_ai._transport.connections import Connections
+
+__all__ = ["Gateway"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gateway:
+    """Where requests go, how, and in which dialect.
+
+    Attributes:
+        url: The base URL.
+        secret: The key, which must not appear in any message; empty if none is needed.
+        connections: How requests get there.
+        dialect: What is spoken there.
+        url_name: What the user set the URL with, for messages that send them there: `AI_GATEWAY_URL` or an argument.
+    """
+
+    url: str
+    secret: str = field(repr=False)
+    connections: Connections
+    dialect: Dialect
+    url_name: str = URL_SETTING
+
+    @property
+    def is_openrouter(self) -> bool:
+        """Whether it is OpenRouter, which has more to offer than its dialect says."""
+        return is_openrouter(self.url)

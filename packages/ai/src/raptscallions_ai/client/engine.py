@@ -1,0 +1,273 @@
+"""`EngineClient`: what the client of any gateway does, in whatever dialect; a subclass says where the gateway is."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import warnings
+from typing import TYPE_CHECKING, NoReturn, cast
+from weakref import WeakSet
+
+from raptscallions_ai._call.breaker import CircuitBreakers
+from raptscallions_ai._call.recovery import Recovery, Route, checked_models, checked_on_interrupt
+from raptscallions_ai._call.retry import checked_retries
+from raptscallions_ai._dialects.dialect import ModelFacts
+from raptscallions_ai.answer.stream import ChatStream
+from raptscallions_ai.client.base import BaseChatClient
+from raptscallions_ai.errors import AiError
+from raptscallions_ai.options.routing import resolve_model_alias
+from raptscallions_ai.options.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Unpack
+
+    from raptscallions_ai._call.call import GatewayCall
+    from raptscallions_ai._call.defaults import CallDefaults
+    from raptscallions_ai._call.settling import LookUp
+    from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai.answer.result import ChatResult
+    from raptscallions_ai.messages.message import Messages
+    from raptscallions_ai.options.call_options import CallOptions
+
+__all__ = ["EngineClient", "close_all_clients"]
+
+_LONGEST_WARM_UP = 10.0  # seconds
+_clients: WeakSet[EngineClient] = WeakSet()
+_building = threading.Lock()
+
+
+class EngineClient(BaseChatClient):
+    """A client of one gateway; safe to share between tasks and to build outside a loop.
+
+    Args:
+        gateway: The gateway.
+        defaults: How calls are made.
+        aliases: Short names of models and the ids they stand for.
+        fallback_clients: Clients to ask when the models of this one fail.
+    """
+
+    _aliases: Mapping[str, str]
+    _breakers: CircuitBreakers
+    _calls: WeakSet[GatewayCall]
+    _closed: bool
+    _defaults: CallDefaults
+    _fallback_clients: tuple[EngineClient, ...]
+    _gateway: Gateway
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        defaults: CallDefaults,
+        *,
+        aliases: Mapping[str, str],
+        fallback_clients: Sequence[EngineClient] = (),
+    ) -> None:
+        self._aliases = aliases
+        self._breakers = CircuitBreakers()
+        self._calls = WeakSet()
+        self._closed = False
+        self._defaults = defaults
+        self._fallback_clients = _checked_clients(fallback_clients)
+        self._gateway = gateway
+        with _building:
+            _clients.add(self)
+
+    @property
+    def has_provider_routing(self) -> bool:
+        """Whether all gateways that a call may reach, fallbacks included, are OpenRouter."""
+        return all(client._gateway.is_openrouter for client in (self, *self._fallback_clients))
+
+    def resolve_model(self, model: str | None = None) -> str:
+        """Return the id of the model that a call is for: what it names, aliases resolved, or the default."""
+        return resolve_model_alias(model or self._defaults.model, self._aliases)
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of the gateway."""
+        return self._gateway.url
+
+    def stream_chat(
+        self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> ChatStream:
+        """Return the answer as a stream of chunks, the last of which is `done` with the result and its usage.
+
+        Nothing is sent before the stream is iterated, entered or asked for its result.
+
+        Args:
+            messages: One user message as a `str`, or a conversation.
+            model: The model to ask, or an alias of one; else the client's default.
+            **options: `CallOptions`: `max_tokens`, `temperature`, `top_p`, `tools`, `timeout`, `extra_body` and more.
+
+        Raises:
+            TypeError: An option is unknown, or it or a message is of a wrong type; raised at once, as is the next.
+            ValueError: An option is out of range, or a message or a header is invalid.
+            AiError: The call failed; raised while reading, with what had arrived in `partial`.
+        """
+        return self._stream(messages, stream=True, model=model, options=options)
+
+    async def chat(
+        self, messages: Messages, *, stream: bool = True, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> ChatResult:
+        """Return the whole answer: the same as `stream_chat` read to its end.
+
+        Args:
+            messages: One user message as a `str`, or a conversation.
+            stream: Whether the gateway is asked to stream, so that cancelling the call stops the model. False asks
+                for one JSON body, for gateways that cannot stream.
+            model: The model to ask, or an alias of one; else the client's default.
+            **options: `CallOptions`, as for `stream_chat`.
+
+        Raises:
+            TypeError: An option is unknown, or it or a message is of a wrong type.
+            ValueError: An option is out of range, or a message or a header is invalid.
+            AiError: The call failed, with what had arrived in `partial`.
+        """
+        answer = self._stream(messages, stream=stream, model=model, options=options)
+        del messages, options  # a traceback with local variables must not show the conversation
+        return await answer.result()
+
+    async def warm_up(self) -> None:
+        """Load what a call needs and connect to the gateway, so that the first call waits for neither.
+
+        Nothing is sent but the TLS handshake. That the gateway cannot be reached is no error here: the first call
+        will tell. It takes ten seconds at most, or the `connect` deadline if that is less.
+
+        Raises:
+            AiError: The client is closed.
+        """
+        gateway = self._open_gateway()
+        await asyncio.to_thread(_load_what_a_call_needs)
+        within = min(_LONGEST_WARM_UP, self._defaults.timeouts.connect or _LONGEST_WARM_UP)
+        await gateway.connections.warm_up(within=within)
+
+    async def aclose(self) -> None:
+        """End all calls of this client; it cannot be used afterwards. Safe to call again.
+
+        Connections are shared by the clients of one gateway, and closed with the last of them.
+        """
+        self._closed = True
+        for call in list(self._calls):
+            await call.aclose()
+        await self._gateway.connections.aclose()
+
+    def _facts(self, model: str) -> ModelFacts:
+        """Return what is known of a model, without asking anybody."""
+        return ModelFacts()
+
+    def _look_up(self, timeouts: Timeouts, max_retries: int) -> LookUp | None:
+        """Return what looks up the usage of an answer that did not tell it; None where that cannot be had."""
+        return None
+
+    def _open_gateway(self) -> Gateway:
+        """Return the gateway, unless the client is closed.
+
+        Raises:
+            AiError: It is closed.
+        """
+        if self._closed:
+            raise AiError("This client is closed; build a new one")
+        return self._gateway
+
+    def _stream(self, messages: Messages, *, stream: bool, model: str | None, options: CallOptions) -> ChatStream:
+        from raptscallions_ai._call.call import CallPolicy, GatewayCall
+        from raptscallions_ai._dialects.request import build_request
+
+        defaults = self._defaults
+        usage, on_interrupt = options.get("require_usage"), options.get("on_interrupt")
+        model = model or defaults.model
+        request = build_request(messages, model=model, stream=stream, options=options, aliases=self._aliases)
+        routes = self._routes(request.model, options)
+        recovery = Recovery(
+            routes,
+            on_interrupt=defaults.on_interrupt if on_interrupt is None else checked_on_interrupt(on_interrupt),
+            prefill=options.get("prefill"),
+            after_content_policy=bool(options.get("fallback_on_content_policy")),
+        )
+        policy = CallPolicy(
+            total=routes[0].timeouts.total,
+            require_usage=defaults.require_usage if usage is None else usage,
+            include_waiting=bool(options.get("include_waiting")),
+            max_event_bytes=defaults.max_event_bytes,
+            log_content=defaults.log_content,
+        )
+        call = GatewayCall(request, recovery, policy, secrets=list({route.gateway.secret for route in routes}))
+        self._calls.add(call)
+        return ChatStream(call)
+
+    def _routes(self, model: str, options: CallOptions) -> list[Route]:
+        """Return the ways to an answer from this client and its fallbacks, the first choice first."""
+        given = options.get("fallback_models")
+        models = [model, *self._resolved(self._defaults.fallback_models if given is None else checked_models(given))]
+        routes = [self._route(name, options) for name in dict.fromkeys(models)]
+        for client in self._fallback_clients:
+            first = model if client._gateway.url == self._gateway.url else client.resolve_model()
+            models = [first, *client._resolved(client._defaults.fallback_models)]
+            routes += [client._route(name, options) for name in dict.fromkeys(models)]
+        return routes
+
+    def _resolved(self, models: Sequence[str]) -> list[str]:
+        return [resolve_model_alias(name, self._aliases) for name in models]
+
+    def _route(self, model: str, options: CallOptions) -> Route:
+        timeout, retries = options.get("timeout"), options.get("max_retries")
+        timeouts = self._defaults.timeouts if timeout is None else Timeouts.of(timeout)
+        max_retries = self._defaults.max_retries if retries is None else checked_retries(retries)
+        return Route(
+            gateway=self._open_gateway(),
+            model=model,
+            timeouts=timeouts,
+            max_retries=max_retries,
+            breakers=self._breakers,
+            facts=self._facts(model),
+            look_up=self._look_up(timeouts, max_retries),
+        )
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client is not pickled or copied: it holds connections and the key; pickle its settings")
+
+    def __del__(self) -> None:
+        gateway: Gateway | None = self.__dict__.get("_gateway")
+        if gateway is not None and gateway.connections.is_open:
+            article = "An" if self._name[0] in "AEIO" else "A"
+            message = (
+                f"{article} {self._name} was not closed; use it in a `with` or `async with` statement, or close it"
+            )
+            warnings.warn(message, ResourceWarning, source=self, stacklevel=2)
+
+    def __repr__(self) -> str:
+        if (gateway := self.__dict__.get("_gateway")) is None:
+            return f"{self._name}(not built)"
+        return f"{self._name}(base_url={gateway.url!r}, default_model={self._defaults.model!r})"
+
+
+async def close_all_clients() -> None:
+    """Close every client of this process, whichever loop uses it, and all connections.
+
+    For the end of a service: calls that still run end with an error that has what had arrived in `partial`.
+    `openrouter_client` can be used again afterwards, and so can clients that are built later.
+    """
+    from raptscallions_ai._transport.pool import close_all_pools
+
+    with _building:
+        clients = list(_clients)
+    await asyncio.gather(*(client.aclose() for client in clients))
+    await close_all_pools()  # those of clients that were dropped without being closed
+
+
+def _load_what_a_call_needs() -> None:
+    from raptscallions_ai._call import call
+    from raptscallions_ai._dialects import request
+
+    del call, request  # their import was the point
+
+
+def _checked_clients(clients: Sequence[EngineClient]) -> tuple[EngineClient, ...]:
+    for client in cast("Sequence[object]", clients):
+        if not isinstance(client, EngineClient):
+            raise TypeError(f"fallback_clients must be OpenRouterClients, not {type(client).__name__}")
+    return tuple(clients)
