@@ -29,12 +29,12 @@ from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
 from raptscallions_ai import AiSettings, reset_settings, testing
-from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.cli.commands import HELP
 from raptscallions_ai.cli.exit_codes import ExitCode
 from raptscallions_ai.local import LocalGatewayError
 from raptscallions_ai.local.weights import ensure_weights
 from raptscallions_ai.testing import FakeGateway
+from raptscallions_ai.tools.tool_call import ToolCall
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("docs/guides", "docs/cookbook", "docs/seeds")

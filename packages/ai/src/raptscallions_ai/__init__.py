@@ -38,7 +38,6 @@ from raptscallions_ai.answer.result import (
     FinishReason,
     OutputIssue,
     ParsedResult,
-    ToolCall,
     Usage,
 )
 from raptscallions_ai.answer.stream import ChatStream, ChunkSource, EventStream
@@ -139,6 +138,7 @@ from raptscallions_ai.tool_runs.events import (
 )
 from raptscallions_ai.tool_runs.stop_conditions import has_tool_call, max_cost, max_tokens_used
 from raptscallions_ai.tools.tool import Tool, tool
+from raptscallions_ai.tools.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from raptscallions_ai.answer.events import (

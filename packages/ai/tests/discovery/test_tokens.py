@@ -18,8 +18,8 @@ from raptscallions_ai import (
     tool_result,
     user,
 )
-from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.testing import FakeGateway
+from raptscallions_ai.tools.tool_call import ToolCall
 
 pytestmark = pytest.mark.requirement("E04-T005.AC7")
 

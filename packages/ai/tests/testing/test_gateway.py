@@ -14,8 +14,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.testing import Answer, FakeGateway, Gate, Hang, RecordedRequest, Reply, usage
+from raptscallions_ai.tools.tool_call import ToolCall
 
 
 def call(gateway: FakeGateway, method: str, path: str, body: Any = None, key: str | None = None) -> tuple[int, Any]:

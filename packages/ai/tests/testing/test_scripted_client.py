@@ -8,12 +8,13 @@ from decimal import Decimal
 import pytest
 
 from raptscallions_ai.answer.chunks import ContentChunk, DoneChunk, ReasoningChunk, StreamChunk, ToolCallChunk
-from raptscallions_ai.answer.result import ChatResult, ToolCall, Usage
+from raptscallions_ai.answer.result import ChatResult, Usage
 from raptscallions_ai.answer.stream import ChatStream
 from raptscallions_ai.client.base import ChatClient
 from raptscallions_ai.errors import AiError, ProviderError, RateLimitError, StreamInterruptedError
 from raptscallions_ai.messages.message import ChatMessage, user
 from raptscallions_ai.testing import ScriptedClient
+from raptscallions_ai.tools.tool_call import ToolCall
 
 
 async def drain(stream: ChatStream) -> list[StreamChunk]:

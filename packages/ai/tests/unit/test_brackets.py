@@ -41,8 +41,9 @@ from raptscallions_ai.answer.events import (
     ToolCallStartEvent,
     WaitingEvent,
 )
-from raptscallions_ai.answer.result import ChatResult, ToolCall, Usage
+from raptscallions_ai.answer.result import ChatResult, Usage
 from raptscallions_ai.errors import ProviderError, StreamInterruptedError
+from raptscallions_ai.tools.tool_call import ToolCall
 
 pytestmark = pytest.mark.requirement("E04-T005.AC5")
 

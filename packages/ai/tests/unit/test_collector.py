@@ -19,9 +19,10 @@ from raptscallions_ai.answer.chunks import (
     WaitingChunk,
 )
 from raptscallions_ai.answer.collector import StreamCollector
-from raptscallions_ai.answer.result import ChatResult, ToolCall, Usage
+from raptscallions_ai.answer.result import ChatResult, Usage
 from raptscallions_ai.errors import StreamInterruptedError
 from raptscallions_ai.messages.message import ChatMessage
+from raptscallions_ai.tools.tool_call import ToolCall
 
 pytestmark = pytest.mark.requirement("E04-T005.AC5")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from raptscallions_ai import errors
-from raptscallions_ai.answer.result import Attempt, ChatResult, OutputIssue, ToolCall, Usage
+from raptscallions_ai.answer.result import Attempt, ChatResult, OutputIssue, Usage
 from raptscallions_ai.errors import (
     AiError,
     AppError,
@@ -36,6 +36,7 @@ from raptscallions_ai.errors import (
     ToolError,
     TruncatedOutputError,
 )
+from raptscallions_ai.tools.tool_call import ToolCall
 
 PARTIAL = ChatResult(
     content="words of the answer",

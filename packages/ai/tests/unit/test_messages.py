@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.messages.message import ChatMessage, assistant, cached, system, to_wire, tool_result, user
 from raptscallions_ai.messages.parts import image, text
+from raptscallions_ai.tools.tool_call import ToolCall
 
 PARTS = [
     {"type": "text", "text": "What is this?"},

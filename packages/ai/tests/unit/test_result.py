@@ -17,9 +17,10 @@ from raptscallions_ai.answer.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
-from raptscallions_ai.answer.result import Attempt, ChatResult, ToolCall, Usage
+from raptscallions_ai.answer.result import Attempt, ChatResult, Usage
 from raptscallions_ai.errors import InvalidResponseError
 from raptscallions_ai.messages.message import to_wire
+from raptscallions_ai.tools.tool_call import ToolCall
 
 DETAILS = (
     {

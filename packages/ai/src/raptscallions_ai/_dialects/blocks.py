@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from raptscallions_ai.answer.chunks import ToolCallChunk
-from raptscallions_ai.answer.result import ToolCall
+from raptscallions_ai.tools.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

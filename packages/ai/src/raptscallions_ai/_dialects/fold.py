@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._dialects.chunk import WireChunk
     from raptscallions_ai.answer.chunks import StreamChunk
-    from raptscallions_ai.answer.result import ToolCall, Usage
+    from raptscallions_ai.answer.result import Usage
+    from raptscallions_ai.tools.tool_call import ToolCall
 
 __all__ = ["Fold"]
 

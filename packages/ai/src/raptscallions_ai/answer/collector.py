@@ -13,7 +13,8 @@ from raptscallions_ai.answer.chunks import (
     RestartedChunk,
     ToolCallChunk,
 )
-from raptscallions_ai.answer.result import ChatResult, ToolCall
+from raptscallions_ai.answer.result import ChatResult
+from raptscallions_ai.tools.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -19,8 +19,9 @@ import msgspec
 
 from raptscallions_ai.answer.chunks import ImageChunk, StreamChunk
 from raptscallions_ai.answer.collector import collected
-from raptscallions_ai.answer.result import ChatResult, ToolCall
+from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError
+from raptscallions_ai.tools.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

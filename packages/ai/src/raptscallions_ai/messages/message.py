@@ -5,13 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, cast, overload
+from typing import Any, Literal, Self, TypeAlias, TypeVar, cast, overload
 
 from raptscallions_ai.messages.parts import ContentPart, TextPart
 from raptscallions_ai.options.types import CacheControl, CacheTtl
-
-if TYPE_CHECKING:
-    from raptscallions_ai.answer.result import ToolCall
+from raptscallions_ai.tools.tool_call import ToolCall
 
 __all__ = ["ChatMessage", "Content", "Messages", "Role", "assistant", "cached", "system", "tool_result", "user"]
 
@@ -230,8 +228,6 @@ def _fields(wire: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _tool_call(wire: Mapping[str, Any]) -> ToolCall | None:
     """Return a function call; other kinds of calls, such as those of custom tools, stay in the dict alone."""
-    from raptscallions_ai.answer.result import ToolCall
-
     function = wire.get("function")
     if not isinstance(function, dict):
         return None

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any, TypedDict
 
-from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.testing.replies import Pause, Reply, Step, json_reply
+from raptscallions_ai.tools.tool_call import ToolCall
 
 __all__ = [
     "COMMENT",

@@ -20,7 +20,8 @@ from raptscallions_ai.answer.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
-from raptscallions_ai.answer.result import ChatResult, ToolCall, Usage
+from raptscallions_ai.answer.result import ChatResult, Usage
+from raptscallions_ai.tools.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

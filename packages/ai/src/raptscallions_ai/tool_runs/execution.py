@@ -20,8 +20,9 @@ from raptscallions_ai.tools.tool import Tool, checked_timeout, tools_to_wire
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from raptscallions_ai.answer.result import ChatResult, ToolCall
+    from raptscallions_ai.answer.result import ChatResult
     from raptscallions_ai.messages.message import ChatMessage
+    from raptscallions_ai.tools.tool_call import ToolCall
 __all__ = ["Approve", "ToolExecution", "ToolPolicy", "tools_by_name", "with_ids"]
 
 Approve: TypeAlias = "Callable[[ToolCall], bool | str | Awaitable[bool | str]]"

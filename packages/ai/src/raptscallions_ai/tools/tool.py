@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
-from raptscallions_ai.errors import ToolError
+from raptscallions_ai.errors import InvalidResponseError, ToolError
+from raptscallions_ai.tools.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -257,9 +258,6 @@ def _to_wire(given: object) -> Mapping[str, Any]:
 
 
 def _one_object(arguments: str | Mapping[str, Any]) -> dict[str, Any]:
-    from raptscallions_ai.answer.result import ToolCall
-    from raptscallions_ai.errors import InvalidResponseError
-
     if not isinstance(arguments, str):
         return dict(arguments)
     try:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.messages.message import ChatMessage, tool_result, user
+from raptscallions_ai.tools.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from raptscallions_ai.messages.parts import ContentPart

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
 
     from raptscallions_ai.answer.chunks import StreamChunk
-    from raptscallions_ai.answer.result import ChatResult, ToolCall
+    from raptscallions_ai.answer.result import ChatResult
     from raptscallions_ai.errors import AiError
+    from raptscallions_ai.tools.tool_call import ToolCall
 
 __all__ = ["ui_message_stream"]
 

@@ -17,7 +17,8 @@ from raptscallions_ai.answer.chunks import (
     StreamChunk,
     ToolCallChunk,
 )
-from raptscallions_ai.answer.result import ChatResult, ToolCall, Usage
+from raptscallions_ai.answer.result import ChatResult, Usage
+from raptscallions_ai.tools.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

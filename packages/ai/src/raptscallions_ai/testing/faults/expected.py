@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from raptscallions_ai.answer.result import ToolCall
+from raptscallions_ai.tools.tool_call import ToolCall
 
 __all__ = ["Complete", "Expected", "Fails", "Left"]
 

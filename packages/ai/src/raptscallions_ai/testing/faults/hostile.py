@@ -8,13 +8,13 @@ import zlib
 from functools import cache
 from typing import TYPE_CHECKING
 
-from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import TEXT, Complete, Expected, Fails
 from raptscallions_ai.testing.faults.fault import Category, Fault
 from raptscallions_ai.testing.faults.pieces import BEGUN, COMPLETE, END, PARTIAL, USAGE, WHOLE, begun, stream
 from raptscallions_ai.testing.replies import Reply, json_reply
 from raptscallions_ai.testing.wire import chunk, error_body, sse
+from raptscallions_ai.tools.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from raptscallions_ai.testing.recording import RecordedRequest

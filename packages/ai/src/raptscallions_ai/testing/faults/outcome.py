@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from raptscallions_ai.answer.result import ToolCall
+    from raptscallions_ai.tools.tool_call import ToolCall
 
 __all__ = ["Outcome"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import Complete, Expected, Fails
 from raptscallions_ai.testing.faults.fault import Category, Fault
 from raptscallions_ai.testing.faults.pieces import USAGE, stream
 from raptscallions_ai.testing.replies import Reply, json_reply
 from raptscallions_ai.testing.wire import DONE, chunk, completion, sse
+from raptscallions_ai.tools.tool_call import ToolCall
 
 _ROME = ToolCall("call_1", "weather", '{"city":"Rome"}')
 _OSLO = ToolCall("call_2", "weather", '{"city":"Oslo"}')

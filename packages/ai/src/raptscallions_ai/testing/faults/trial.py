@@ -10,10 +10,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from raptscallions_ai.answer.result import ToolCall
 from raptscallions_ai.testing.faults.fault import PROMPT, Fault
 from raptscallions_ai.testing.faults.outcome import Outcome
 from raptscallions_ai.testing.gateway import FakeGateway
+from raptscallions_ai.tools.tool_call import ToolCall
 
 __all__ = ["Adapter", "Trial", "address", "observe"]
 
