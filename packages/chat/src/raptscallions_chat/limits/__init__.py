@@ -1,0 +1,1 @@
+"""What users and tenants have used, and how much they may."""
