@@ -1,0 +1,1 @@
+"""What the records of a journal add up to: the state of each row, and money."""
