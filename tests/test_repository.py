@@ -94,7 +94,7 @@ def test_what_the_public_modules_offer_is_in_the_package() -> None:
     offered: set[str] = set()
     answer = ("answer/chunks", "answer/events", "answer/result", "answer/stream")
     asking = ("client/openrouter", "messages/message", "messages/parts", "options/call_options", "options/timeouts")
-    runs = ("structured/partial_json", "tool_runs/events", "tool_runs/stop_conditions")
+    runs = ("structured/partial_json", "answer/run_events", "tool_runs/stop_conditions")
     for module in (*answer, *asking, *runs, "errors/tree", "gateway_api/models"):
         for node in ast.parse((SOURCE / f"{module}.py").read_text("utf-8")).body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":

@@ -17,11 +17,23 @@ from typing import Any, TypeVar
 import pytest
 import pytest_asyncio
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from raptscallions_ai import OpenRouterClient, reset_settings
 from raptscallions_ai.local import LocalGateway, LocalGatewayError
 from raptscallions_ai.local.weights import ensure_weights, require_extra
 from raptscallions_ai.testing import FakeGateway
+
+settings.register_profile(
+    "quick",
+    max_examples=100,
+    deadline=None,
+    database=None,
+    derandomize=bool(os.environ.get("CI")),
+    # The fixture that every test gets cleans the environment; once a test is enough.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("quick")
 
 REPOSITORY = Path(__file__).parents[3]
 

@@ -40,6 +40,15 @@ from raptscallions_ai.answer.result import (
     ParsedResult,
     Usage,
 )
+from raptscallions_ai.answer.run_events import (
+    StepFinished,
+    StoppedBy,
+    ToolFinished,
+    ToolRunDone,
+    ToolRunEvent,
+    ToolRunResult,
+    ToolStarted,
+)
 from raptscallions_ai.answer.stream import ChatStream, ChunkSource, EventStream
 from raptscallions_ai.client.base import BaseChatClient, ChatClient
 from raptscallions_ai.client.engine import close_all_clients
@@ -127,20 +136,12 @@ from raptscallions_ai.sync.client import SyncChatClient, SyncOpenRouterClient
 from raptscallions_ai.sync.parsed_stream import SyncParsedStream
 from raptscallions_ai.sync.stream import SyncChatStream, SyncIterator
 from raptscallions_ai.sync.tool_run import SyncToolRun
-from raptscallions_ai.tool_runs.events import (
-    StepFinished,
-    StoppedBy,
-    ToolFinished,
-    ToolRunDone,
-    ToolRunEvent,
-    ToolRunResult,
-    ToolStarted,
-)
 from raptscallions_ai.tool_runs.stop_conditions import has_tool_call, max_cost, max_tokens_used
 from raptscallions_ai.tools.tool import Tool, tool
 from raptscallions_ai.tools.tool_call import ToolCall
 
 if TYPE_CHECKING:
+    from raptscallions_ai.answer.codec import UnknownValue, from_json, to_json
     from raptscallions_ai.answer.events import (
         AnnotationEvent,
         DoneEvent,
@@ -238,6 +239,10 @@ __all__ = [
     "ToolCallChunk",
     "WaitingChunk",
     "StreamCollector",
+    # as JSON
+    "UnknownValue",
+    "from_json",
+    "to_json",
     # events
     "EventStream",
     "StreamEvent",
@@ -336,6 +341,7 @@ logging.getLogger("raptscallions_ai").addHandler(logging.NullHandler())
 
 # Loaded on first use, because pydantic is the slowest part of this package to import, and few programs need events.
 _LAZY = {
+    "answer.codec": ("UnknownValue", "from_json", "to_json"),
     "answer.events": (
         "AnnotationEvent",
         "DoneEvent",

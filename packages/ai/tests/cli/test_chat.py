@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raptscallions_ai import ToolCall
+from raptscallions_ai import ContentChunk, ToolCall, from_json
 from raptscallions_ai.testing import Cut, chunk, sse, usage
 from raptscallions_ai.testing.wire import DONE
 
@@ -106,7 +106,8 @@ def test_json_is_one_object_for_each_chunk(fake_gateway: FakeGateway, invoke: In
 
     assert result.stderr == ""
     objects = [json.loads(line) for line in result.stdout.splitlines()]
-    assert objects[:2] == [{"type": "reasoning", "content": "Hm"}, {"type": "content", "content": "Hé"}]
+    assert objects[0] == {"v": 1, "type": "reasoning", "content": "Hm"}
+    assert objects[1] == {"v": 1, "type": "content", "content": "Hé"}
     assert [one["type"] for one in objects[2:]] == ["tool_call"] * (len(objects) - 3) + ["done"]
     assert "".join(one["arguments"] for one in objects[2:-1]) == '{"a": 1}'
     done = objects[-1]
@@ -124,7 +125,7 @@ def test_json_ends_with_the_error(fake_gateway: FakeGateway, invoke: Invoke) -> 
     result = invoke("chat", "hi", "--json")
 
     first, last = (json.loads(line) for line in result.stdout.splitlines())
-    assert first == {"type": "content", "content": "Half an "}
+    assert first == {"v": 1, "type": "content", "content": "Half an "}
     assert (last["type"], last["name"], last["code"]) == ("error", "StreamInterruptedError", "AI_ERROR")
     assert last["status_code"] == 502
     assert last["message"] in result.stderr
@@ -209,4 +210,5 @@ def test_json_lines_say_what_is_void(fake_gateway: FakeGateway, invoke: Invoke) 
 
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["type"] for line in lines] == ["content", "restarted", "content", "done"]
-    assert (lines[1]["discarded"], lines[1]["error"]["name"]) == ("Once", "StreamInterruptedError")
+    assert [type(from_json(line)) for line in result.stdout.splitlines()][::2] == [ContentChunk, ContentChunk]
+    assert (lines[1]["discarded"]["content"], lines[1]["error"]["name"]) == ("Once", "StreamInterruptedError")

@@ -44,7 +44,7 @@ def test_json_is_written_before_the_next_is_sent(fake_gateway: FakeGateway, star
     fake_gateway.reply(sse(chunk("First")), gate)
     process = start("chat", "hi", "--json")
 
-    assert json.loads(process.read_until(b"\n")) == {"type": "content", "content": "First"}
+    assert json.loads(process.read_until(b"\n")) == {"v": 1, "type": "content", "content": "First"}
     gate.open()
     assert process.finish()[0] == 1
 
@@ -61,7 +61,7 @@ def test_interrupt_stops_the_answer_and_keeps_what_came(
 
     code, out, err = process.finish()
     assert (code, err) == (130, "interrupted\n")
-    assert out == ('{"type": "content", "content": "Half an"}\n' if json_lines else "Half an\n")
+    assert out == ('{"v": 1, "type": "content", "content": "Half an"}\n' if json_lines else "Half an\n")
     assert fake_gateway.requests[0].wait_closed()
     assert fake_gateway.requests[0].disconnected
 

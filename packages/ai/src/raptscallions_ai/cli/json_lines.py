@@ -6,15 +6,28 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from raptscallions_ai.answer.codec import VERSION, to_object
 
-    from raptscallions_ai.answer.chunks import DoneChunk, StreamChunk
-    from raptscallions_ai.answer.result import Attempt, Usage
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.errors import AiError
 
 __all__ = ["chunk_object", "error_object", "json_text"]
 
+_SUMMARY = (
+    "id",
+    "model",
+    "provider",
+    "finish_reason",
+    "usage",
+    "refusal",
+    "time_to_first_chunk",
+    "duration",
+    "attempts",
+)
+_COSTS = ("cost", "upstream_cost")
 _UNESCAPED = re.compile(r"[\x7f-\x9f\ud800-\udfff]")
 
 
@@ -25,56 +38,21 @@ def json_text(value: object, *, indent: int | None = None) -> str:
 
 
 def chunk_object(chunk: StreamChunk) -> dict[str, Any]:
-    """Return a chunk as it is written: its type and its fields; costs are strings, so that no digit is lost."""
+    """Return a chunk as it is written: as `to_json` has it, and on the last one a summary of the result beside it."""
+    written: dict[str, Any] = {"v": VERSION, **to_object(chunk)}
     if chunk.type == "done":
-        return _done(chunk)
-    if chunk.type == "restarted":
-        return {"type": chunk.type, "discarded": chunk.discarded.content, "error": error_object(chunk.error)}
-    return {"type": chunk.type, **{name: getattr(chunk, name) for name in chunk.__struct_fields__}}
+        summary = {name: written["result"][name] for name in _SUMMARY}
+        usage = {**summary["usage"], **{name: _plain_number(getattr(chunk.usage, name)) for name in _COSTS}}
+        calls = [call.to_dict() for call in chunk.result.tool_calls]
+        return {**written, **summary, "usage": usage, "tool_calls": calls}
+    return written
 
 
 def error_object(error: AiError) -> dict[str, Any]:
-    """Return what stands in place of the `done` object when a call failed."""
-    return {
-        "type": "error",
-        **error.to_dict(),
-        "name": type(error).__name__,
-        "retryable": error.retryable,
-        "retry_after": error.retry_after,
-        "request_id": error.request_id,
-        "attempts": _attempts(error.attempts),
-    }
+    """Return what stands in place of the `done` object when a call failed: as `to_json` has it, with a `type`."""
+    return {"v": VERSION, "type": "error", **to_object(error)}
 
 
-def _done(chunk: DoneChunk) -> dict[str, Any]:
-    result = chunk.result
-    return {
-        "type": "done",
-        "id": result.id,
-        "model": result.model,
-        "provider": result.provider,
-        "finish_reason": result.finish_reason,
-        "usage": _usage(result.usage),
-        "tool_calls": [call.to_dict() for call in result.tool_calls],
-        "refusal": result.refusal,
-        "time_to_first_chunk": result.time_to_first_chunk,
-        "duration": result.duration,
-        "attempts": _attempts(result.attempts),
-    }
-
-
-def _usage(usage: Usage) -> dict[str, Any]:
-    counts = ("prompt_tokens", "completion_tokens", "total_tokens", "reasoning_tokens", "cached_tokens")
-    return {
-        **{name: getattr(usage, name) for name in counts},
-        "cache_write_tokens": usage.cache_write_tokens,
-        "cost": None if usage.cost is None else format(usage.cost, "f"),
-        "cost_source": usage.cost_source,
-        "upstream_cost": None if usage.upstream_cost is None else format(usage.upstream_cost, "f"),
-        "is_byok": usage.is_byok,
-    }
-
-
-def _attempts(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
-    names = ("model", "error", "message", "status_code", "duration", "delay", "gateway", "generation_id")
-    return [{name: getattr(attempt, name) for name in names} for attempt in attempts]
+def _plain_number(amount: Decimal | None) -> str | None:
+    """Return an amount without an exponent, which not every reader of a shell script takes."""
+    return None if amount is None else format(amount, "f")

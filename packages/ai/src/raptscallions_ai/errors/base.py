@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.answer.result import Attempt, ChatResult
 
-__all__ = ["AiError", "AppError", "ErrorFields"]
+__all__ = ["AiError", "AppError", "ErrorFields", "rebuild"]
 
 
 class AppError(Exception):
@@ -48,10 +48,11 @@ class AppError(Exception):
         return f"{type(self).__name__}({self.message!r}, status_code={self.status_code})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, self.__dict__.copy())
+        return rebuild, (type(self), self.message, self.__dict__.copy())
 
 
-def _rebuild(cls: type[AppError], message: str, state: dict[str, Any]) -> AppError:
+def rebuild(cls: type[AppError], message: str, state: dict[str, Any]) -> AppError:
+    """Return an error with these attributes, for whoever reads one that was written down."""
     error = cls.__new__(cls, message)
     error.args = (message,)
     error.__dict__.update(state)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from raptscallions_ai.answer.result import ChatResult, Usage
+    from raptscallions_ai.answer.run_events import ToolRunEvent, ToolRunResult
     from raptscallions_ai.messages.message import ChatMessage
     from raptscallions_ai.sync.loop_thread import Errands, LoopThread
-    from raptscallions_ai.tool_runs.events import ToolRunEvent, ToolRunResult
     from raptscallions_ai.tool_runs.run import ToolRun
 
 __all__ = ["SyncToolRun", "in_callers_thread"]

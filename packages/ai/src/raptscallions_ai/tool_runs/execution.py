@@ -12,9 +12,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from raptscallions_ai._guards.callbacks import contained, in_task, in_thread, let_go, text_of
+from raptscallions_ai.answer.run_events import ToolFinished, ToolStarted
 from raptscallions_ai.errors import CallbackError, InvalidResponseError, ToolError
 from raptscallions_ai.messages.message import tool_result
-from raptscallions_ai.tool_runs.events import ToolFinished, ToolStarted
 from raptscallions_ai.tools.tool import Tool, checked_timeout, tools_to_wire
 
 if TYPE_CHECKING:

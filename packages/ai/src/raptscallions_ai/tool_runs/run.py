@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias
 from raptscallions_ai._guards.callbacks import call_hook
 from raptscallions_ai.answer.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.answer.result import ChatResult, Usage
+from raptscallions_ai.answer.run_events import StepFinished, ToolRunDone, ToolRunResult
 from raptscallions_ai.answer.stream import StreamIterator
 from raptscallions_ai.errors import AiError, StreamInterruptedError
 from raptscallions_ai.messages.message import user
-from raptscallions_ai.tool_runs.events import StepFinished, ToolRunDone, ToolRunResult
 from raptscallions_ai.tool_runs.execution import ToolExecution, ToolPolicy, tools_by_name, with_ids
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from types import TracebackType
 
+    from raptscallions_ai.answer.run_events import ToolRunEvent
     from raptscallions_ai.answer.stream import ChatStream
     from raptscallions_ai.messages.message import ChatMessage, Messages
     from raptscallions_ai.options.call_options import CallOptions
-    from raptscallions_ai.tool_runs.events import ToolRunEvent
     from raptscallions_ai.tool_runs.execution import Approve
 
 __all__ = ["StopCondition", "ToolRun", "start_run"]

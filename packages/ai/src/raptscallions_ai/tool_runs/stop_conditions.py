@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from raptscallions_ai.tool_runs.events import StoppedBy
+    from raptscallions_ai.answer.run_events import StoppedBy
     from raptscallions_ai.tool_runs.run import StopCondition, ToolRun
 
 __all__ = ["has_tool_call", "max_cost", "max_tokens_used"]

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from raptscallions_ai.answer.chunks import (
-    AnnotationChunk,
-    ContentChunk,
-    DoneChunk,
-    ImageChunk,
-    ReasoningChunk,
-    RestartedChunk,
-    ToolCallChunk,
-    WaitingChunk,
-)
+from raptscallions_ai.answer.codec import to_object
 from raptscallions_ai.errors import StreamInterruptedError
 from raptscallions_ai.web.body import KEEP_ALIVE, SSEBody
 from raptscallions_ai.web.payloads import SSE_HEADERS, error_payload, sse_event, usage_payload
@@ -22,10 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
 
     from raptscallions_ai.answer.chunks import StreamChunk
-    from raptscallions_ai.answer.result import ChatResult
     from raptscallions_ai.errors import AiError
 
 __all__ = ["sse_response_body"]
+
+# The rest of a result is what the chunks have brought already, or the operator's business.
+_OF_A_RESULT = ("id", "model", "provider", "finish_reason", "refusal")
 
 
 def sse_response_body(stream: AsyncIterable[StreamChunk], *, keep_alive: float | None = KEEP_ALIVE) -> SSEBody:
@@ -76,29 +69,9 @@ class ChunkEvents:
 
 
 def _fields(chunk: StreamChunk) -> dict[str, Any]:
-    match chunk:
-        case ContentChunk() | ReasoningChunk():
-            return {"content": chunk.content}
-        case ToolCallChunk():
-            return {"index": chunk.index, "id": chunk.id, "name": chunk.name, "arguments": chunk.arguments}
-        case AnnotationChunk():
-            return {"annotation": chunk.annotation}
-        case ImageChunk():
-            return {"image": chunk.image}
-        case WaitingChunk():
-            return {}
-        case RestartedChunk():
-            return {"error": error_payload(chunk.error)}
-        case DoneChunk():
-            return _done(chunk.result)
-
-
-def _done(result: ChatResult) -> dict[str, Any]:
-    return {
-        "id": result.id,
-        "model": result.model,
-        "provider": result.provider,
-        "finish_reason": result.finish_reason,
-        "refusal": result.refusal,
-        "usage": usage_payload(result.usage),
-    }
+    if chunk.type == "restarted":
+        return {"error": error_payload(chunk.error)}
+    if chunk.type == "done":
+        result = to_object(chunk.result)
+        return {**{name: result[name] for name in _OF_A_RESULT}, "usage": usage_payload(chunk.usage)}
+    return to_object(chunk)

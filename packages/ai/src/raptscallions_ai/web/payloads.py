@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from raptscallions_ai.answer.codec import to_object
 from raptscallions_ai.errors import AuthenticationError, ConfigurationError, InsufficientCreditsError
 
 if TYPE_CHECKING:
@@ -35,6 +36,17 @@ _PUBLIC_DETAILS = (
     "timeout_ms",
 )
 
+_PUBLIC_USAGE = (
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "reasoning_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "cost",
+    "cost_source",
+)
+
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -59,14 +71,5 @@ def error_payload(error: AiError) -> dict[str, Any]:
 
 
 def usage_payload(usage: Usage) -> dict[str, Any]:
-    """Return a usage; the cost is a text, so that no reader rounds it."""
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
-        "cost": None if usage.cost is None else str(usage.cost),
-        "cost_source": usage.cost_source,
-    }
+    """Return a usage without what is between the operator and the gateway; the cost is a text, so nothing rounds it."""
+    return {name: value for name, value in to_object(usage).items() if name in _PUBLIC_USAGE}

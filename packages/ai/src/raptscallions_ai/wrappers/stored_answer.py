@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
-
-from raptscallions_ai.answer.chunks import (
-    AnnotationChunk,
-    ContentChunk,
-    DoneChunk,
-    ImageChunk,
-    ReasoningChunk,
-    StreamChunk,
-    ToolCallChunk,
-)
+from raptscallions_ai.answer.chunks import DoneChunk
+from raptscallions_ai.answer.codec import from_object, to_object
 from raptscallions_ai.answer.result import ChatResult, Usage
-from raptscallions_ai.tools.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from raptscallions_ai.answer.chunks import StreamChunk
+
 __all__ = ["NOTHING_USED", "Recorder", "restored"]
 
-_KINDS = {kind.type: kind for kind in (AnnotationChunk, ContentChunk, ImageChunk, ReasoningChunk, ToolCallChunk)}
+_KEPT = frozenset({"annotation", "content", "image", "reasoning", "tool_call"})
 # What belongs to the call that was made, and not to its answer.
-_OF_THE_CALL = frozenset({"attempts", "usage", "time_to_first_chunk", "duration"})
+_OF_THE_CALL = ("attempts", "usage", "time_to_first_chunk", "duration")
 NOTHING_USED = Usage(cost=Decimal(0), cost_source="reported", raw={"response_cache": "hit"})
 
 
@@ -42,14 +34,15 @@ class Recorder:
         for chunk in chunks:
             if chunk.type == "restarted":
                 self._chunks.clear()
-            elif chunk.type in _KINDS:
+            elif chunk.type in _KEPT:
                 self._chunks.append(chunk)
 
     def stored(self, result: ChatResult) -> dict[str, Any]:
         """Return the whole answer as a JSON object."""
-        kept = {field.name: getattr(result, field.name) for field in fields(result) if field.name not in _OF_THE_CALL}
-        chunks = [{"type": chunk.type, **msgspec.structs.asdict(chunk)} for chunk in self._chunks]
-        return {"chunks": chunks, "result": msgspec.to_builtins(kept)}
+        kept = to_object(result)
+        for name in _OF_THE_CALL:
+            del kept[name]
+        return {"chunks": [to_object(chunk) for chunk in self._chunks], "result": kept}
 
 
 def restored(stored: Mapping[str, Any]) -> list[StreamChunk]:
@@ -59,17 +52,10 @@ def restored(stored: Mapping[str, Any]) -> list[StreamChunk]:
         ValueError: It is none, or one of another version.
     """
     try:
-        chunks = [_chunk(dict(chunk)) for chunk in stored["chunks"]]
-        result: dict[str, Any] = {name: _tuple(value) for name, value in stored["result"].items()}
-        result["tool_calls"] = tuple(ToolCall(**call) for call in result["tool_calls"])
-        return [*chunks, DoneChunk(ChatResult(**result, usage=NOTHING_USED))]
-    except (KeyError, TypeError) as error:
+        chunks = [cast("StreamChunk", from_object(chunk)) for chunk in stored["chunks"]]
+        result = from_object({"kind": "result", **stored["result"]})
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a stored answer: {type(error).__name__}") from None
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
-
-
-def _chunk(fields: dict[str, Any]) -> StreamChunk:
-    return _KINDS[fields.pop("type")](**fields)
+    if not isinstance(result, ChatResult) or any(chunk.type not in _KEPT for chunk in chunks):
+        raise ValueError("not a stored answer")
+    return [*chunks, DoneChunk(replace(result, usage=NOTHING_USED))]
