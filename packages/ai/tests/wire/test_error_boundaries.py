@@ -24,6 +24,7 @@ from raptscallions_ai.errors import (
     PermissionDeniedError,
     ProviderError,
     RateLimitError,
+    TimeoutError,
 )
 
 pytestmark = pytest.mark.requirement("E04-T003.AC9")
@@ -52,7 +53,9 @@ CONTEXT, POLICY, CREDITS = "the prompt is too long", "flagged by moderation", "i
         (429, CONTEXT, RateLimitError),
         (429, CREDITS, InsufficientCreditsError),
         (400, CREDITS, InsufficientCreditsError),
-        (500, CONTEXT, ProviderError),
+        (500, CONTEXT, ContextLengthError),
+        (504, CONTEXT, TimeoutError),
+        (500, POLICY, ProviderError),
         (404, "gone fishing", ModelNotAvailableError),
         (413, "gone fishing", ContextLengthError),
         (403, "gone fishing", AuthenticationError),

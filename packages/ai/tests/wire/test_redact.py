@@ -31,8 +31,8 @@ def test_the_key_is_hidden(text: str) -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "x"], ids=["empty", "one letter"])
-def test_secrets_of_any_length(secret: str) -> None:
-    assert redact("a box", secrets=(secret,)) == ("a box" if not secret else "a bo[hidden]")
+def test_secrets_that_are_too_short_to_be_told_from_words(secret: str) -> None:
+    assert redact("a box", secrets=(secret,)) == "a box"
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ class GatewayCall:
         self._attempt_at = 0.0
         self._delay = 0.0  # seconds to wait before the next attempt
         self._generation_id: str | None = None  # as the headers tell it, before there is any chunk
+        self._status: int | None = None
         self._response: Response | None = None
         self._keep_alives = 0
         self._pending: AiError | None = None  # a failure behind chunks that the caller has yet to get
@@ -195,6 +196,7 @@ class GatewayCall:
         encoded = gateway.dialect.encode(request, route.facts)
         self._response = response = await gateway.connections.send(encoded, connect_timeout=route.timeouts.connect)
         self._generation_id = _first(response.headers, gateway.dialect.id_headers)
+        self._status = response.status
         response.headers = {}  # 4 of the 26 KiB of an open stream, the key included
         _log.debug("answered with status %s after %.3f s", response.status, self._now() - self._attempt_at)
         return []
@@ -264,7 +266,7 @@ class GatewayCall:
             history.interrupted(self.partial(), self._completed(error))
         if fold.started or fold.usage.reported:
             history.spent.append(self._spending(route))
-        self._delay, self._pending, self._generation_id = delay, None, None
+        self._delay, self._pending, self._generation_id, self._status = delay, None, None, None
         self._renew_decoder()
         return True
 
@@ -282,6 +284,7 @@ class GatewayCall:
         if self._fold.anything or self._history.shown is not None:
             error.partial = self.partial()
         error.request_id = error.request_id or self._fold.generation_id or self._generation_id
+        error.gateway_status = error.gateway_status or self._status
         return error.bare()
 
     def _attempt(self, error: AiError | None, delay: float | None, route: Route | None = None) -> Attempt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, get_args
 
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 __all__ = ["Recovery", "Route", "checked_models", "checked_on_interrupt"]
 
 _PATIENCE = 2.0  # seconds; with somebody else to ask, nobody is waited for longer
+_OF_THE_GATEWAY = (404, 405, 413)  # an address that is wrong there, or a body too large, need not be so elsewhere
+_CANNOT = re.compile(
+    r"not (?:yet |currently )?(?:supported|available|allowed|permitted|implemented|enabled)|unsupported|unrecognized"
+    r"|(?:does|do)(?:n't| not|n\u2019t) (?:support|accept|allow)|cannot (?:be used|use)|incompatible with",
+    re.IGNORECASE,
+)
 _ABOUT_THE_REQUEST = (ContentPolicyError, ContextLengthError, PermissionDeniedError)
 
 
@@ -176,15 +183,22 @@ class Recovery:
             case ContentPolicyError():
                 return self._after_content_policy
             case ContextLengthError():
+                if (route.gateway.url, route.model) == (self.route.gateway.url, self.route.model):
+                    return False  # under another key it is as long
                 needed = error.requested_tokens or (error.max_tokens or self.route.facts.context_length or 0) + 1
                 length = route.facts.context_length
                 return length is None or length >= needed
             case ConfigurationError():
                 return elsewhere
             case BadRequestError():
-                return elsewhere and error.status_code == 404  # an address that is wrong there need not be so here
+                return _others_may_take(error) or (elsewhere and error.status_code in _OF_THE_GATEWAY)
             case _:
                 return True
+
+
+def _others_may_take(error: BadRequestError) -> bool:
+    """Whether a request was refused for what the model or the gateway cannot do, or for no reason told."""
+    return error.gateway_message is None or _CANNOT.search(error.gateway_message) is not None
 
 
 def _says_something_of_the_route(error: AiError) -> bool:

@@ -123,6 +123,8 @@ class WireChunk(msgspec.Struct, gc=False):
 
     Attributes:
         usage: Left as raw JSON, because it comes once a call and is wanted both typed and as received.
+        base_resp: MiniMax's word on how it went, beside an answer or instead of one; its `status_code` is 0 where all
+            is well.
     """
 
     id: str | None = None
@@ -131,6 +133,7 @@ class WireChunk(msgspec.Struct, gc=False):
     choices: list[WireChoice] | None = None
     usage: msgspec.Raw = NO_USAGE
     error: Any = None
+    base_resp: Any = None
 
     @property
     def says_nothing(self) -> bool:

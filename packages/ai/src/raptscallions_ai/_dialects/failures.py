@@ -1,24 +1,35 @@
 """The one place where what a gateway says about a failure becomes an `AiError`.
 
-`classify` reads an HTTP error body, an error object inside a stream, or plain text, in every shape that was
-recorded, and returns the same class for the same failure wherever it appears.
+`classify` returns the same class for the same failure, in whatever shape (`failure.py`) and wherever it appears. Codes
+stand before words, the gateway's before those of the provider behind it, and all of them before the status.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from raptscallions_ai import errors
-from raptscallions_ai._dialects.json import json_list, json_object, parse_json
-from raptscallions_ai._dialects.redact import printable_line
+from raptscallions_ai._dialects.error_codes import (
+    ABOUT_CONTENT,
+    STRONG_CODES,
+    WEAK_CODES,
+    kind_of_base_resp,
+    normalized,
+)
+from raptscallions_ai._dialects.failure import Failure, cleaned, read_failure
+from raptscallions_ai._dialects.json import json_list
+from raptscallions_ai._dialects.overflow import asks_more_than_a_limit, context_figures
 from raptscallions_ai._dialects.retry_after import parse_retry_after
+from raptscallions_ai._dialects.wordings import Kind, kind_of_words
+from raptscallions_ai.answer.result import ChatResult
+from raptscallions_ai.errors import AiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from raptscallions_ai.errors import AiError
     from raptscallions_ai.errors.base import ErrorFields
 
 __all__ = ["URL_SETTING", "Failure", "classify", "is_no_such_endpoint", "printable_name", "read_failure"]
@@ -28,143 +39,104 @@ URL_SETTING = "AI_GATEWAY_URL"
 
 _LONGEST_MESSAGE = 500
 _LONGEST_NAME = 100
-_LONGEST_READ = 4000  # of a text before the key and the prompt are taken out of it
-_DEEPEST = 5  # envelopes around an error object
+_LONGEST_GENERATION = 65_536
 
-_KIND_OF_TYPE: dict[str, str] = {
-    # OpenRouter's error types, the same over all of its API shapes, and its availability codes
-    **dict.fromkeys(("context_length_exceeded", "max_tokens_exceeded", "token_limit_exceeded"), "context"),
-    **dict.fromkeys(("string_too_long",), "context"),
-    **dict.fromkeys(("content_policy_violation", "refusal"), "policy"),
-    **dict.fromkeys(("authentication",), "authentication"),
-    **dict.fromkeys(("payment_required",), "credits"),
-    **dict.fromkeys(("permission_denied", "region_restricted"), "permission"),
-    **dict.fromkeys(("model_not_found", "no_endpoints", "model_deprecated", "model_unavailable_upstream"), "model"),
-    **dict.fromkeys(("privacy_restricted", "constraint_filtered", "free_variant_ended"), "model"),
-    **dict.fromkeys(("rate_limit_exceeded", "capacity_exhausted"), "rate_limit"),
-    **dict.fromkeys(("provider_unavailable", "provider_overloaded", "temporarily_unavailable", "server"), "provider"),
-    **dict.fromkeys(("timeout",), "timeout"),
-    # OpenAI, Anthropic, llama.cpp, LiteLLM
-    **dict.fromkeys(("exceed_context_size_error",), "context"),
-    **dict.fromkeys(("content_filter", "content_policy"), "policy"),
-    **dict.fromkeys(("invalid_api_key", "authentication_error", "auth_error"), "authentication"),
-    # LiteLLM without a database knows its master key only, and looks for any other one in the database that it lacks.
-    **dict.fromkeys(("no_db_connection",), "authentication"),
-    **dict.fromkeys(("insufficient_quota", "billing_error"), "credits"),
-    **dict.fromkeys(("permission_error",), "permission"),
-    **dict.fromkeys(("rate_limit_error", "throttling_error", "all_deployments_in_cooldown"), "rate_limit"),
-    **dict.fromkeys(("overloaded_error", "server_error", "internal_server_error", "unavailable_error"), "provider"),
-    **dict.fromkeys(("timeout_error",), "timeout"),
-}
-
-_ABOUT_CONTENT = frozenset({"image_not_found", "image_download_failed"})
-
-_STATUS_OF_TYPE: dict[str, int] = {"provider_overloaded": 503, "overloaded_error": 529, "server": 500}
-
-_KIND_OF_STATUS: dict[int, str] = {
+_KIND_OF_STATUS: dict[int, Kind] = {
     401: "authentication",
     402: "credits",
     403: "forbidden",
     404: "not_found",
+    405: "not_found",
     408: "timeout",
     413: "context",
     429: "rate_limit",
+    498: "rate_limit",  # Groq: no capacity for the flex tier
     504: "timeout",
     524: "timeout",
 }
 
-_TEXT_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    (
-        "context",
-        re.compile(
-            r"context (?:length|size|window)|contextwindow|maximum context|prompt is too long"
-            r"|too many (?:input )?tokens|reduce the length",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        "model",
-        re.compile(
-            r"(?:invalid|unknown|unsupported|no such|nonexistent) model|not a valid model|no endpoints found"
-            r"|no allowed providers|unknown provider prefix"
-            r"|model(?: id| name)?:? ?[\"'`]?[\w./:@~-]*[\"'`]? (?:is |was |does |has )?(?:not (?:found|exist|available"
-            r"|supported|a valid)|unavailable|invalid|unknown|deprecated|no longer|been (?:removed|deprecated))",
-            re.IGNORECASE,
-        ),
-    ),
-    ("policy", re.compile(r"moderation|content.policy|flagged|safety system|violat", re.IGNORECASE)),
-    ("credits", re.compile(r"insufficient (?:credits|quota|balance|funds)|exceeded your current quota", re.IGNORECASE)),
-)
+_MONEY = frozenset({"credits", "quota"})
+_ANYTHING = _MONEY | {"context", "policy", "permission", "authentication", "model", "address", "output"}
+# What words can mean where the status says something already; where it says little they may mean anything.
+_AMONG: dict[int, frozenset[str]] = {
+    401: _MONEY,
+    402: frozenset(),
+    403: _MONEY | {"policy", "permission"},
+    404: _ANYTHING,
+    405: _MONEY | {"address"},
+    408: frozenset(),
+    # A throttle that mentions its policy is still a throttle; only an empty account is worth telling apart.
+    429: _MONEY,
+    498: _MONEY,
+    504: frozenset(),
+    524: frozenset(),
+}
+_OF_A_SERVER = _MONEY | {"context"}
+_BESIDE: dict[Kind | None, frozenset[str]] = {
+    "rate_limit": _MONEY,
+    "authentication": _MONEY,
+    "provider": _OF_A_SERVER,
+    "timeout": _MONEY,
+}
 
 # llama.cpp and what stands in front of it call this a failure of the server's; for OpenRouter it is one of the model.
-_NO_SUCH_INPUT = re.compile(r"\b(?:image|audio|video) input is not supported", re.IGNORECASE)
+# So does Ollama with a model that does not fit into the machine. Neither passes.
+_NO_SUCH_INPUT = re.compile(
+    r"\b(?:image|audio|video) input is not supported|requires more system memory", re.IGNORECASE
+)
 _REFUSED = re.compile(
     r"guardrail|region|country|territory|polic|permission|not allowed|blocked|denied|terms|budget|data collection"
-    r"|(?:management|provisioning) key",
+    r"|(?:management|provisioning) key|access to (?:the )?model",
     re.IGNORECASE,
 )
 _NO_SUCH_PATH = re.compile(r"^\W*(?:404\W*)?(?:(?:file|page|route|url|path)\W+)?(?:page )?not found\W*$", re.IGNORECASE)
-_CONTEXT_LIMITS = (
-    re.compile(r"request \((?P<requested>\d{1,9}) tokens\).{0,60}?\((?P<maximum>\d{1,9}) tokens\)"),
-    re.compile(
-        r"maximum context length (?:is|of) (?P<maximum>\d{1,9}).{0,80}?requested (?:about )?(?P<requested>\d{1,9})"
-    ),
-)
-_TAGS = re.compile(r"<[^>]{0,200}>")
+# These say that somebody failed, and not why: what the provider said is the reason.
+_SAYS_NOTHING = re.compile(r"^\W*(?:the )?(?:upstream )?provider returned (?:an )?error\W*$", re.IGNORECASE)
 
 
 @dataclass(slots=True)
-class Failure:
-    """A failure as the gateway told it, whatever the shape it came in.
+class _Told:
+    """A failure with what the makers of errors need of it.
 
     Attributes:
-        status: The HTTP status, or the status that an error inside a stream names; None if neither says.
-        message: The gateway's sentence, cleaned of control characters; empty if there is none.
-        error_type: The gateway's own name for the failure.
-        body: The innermost error object.
-        headers: The response's headers, with lower-case names; empty inside a stream.
+        failure: What the gateway said.
+        model: The model that was asked for.
+        message: The gateway's sentence, fit to be shown.
+        reason: The same; or the provider's, where the gateway's own says nothing.
+        url_name: What the user set the gateway's URL with.
+        fields: What every error has.
     """
 
-    status: int | None = None
-    message: str = ""
-    error_type: str | None = None
-    body: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    failure: Failure
+    model: str
+    message: str
+    reason: str
+    url_name: str
+    fields: ErrorFields
 
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """OpenRouter's `error.metadata`."""
-        return json_object(self.body.get("metadata"))
+    def fixed(self) -> ErrorFields:
+        """Return the fields of a class whose message is fixed; the gateway's words are in the details."""
+        if self.message:
+            self.fields["details"] = {**(self.fields.get("details") or {}), "reason": self.message}
+        return self.fields
 
-    @property
-    def availability(self) -> Mapping[str, Any]:
-        """OpenRouter's `error.availability`."""
-        return json_object(self.body.get("availability"))
+    def said(self, words: str, opening: str = "", *, own: str = "") -> ErrorFields:
+        """Make the gateway's words the message, or leave the class's default when it said nothing.
 
+        Args:
+            words: The gateway's.
+            opening: Our own, which stand before them.
+            own: Our own where nothing stands before them.
+        """
+        if words:
+            self.fields["message"] = f"{opening}: {words}" if opening else words
+            self.fields["sentence"] = opening or own
+        return self.fields
 
-def read_failure(payload: object, *, status: int | None = None, headers: Mapping[str, str] | None = None) -> Failure:
-    """Read an error in any shape: an envelope, an error object, a string, a list of validation errors, HTML.
-
-    Args:
-        payload: Parsed JSON, or text where it was not JSON.
-        status: The HTTP status of an error response; None for an error inside a successful response.
-        headers: The response's headers with lower-case names.
-    """
-    text, body = _unwrap(payload)
-    metadata = json_object(body.get("metadata"))
-    code = body.get("code")
-    names = (metadata.get("error_type"), body.get("error_type"), json_object(body.get("availability")).get("code"))
-    words = [name for name in (*names, code, body.get("type")) if isinstance(name, str) and name and not name.isdigit()]
-    known = next((word for word in words if word.lower() in _KIND_OF_TYPE), None)
-    error_type = known or next(iter(words), None)
-    status = status or _status(code) or _status(body.get("http_status")) or _status(body.get("status"))
-    return Failure(
-        status=status or (_STATUS_OF_TYPE.get(error_type or "")),
-        message=_clean(text),
-        error_type=error_type,
-        body=body,
-        headers=headers or {},
-    )
+    def retryable(self, default: bool) -> None:
+        """Note whether to ask again can help, unless the gateway said so itself."""
+        if self.fields.get("retryable") is None:
+            self.fields["retryable"] = default
 
 
 def classify(failure: Failure, *, model: str, redact: Callable[[str], str], url_name: str = URL_SETTING) -> AiError:
@@ -177,180 +149,175 @@ def classify(failure: Failure, *, model: str, redact: Callable[[str], str], url_
         url_name: What the user set the gateway's URL with.
     """
     message = _cut(redact(failure.message), _LONGEST_MESSAGE)
-    fields = _fields(failure, redact)
-    status = failure.status
-    match _kind(failure):
-        case "rate_limit":
-            return errors.RateLimitError(**_with_reason(fields, message))
-        case "timeout":
-            fields["message"] = "AI request timed out at the gateway"
-            return errors.TimeoutError(phase="gateway", **_with_reason(fields, message))
-        case "authentication":
-            return errors.AuthenticationError(**_with_reason(fields, message))
-        case "permission":
-            return errors.PermissionDeniedError(**_said(fields, message))
-        case "model":
-            return errors.ModelNotAvailableError(model, **_with_reason(fields, message))
-        case "context":
-            maximum, requested = _context_limits(failure)
-            fields = _said(fields, message, "Context length exceeded")
-            return errors.ContextLengthError(max_tokens=maximum, requested_tokens=requested, **fields)
-        case "policy":
-            reasons = [
-                printable_name(reason, redact) or "" for reason in json_list(failure.metadata.get("reasons"))[:20]
-            ]
-            fields["status_code"] = status or 400
-            fields = _said(fields, message, "The content was rejected by policy")
-            return errors.ContentPolicyError(reasons=reasons, **fields)
-        case "credits":
-            # A 402 with a waiting time is a budget in flight, not an empty account.
-            fields = _retryable(fields, default=fields.get("retry_after") is not None)
-            return errors.InsufficientCreditsError(**_said(fields, message, "Not enough credits at the AI gateway"))
-        case "redirect":
-            return errors.InvalidResponseError(
-                f"the gateway answered with status {status} - check {url_name}", **fields
-            )
-        case "not_found":
-            fields["status_code"] = 404
-            return errors.BadRequestError(**_said(fields, f"The AI gateway has no such endpoint - check {url_name}"))
-        case "provider":
-            fields["status_code"] = _server_status(status)
-            return errors.ProviderError(**_said(fields, message or "no reason given", "AI gateway error"))
-        case _:
-            fields["status_code"] = status or 400
-            return errors.BadRequestError(**_retryable(_said(fields, message), default=status == 409))
-
-
-def is_no_such_endpoint(failure: Failure) -> bool:
-    """Whether the gateway says that it has nothing at that path, rather than that it does not know what was named."""
-    return failure.status in (405, 501) or (failure.status == 404 and _kind(failure) == "not_found")
-
-
-def _kind(failure: Failure) -> str:
-    status = failure.status
-    if _NO_SUCH_INPUT.search(failure.message):
-        return "model"
-    if failure.error_type is not None and (kind := _KIND_OF_TYPE.get(failure.error_type.lower())) is not None:
-        return kind
-    if status == 403:
-        return _forbidden_kind(failure)
-    if status is None or status in (400, 404, 413, 422, 429):
-        for kind, pattern in _TEXT_KINDS:
-            # A throttle that mentions its policy is still a throttle; only an empty account is worth telling apart.
-            if pattern.search(failure.message) and (status != 429 or kind == "credits"):
-                return kind
-    if (
-        status == 404
-        and failure.error_type not in _ABOUT_CONTENT
-        and failure.message
-        and not _NO_SUCH_PATH.match(failure.message)
-        and failure.body
-    ):
-        return "model"
-    if status == 413 and failure.error_type == "payload_too_large":
-        return "bad_request"
-    if status is not None and status < 400:
-        return "redirect"
-    if status is None or status >= 500:
-        return _KIND_OF_STATUS.get(status or 0, "provider")
-    return _KIND_OF_STATUS.get(status, "bad_request")
-
-
-def _forbidden_kind(failure: Failure) -> str:
-    if failure.metadata.get("reasons") or failure.metadata.get("flagged_input"):
-        return "policy"
-    if failure.metadata.get("patterns") or _REFUSED.search(failure.message):
-        return "permission"
-    return "authentication"
-
-
-def _fields(failure: Failure, redact: Callable[[str], str]) -> ErrorFields:
+    behind = _cut(redact(failure.upstream.message), _LONGEST_MESSAGE) if failure.upstream is not None else ""
+    reason = behind if behind and _SAYS_NOTHING.match(failure.message) else message
     fields: ErrorFields = {
         "error_type": printable_name(failure.error_type, redact),
         "retry_after": parse_retry_after(failure.headers, failure.body),
         "request_id": _request_id(failure.headers, redact),
         "provider": printable_name(failure.metadata.get("provider_name"), redact),
+        "gateway_status": failure.status,
+        "gateway_message": reason or None,
     }
-    if upstream := _upstream_message(failure.metadata.get("raw")):
-        fields["details"] = {"provider_message": _cut(redact(upstream), _LONGEST_MESSAGE)}
+    if behind:
+        fields["details"] = {"provider_message": behind}
     if isinstance(retryable := failure.availability.get("retryable"), bool):
         fields["retryable"] = retryable
-    return fields
+    kind = _kind(failure)
+    if kind == "policy":
+        return _content_policy(failure, fields, message, redact)
+    return _MAKERS.get(kind, _bad_request)(_Told(failure, model, message, reason, url_name, fields))
 
 
-def _with_reason(fields: ErrorFields, reason: str) -> ErrorFields:
-    """Add the gateway's own words to the details of a class whose message is fixed."""
-    if reason:
-        fields["details"] = {**(fields.get("details") or {}), "reason": reason}
-    return fields
+def _rate_limit(told: _Told) -> AiError:
+    if asks_more_than_a_limit(told.failure):
+        told.retryable(False)
+    return errors.RateLimitError(**told.fixed())
 
 
-def _retryable(fields: ErrorFields, *, default: bool) -> ErrorFields:
-    if fields.get("retryable") is None:
-        fields["retryable"] = default
-    return fields
+def _timeout(told: _Told) -> AiError:
+    told.fields["message"] = "AI request timed out at the gateway"
+    return errors.TimeoutError(phase="gateway", **told.fixed())
 
 
-def _said(fields: ErrorFields, message: str, opening: str = "") -> ErrorFields:
-    """Make the gateway's own words the message, or leave the class's default when it said nothing."""
+def _context(told: _Told) -> AiError:
+    maximum, requested = context_figures(told.failure)
+    fields = told.said(told.reason, "Context length exceeded")
+    return errors.ContextLengthError(max_tokens=maximum, requested_tokens=requested, **fields)
+
+
+def _content_policy(failure: Failure, fields: ErrorFields, message: str, redact: Callable[[str], str]) -> AiError:
+    reasons = [printable_name(reason, redact) or "" for reason in json_list(failure.metadata.get("reasons"))[:20]]
+    fields["status_code"] = failure.status if failure.status in (400, 403) else 400
     if message:
-        fields["message"] = f"{opening}: {message}" if opening else message
-    return fields
+        fields["sentence"] = "The content was rejected by policy"
+        fields["message"] = f"The content was rejected by policy: {message}"
+    return errors.ContentPolicyError(reasons=reasons, **fields)
 
 
-def _unwrap(payload: object, depth: int = 0) -> tuple[str, Mapping[str, Any]]:
-    """Return the gateway's sentence and the innermost error object."""
-    if depth > _DEEPEST:
-        return "", {}
-    if listed := json_list(payload):
-        return _unwrap_list(listed, depth + 1)
-    if isinstance(payload, str):
-        return payload, {}
-    body = json_object(payload)
-    for key in ("error", "detail", "html-message", "message"):
-        inner: object = body.get(key)
-        if isinstance(inner, str) and inner:
-            return inner, body
-        if inner and not isinstance(inner, str):
-            text, nested = _unwrap(inner, depth + 1)
-            return text, nested or body
-    return "", body
+def _credits(told: _Told) -> AiError:
+    # A 402 with a waiting time is a budget in flight, not an empty account.
+    told.retryable(told.failure.status == 402 and told.fields.get("retry_after") is not None)
+    return errors.InsufficientCreditsError(**told.said(told.reason, "Not enough credits at the AI gateway"))
 
 
-def _unwrap_list(items: list[object], depth: int) -> tuple[str, Mapping[str, Any]]:
-    """Read a list: either one envelope in a list, or validation errors of which only place and reason are safe."""
-    if "msg" not in json_object(items[0]):
-        return _unwrap(items[0], depth)
-    problems: list[str] = []
-    for item in items[:5]:
-        reason, loc = json_object(item).get("msg"), json_list(json_object(item).get("loc"))
-        if isinstance(reason, str):
-            place = ".".join(str(part) for part in loc[:_DEEPEST] if isinstance(part, str) or _count(part) is not None)
-            problems.append(f"{place}: {reason}" if place else reason)
-    return "; ".join(problems), {}
+def _redirect(told: _Told) -> AiError:
+    why = f"the gateway answered with status {told.failure.status} - check {told.url_name}"
+    return errors.InvalidResponseError(why, **told.fields)
 
 
-def _upstream_message(raw: object) -> str:
-    """Return only the sentence of the provider's raw error: the rest may be the provider's internals."""
-    if isinstance(raw, str) and raw.lstrip()[:1] in ("{", "["):
-        raw = parse_json(raw.encode("utf-8", "replace"))
-    return _clean(_unwrap(raw)[0])
+def _not_found(told: _Told) -> AiError:
+    told.fields["status_code"] = 405 if told.failure.status == 405 else 404
+    told.fields["message"] = f"The AI gateway has no such endpoint - check {told.url_name}"
+    return errors.BadRequestError(**told.fixed())
 
 
-def _context_limits(failure: Failure) -> tuple[int | None, int | None]:
-    """Return the model's context length and the tokens asked for, where the body or the sentence tells them."""
-    maximum, requested = _count(failure.body.get("n_ctx")), _count(failure.body.get("n_prompt_tokens"))
-    if maximum is not None or requested is not None:
-        return maximum, requested
-    for pattern in _CONTEXT_LIMITS:
-        if found := pattern.search(failure.message):
-            return int(found["maximum"]), int(found["requested"])
-    return None, None
+def _body_size(told: _Told) -> AiError:
+    told.fields["status_code"] = 413
+    return errors.BadRequestError(**told.said(told.message, "The request is too large for the AI gateway"))
 
 
-def _count(value: object) -> int | None:
-    """Return a number that can count or number something: no boolean, not negative, not of absurd length."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1_000_000_000 else None
+def _output(told: _Told) -> AiError:
+    """Return the error for an answer that the gateway could not read, with the answer: the model may do better."""
+    generation = told.failure.body.get("failed_generation")
+    if isinstance(generation, str) and generation:
+        told.fields["partial"] = ChatResult(content=generation[:_LONGEST_GENERATION], finish_reason="error")
+    told.retryable(True)
+    return errors.InvalidOutputError("the model wrote a tool call or an object that cannot be read", **told.fixed())
+
+
+def _provider(told: _Told) -> AiError:
+    told.fields["status_code"] = _server_status(told.failure.status)
+    return errors.ProviderError(**told.said(told.message or "no reason given", "AI gateway error"))
+
+
+def _permission(told: _Told) -> AiError:
+    return errors.PermissionDeniedError(**told.said(told.message, own=errors.PermissionDeniedError.default_message))
+
+
+def _bad_request(told: _Told) -> AiError:
+    told.fields["status_code"] = told.failure.status or 400
+    told.retryable(told.failure.status == 409)
+    return errors.BadRequestError(**told.said(told.message, own=errors.BadRequestError.default_message))
+
+
+_MAKERS: dict[Kind, Callable[[_Told], AiError]] = {
+    "authentication": lambda told: errors.AuthenticationError(**told.fixed()),
+    "body_size": _body_size,
+    "context": _context,
+    "credits": _credits,
+    "model": lambda told: errors.ModelNotAvailableError(told.model, **told.fixed()),
+    "not_found": _not_found,
+    "output": _output,
+    "permission": _permission,
+    "provider": _provider,
+    "rate_limit": _rate_limit,
+    "redirect": _redirect,
+    "timeout": _timeout,
+}
+
+
+def is_no_such_endpoint(failure: Failure) -> bool:
+    """Whether the gateway says that it has nothing at that path, rather than that it does not know what was named."""
+    return failure.status in (405, 501) or _kind(failure) == "not_found"
+
+
+def _kind(failure: Failure) -> Kind:
+    """Return what a failure is: codes before words, and both before the status."""
+    kind = _told_kind(failure) or _kind_of_status(failure)
+    if kind == "address":
+        return "not_found"
+    if kind == "quota":  # an account that is empty tells no time after which it is full again
+        waits = failure.status == 429 and parse_retry_after(failure.headers, failure.body) is not None
+        return "rate_limit" if waits else "credits"
+    return kind
+
+
+def _told_kind(failure: Failure) -> Kind | None:
+    if _NO_SUCH_INPUT.search(failure.message):
+        return "model"
+    if failure.body.get("failed_generation"):
+        return "output"
+    if (kind := kind_of_base_resp(failure.body.get("status_code"))) is not None:
+        return kind
+    among = _among(failure.status)
+    if kind := _coded(failure, STRONG_CODES):
+        return kind
+    weak = _coded(failure, WEAK_CODES)
+    if kind := kind_of_words(failure.message, among=_BESIDE.get(weak, among)):
+        return kind
+    if failure.metadata.get("reasons") or failure.metadata.get("flagged_input"):
+        return "policy"
+    if failure.upstream is not None and (kind := _told_kind(failure.upstream)) in among:
+        return kind
+    return weak
+
+
+def _among(status: int | None) -> frozenset[str]:
+    if status is not None and status >= 500:
+        return _AMONG.get(status, _OF_A_SERVER)
+    return _ANYTHING if status is None else _AMONG.get(status, _ANYTHING)
+
+
+def _coded(failure: Failure, table: Mapping[str, Kind]) -> Kind | None:
+    return next((kind for code in failure.codes if (kind := table.get(normalized(code))) is not None), None)
+
+
+def _kind_of_status(failure: Failure) -> Kind:
+    status, nameless = failure.status, _NO_SUCH_PATH.match(failure.message)
+    if status == 403:
+        if failure.metadata.get("patterns") or _REFUSED.search(failure.message):
+            return "permission"
+        return "authentication"
+    if status == 404 and failure.error_type not in ABOUT_CONTENT and failure.message and not nameless and failure.body:
+        return "model"
+    if status == 404 and failure.error_type in ABOUT_CONTENT:
+        return "bad_request"
+    if status == 413 and (failure.is_page or not failure.body) and failure.message:
+        return "body_size"  # of a proxy in between: it counts bytes, and knows no tokens
+    if status is not None and status < 400:
+        return "redirect"
+    return _KIND_OF_STATUS.get(status or 0, "provider" if status is None or status >= 500 else "bad_request")
 
 
 def _request_id(headers: Mapping[str, str], redact: Callable[[str], str]) -> str | None:
@@ -362,23 +329,9 @@ def _server_status(status: int | None) -> int:
     return status if status is not None and 500 <= status <= 599 else 502
 
 
-def _status(value: object) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
-        value = int(value)
-    return value if isinstance(value, int) and 400 <= value <= 599 else None
-
-
 def printable_name(value: object, redact: Callable[[str], str]) -> str | None:
     """Return a name or an id that the gateway gave, fit to be shown; None if it is no text."""
-    return _cut(redact(_clean(value)), _LONGEST_NAME) if isinstance(value, str) else None
-
-
-def _clean(text: str) -> str:
-    """Return one printable line: nothing that a terminal or a log would obey, and of a page only its words."""
-    text = text[:_LONGEST_READ]
-    if text.lstrip()[:1] == "<":
-        text = "an HTML page: " + _TAGS.sub(" ", text)
-    return printable_line(text)
+    return _cut(redact(cleaned(value)), _LONGEST_NAME) if isinstance(value, str) else None
 
 
 def _cut(text: str, longest: int) -> str:

@@ -127,7 +127,7 @@ class Fold:
                 self.started = True
                 out.append(piece)
                 return
-        before, error = len(out), chunk.error
+        before, error = len(out), chunk.error or _failed_base_resp(chunk.base_resp)
         for choice in choices or ():
             error = self._feed_choice(choice, out) or error
         if len(out) > before:
@@ -280,6 +280,11 @@ class Fold:
         if self._require_usage and not self._usage.seen:
             return InvalidResponseError("No usage metadata in response")
         return None
+
+
+def _failed_base_resp(base_resp: object) -> object:
+    """Return MiniMax's `base_resp` if it tells of a failure."""
+    return base_resp if json_object(base_resp).get("status_code") not in (None, 0) else None
 
 
 def _arguments(call: ToolCall) -> object:

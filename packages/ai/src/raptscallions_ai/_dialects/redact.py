@@ -12,6 +12,7 @@ __all__ = ["Redactor", "printable_line"]
 
 _WINDOW = 16  # characters of the prompt in a row that count as quoting it
 _SHORTEST = 8  # a message shorter than this, or of one word shorter than a window, is too ordinary to look for
+_SHORTEST_SECRET = 6  # what a server on this machine is given for a key is a letter or a word, and in every sentence
 _LONGEST = 65_536  # characters of one text that are looked for: nobody quotes the middle of a picture
 _MOST_SEARCHED = 4 * _LONGEST
 _HIDDEN = "[hidden]"
@@ -35,12 +36,12 @@ class Redactor:
     Gateways echo requests in their errors: validation errors quote the input, moderation quotes what it flagged.
 
     Args:
-        secrets: Texts that must never appear, such as the key.
+        secrets: Texts that must never appear, such as the key; shorter ones than six letters are not looked for.
         conversation: The request's messages in the wire format.
     """
 
     def __init__(self, secrets: Sequence[str], conversation: Sequence[object]) -> None:
-        self._secrets = [secret for secret in secrets if secret]
+        self._secrets = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
         self._conversation = conversation
 
     def __call__(self, text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from raptscallions_ai._dialects.failures import classify, is_no_such_endpoint
 from raptscallions_ai._dialects.json import parse_json
+from raptscallions_ai._dialects.redact import Redactor
 from raptscallions_ai._transport.errors import (
     ConnectionLostError,
     ConnectTimeoutError,
@@ -96,10 +97,9 @@ def lost_connection(exception: Exception) -> str | None:
 
 
 def _status_error(error: StatusError, gateway: Gateway, *, model: str, redact: Callable[[str], str]) -> AiError:
-    def hide(text: str) -> str:
-        return redact(text.replace(error.key, "[hidden]") if error.key else text)
-
-    return classify(_failure(error, gateway), model=model, redact=hide, url_name=gateway.url_name)
+    hidden = Redactor([error.key], [])
+    failure = _failure(error, gateway)
+    return classify(failure, model=model, redact=lambda text: redact(hidden(text)), url_name=gateway.url_name)
 
 
 def _failure(error: StatusError, gateway: Gateway) -> Failure:

@@ -23,7 +23,7 @@ def without_sdk(exception: Exception) -> Exception:
             response.content,
             url=str(sent.url),
             # An injected client, or a header of the caller's, may use another key than ours.
-            key=sent.headers.get("authorization", "").rpartition(" ")[2],
+            key=(sent.headers.get("authorization") or sent.headers.get("api-key", "")).rpartition(" ")[2],
         )
     if isinstance(exception, openai.APITimeoutError):
         return ConnectTimeoutError()

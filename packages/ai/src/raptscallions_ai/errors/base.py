@@ -72,6 +72,9 @@ class ErrorFields(TypedDict, total=False):
     request_id: str | None
     partial: ChatResult | None
     attempts: Sequence[Attempt]
+    gateway_status: int | None
+    gateway_message: str | None
+    sentence: str | None
 
 
 class AiError(AppError):
@@ -85,6 +88,11 @@ class AiError(AppError):
         request_id: The gateway's id for the request or the generation, for its support and cost look-ups.
         partial: What had arrived of the answer before it failed; None when nothing had.
         attempts: Every attempt that was made for the call, the failed last one included.
+        gateway_status: The HTTP status that the gateway answered with, or that its error inside a stream names; None
+            where it was not reached, or answered nothing. `status_code` is what a service of yours would answer.
+        gateway_message: What the gateway said, in its words, for a log: they may name hosts, accounts and limits.
+            Without the key and the prompt. None where it said nothing.
+        sentence: What went wrong, in our words only, for a person: `message` may have the gateway's behind them.
     """
 
     code: str = "AI_ERROR"
@@ -104,6 +112,9 @@ class AiError(AppError):
         request_id: str | None = None,
         partial: ChatResult | None = None,
         attempts: Sequence[Attempt] = (),
+        gateway_status: int | None = None,
+        gateway_message: str | None = None,
+        sentence: str | None = None,
     ) -> None:
         super().__init__(message or self.default_message, status_code=status_code, details=details)
         if retryable is not None:
@@ -114,6 +125,9 @@ class AiError(AppError):
         self.request_id = request_id
         self.partial = partial
         self.attempts: tuple[Attempt, ...] = tuple(attempts)
+        self.gateway_status = gateway_status
+        self.gateway_message = gateway_message
+        self.sentence = sentence or self.message
 
     def bare(self) -> Self:
         """Return this error without traceback and context, so that no frame or cause can leak a request."""

@@ -60,7 +60,7 @@ def error_payload(error: AiError) -> dict[str, Any]:
     own = isinstance(error, _OPERATORS_BUSINESS)
     return {
         "type": type(error).__name__,
-        "message": error.default_message if own else error.message,
+        "message": error.default_message if own else error.sentence,
         "code": error.code,
         "error_type": None if own else error.error_type,
         "status_code": error.status_code,
