@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from raptscallions_ai._dialects.openai.prefill import accepts_prefill
+from raptscallions_ai._dialects.prefill import accepts_prefill
 
 
 @pytest.mark.parametrize(

@@ -48,10 +48,16 @@ class ModelFacts:
     """What is known of a model.
 
     Attributes:
-        context_length: How many tokens it takes; None if unknown.
+        context_length: How many tokens it takes; None if unknown, as for the others.
+        max_tokens: The most tokens of an answer.
+        adaptive_thinking: Whether it is told by an effort how much to think, rather than by a budget of tokens.
+        structured_outputs: Whether it holds to a JSON schema.
     """
 
     context_length: int | None = None
+    max_tokens: int | None = None
+    adaptive_thinking: bool | None = None
+    structured_outputs: bool | None = None
 
 
 class Reader(Protocol):

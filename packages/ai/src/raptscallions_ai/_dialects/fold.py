@@ -19,7 +19,7 @@ from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError, InvalidResponseError, StreamInterruptedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from raptscallions_ai._dialects.chunk import WireChunk
     from raptscallions_ai.answer.chunks import StreamChunk
@@ -45,6 +45,7 @@ class Fold:
     Attributes:
         started: Whether any content was received, so that the call can no longer be retried unseen.
         settled: Whether nothing is missing any more, so that the end mark need not be waited for at length.
+        native: Returns the answer in its own dialect; set by a reader whose dialect is not the canonical one.
         failure: What is wrong with the answer, once something is; nothing may be fed after it.
     """
 
@@ -76,6 +77,7 @@ class Fold:
         self._finish_reason: str | None = None
         self._native_finish_reason: str | None = None
         self._usage = UsageMeter()
+        self.native: Callable[[], Mapping[str, Any]] | None = None
 
     @property
     def complete(self) -> bool:
@@ -136,6 +138,12 @@ class Fold:
             self.report(error)
         elif self._upstream_failed and self.failure is None:
             self.failure = StreamInterruptedError("the provider failed while it was answering", retryable=True)
+
+    def say(self, text: str, out: list[StreamChunk]) -> None:
+        """Take in a piece of the text, which must not be empty: what `feed` does with a chunk that holds no more."""
+        self._content.append(text)
+        self.started = True
+        out.append(ContentChunk(text))
 
     def report(self, error: object) -> None:
         """Take in an error that the gateway reported inside the response, in any shape."""
@@ -203,6 +211,7 @@ class Fold:
             id=self._id,
             native_finish_reason=self._native_finish_reason,
             logprobs=tuple(self._logprobs),
+            native=self.native() if self.native is not None and self.complete else None,
         )
 
     def _feed_piece(self, choices: list[WireChoice], delta: WireDelta) -> StreamChunk | None:

@@ -54,13 +54,13 @@ class ChatRequest:
 
     def for_model(self, model: str) -> ChatRequest:
         """Return the same request to another model."""
-        fields = self._fields()
+        fields = self.fields()
         fields["model"] = model
         return replace(self, model=model, body=_encode(fields))
 
     def continuing(self, text: str) -> ChatRequest:
         """Return the same request, with `text` as the beginning of the answer that the model is to go on with."""
-        fields = self._fields()
+        fields = self.fields()
         conversation: list[dict[str, Any]] = fields["messages"]
         last = conversation[-1] if conversation else {}
         if last.get("role") == "assistant" and isinstance(last.get("content"), str):
@@ -69,12 +69,17 @@ class ChatRequest:
             conversation.append({"role": "assistant", "content": text})
         return replace(self, body=_encode(fields))
 
+    def respelt(self, fields: Mapping[str, object]) -> ChatRequest:
+        """Return the same request with another body."""
+        return replace(self, body=_encode(fields))
+
     @property
     def is_plain_text(self) -> bool:
         """Whether it asks for nothing but text: no given format and no visible reasoning."""
-        return not self._fields().keys() & {"response_format", "reasoning", "reasoning_effort"}
+        return not self.fields().keys() & {"response_format", "reasoning", "reasoning_effort"}
 
-    def _fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
+        """Return the body as an object of its own."""
         # Read back from the bytes, so that a conversation that the caller has gone on with meanwhile changes nothing.
         return msgspec.json.decode(self.body, type=dict[str, Any])
 

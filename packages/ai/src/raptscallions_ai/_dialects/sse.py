@@ -76,6 +76,17 @@ class SSEDecoder:
             and b"\r" not in data
         ):
             return [data[6:-2]]  # one whole event in one read, which is how a model's tokens come
+        if (
+            self._between_events
+            and data[:7] == b"event: "
+            and data[-2:] == b"\n\n"
+            and data.count(b"\n") == 3
+            and len(data) <= self._max
+            and b"\r" not in data
+        ):
+            name, _, rest = data.partition(b"\n")
+            if rest[:6] == b"data: " and len(name) > 7:
+                return [Event(name[7:].decode("utf-8", "replace"), rest[6:-2])]  # the same, with a name
         events = self._feed(data)
         self._between_events = not (self._data or self._partial_line or self._name or self._after_cr or self._at_start)
         return events
@@ -123,6 +134,15 @@ class SSEDecoder:
             plain: list[bytes | Event] = [line[6:] for line in lines[::2] if line[:6] == b"data: "]
             if 2 * len(plain) == len(lines) and max(map(len, plain)) <= self._max:
                 return plain
+        elif not data and not self._name and len(lines) % 3 == 0 and not any(lines[2::3]):
+            # Name, line, blank line: nearly all that engines with named events send.
+            named: list[bytes | Event] = [
+                Event(name[7:].decode("utf-8", "replace"), line[6:])
+                for name, line in zip(lines[::3], lines[1::3], strict=True)
+                if name[:7] == b"event: " and line[:6] == b"data: " and len(name) > 7
+            ]
+            if 3 * len(named) == len(lines) and max(map(len, lines)) <= self._max:
+                return named
         events: list[bytes | Event] = []
         for line in lines:
             if line[:6] == b"data: ":

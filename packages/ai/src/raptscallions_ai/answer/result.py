@@ -150,6 +150,8 @@ class ChatResult:
         id: The gateway's id of the generation.
         native_finish_reason: The upstream provider's own word for `finish_reason`.
         logprobs: Log probabilities per token as the gateway sent them, if they were asked for.
+        native: The answer as the engine sent it, where its dialect is another than OpenAI's: `dialect`, `model`,
+            `origin` and `content`. It goes back unchanged to where it came from.
         attempts: Every request that was made for this call.
         time_to_first_chunk: Seconds from the start of the call to its first content.
         duration: Seconds from the start of the call to its end.
@@ -169,6 +171,7 @@ class ChatResult:
     id: str | None = None
     native_finish_reason: str | None = None
     logprobs: tuple[dict[str, Any], ...] = ()
+    native: Mapping[str, Any] | None = None
     attempts: tuple[Attempt, ...] = ()
     time_to_first_chunk: float | None = None
     duration: float | None = None
@@ -192,6 +195,7 @@ class ChatResult:
             annotations=tuple(a for a in self.annotations if a.get("type") == "file"),
             images=self.images,
             refusal=self.refusal,
+            native=self.native,
         )
 
     def __repr__(self) -> str:

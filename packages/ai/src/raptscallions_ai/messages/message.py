@@ -39,6 +39,7 @@ class ChatMessage:
         annotations: For role `assistant`: annotations to send back, such as parsed files.
         images: For role `assistant`: images that it made.
         refusal: For role `assistant`: its words of refusal.
+        native: For role `assistant`: the answer in the dialect of the engine that gave it, for that engine alone.
         extra: Further fields of the wire format, sent as they are; they win over the ones above.
     """
 
@@ -52,6 +53,7 @@ class ChatMessage:
     annotations: tuple[dict[str, Any], ...] = ()
     images: tuple[dict[str, Any], ...] = ()
     refusal: str | None = None
+    native: Mapping[str, Any] | None = field(default=None, hash=False)
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     # The dict that it was made from. Not taken over by `replace`, so it never contradicts the fields.
     _wire: dict[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
@@ -92,6 +94,8 @@ class ChatMessage:
         for key in _BLOCKS:
             if blocks := getattr(self, key):
                 wire[key] = list(blocks)
+        if self.native is not None:
+            wire["native"] = dict(self.native)
         if self.extra:
             wire |= self.extra
         return wire
@@ -221,6 +225,8 @@ def _fields(wire: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
             known[key] = tuple(value)
         elif key == "tool_calls" and _is_list_of_dicts(value):
             known[key] = tuple(call for each in value if (call := _tool_call(each)) is not None)
+        elif key == "native" and isinstance(value, dict):
+            known[key] = cast("dict[str, Any]", value)
         elif value is not None or key not in ("content", "tool_calls", *_TEXTS, *_BLOCKS):
             extra[key] = value
     return known, extra

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._dialects.dialect import Encoded
 from raptscallions_ai._dialects.failures import read_failure
-from raptscallions_ai._dialects.openai.prefill import accepts_prefill
+from raptscallions_ai._dialects.json import json_list, json_object
 from raptscallions_ai._dialects.openai.reader import OpenAIReader
+from raptscallions_ai._dialects.prefill import continued
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,8 @@ class OpenAIDialect:
     def encode(self, request: ChatRequest, facts: ModelFacts) -> Encoded:
         """Return what to send."""
         accept = "text/event-stream" if request.stream else "application/json"
+        if b'"native"' in request.body:
+            request = request.respelt(_without_native(request.fields()))
         return Encoded(_PATH, request.body, {"Accept": accept, **request.headers}, request.query)
 
     def reader(self, fold: Fold) -> OpenAIReader:
@@ -45,12 +48,14 @@ class OpenAIDialect:
 
     def continuing(self, request: ChatRequest, begun: ChatResult, *, known: bool | None) -> ChatRequest | None:
         """Return the request with the text so far as a trailing assistant message, or None if the model takes none."""
-        more_than_text = (begun.tool_calls, begun.reasoning, begun.reasoning_details, begun.images, begun.refusal)
-        text = begun.content.rstrip()
-        accepts = accepts_prefill(request.model) if known is None else known
-        if not text or not accepts or any(more_than_text) or not request.is_plain_text:
-            return None
-        return request.continuing(text)
+        return continued(request, begun, known=known)
 
     def __repr__(self) -> str:
         return "OpenAIDialect()"
+
+
+def _without_native(body: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what engines of other dialects said in their own form: it is for them alone."""
+    messages = [json_object(message) for message in json_list(body.get("messages"))]
+    kept = [{name: value for name, value in message.items() if name != "native"} for message in messages]
+    return {**body, "messages": kept}

@@ -1,0 +1,1 @@
+"""The dialect of Anthropic Messages, which Claude and many facades speak. Private."""

@@ -1,0 +1,90 @@
+"""`AnthropicDialect`: Anthropic Messages, as Anthropic has them and everybody who offers the same API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raptscallions_ai._dialects.anthropic.encode import MessagesModel, messages_body
+from raptscallions_ai._dialects.anthropic.reader import AnthropicReader
+from raptscallions_ai._dialects.dialect import Encoded
+from raptscallions_ai._dialects.failures import read_failure
+from raptscallions_ai._dialects.json import json_object
+from raptscallions_ai._dialects.prefill import continued
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from raptscallions_ai._dialects.dialect import Framing, ModelFacts
+    from raptscallions_ai._dialects.failures import Failure
+    from raptscallions_ai._dialects.fold import Fold
+    from raptscallions_ai._dialects.request import ChatRequest
+    from raptscallions_ai.answer.result import ChatResult
+
+__all__ = ["AnthropicDialect"]
+
+_PATH = "/v1/messages"
+# A limit of spending that is reached is told as a throttle, but no waiting helps.
+_OUT_OF_CREDIT = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
+
+
+class AnthropicDialect:
+    """Anthropic Messages.
+
+    Args:
+        origin: The place that is asked, by which it is known whose signed blocks a conversation has.
+        at_anthropic: Whether that is Anthropic itself.
+        version: The `anthropic-version` to ask for.
+        betas: Features to ask for in `anthropic-beta`.
+        max_tokens: The limit of an answer's tokens where a call sets none; the API must be given one.
+    """
+
+    name: str = "anthropic"
+    framing: Framing = "sse"
+    id_headers: tuple[str, ...] = ("request-id",)
+
+    def __init__(
+        self, origin: str, *, at_anthropic: bool, version: str, betas: Sequence[str] = (), max_tokens: int | None = None
+    ) -> None:
+        self._origin = origin
+        self._at_anthropic = at_anthropic
+        self._max_tokens = max_tokens
+        self.headers: dict[str, str] = {"anthropic-version": version}
+        if betas:
+            self.headers["anthropic-beta"] = ",".join(betas)
+
+    def encode(self, request: ChatRequest, facts: ModelFacts) -> Encoded:
+        """Return what to send.
+
+        Raises:
+            NotSupportedError: The API has no counterpart for something that the request asks for.
+        """
+        model = MessagesModel(
+            at_anthropic=self._at_anthropic,
+            max_tokens=self._max_tokens or facts.max_tokens,
+            adaptive_thinking=facts.adaptive_thinking,
+            structured_outputs=facts.structured_outputs,
+        )
+        body = messages_body(request.fields(), model, origin=self._origin)
+        accept = "text/event-stream" if request.stream else "application/json"
+        headers = {"Accept": accept, **self.headers, **request.headers}
+        return Encoded(_PATH, request.respelt(body).body, headers, request.query)
+
+    def reader(self, fold: Fold) -> AnthropicReader:
+        """Return what reads one answer into a fold."""
+        return AnthropicReader(fold, origin=self._origin)
+
+    def failure(self, body: object, status: int, headers: Mapping[str, str]) -> Failure:
+        """Read the response to a request that failed."""
+        failure = read_failure(body, status=status, headers=headers)
+        if json_object(failure.body.get("details")).get("error_code") in _OUT_OF_CREDIT:
+            failure.error_type = "billing_error"
+        elif failure.error_type == "request_too_large":  # of too many bytes, which says nothing of the context
+            failure.error_type = "payload_too_large"
+        return failure
+
+    def continuing(self, request: ChatRequest, begun: ChatResult, *, known: bool | None) -> ChatRequest | None:
+        """Return the request with the text so far as a trailing assistant message, or None if the model takes none."""
+        return continued(request, begun, known=known)
+
+    def __repr__(self) -> str:
+        return f"AnthropicDialect(origin={self._origin!r})"
