@@ -66,6 +66,7 @@ def test_the_configuration_table_has_every_setting_with_its_default() -> None:
     rows = {cells[0].strip("`"): cells[1] for cells in table_under("Configuration", README)}
     local = rows.pop(CACHE_VARIABLE)
     assert local == "the user's cache folder"
+    assert rows.pop("AI_TRUST_DOTENV") == "`false`"  # of the environment only, so it is no field
     expected = {name: f"`{default_of(name)}`" if default_of(name) else "none" for name in FIELDS}
     assert rows == expected | {"AI_API_KEY": "none, required"}
 

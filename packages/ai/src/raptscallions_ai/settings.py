@@ -14,16 +14,17 @@ import os
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from raptscallions_ai._guards.configuration import FILE, TRUST_VARIABLE, Given, given_values
+from raptscallions_ai._guards.env_file import read_env_file
 from raptscallions_ai.errors import ConfigurationError
 from raptscallions_ai.options.call_options import OnInterrupt
 from raptscallions_ai.options.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pydantic_core import ErrorDetails
     from pydantic_settings import PydanticBaseSettingsSource
@@ -34,6 +35,23 @@ _log = logging.getLogger("raptscallions_ai")
 
 _MIB = 1024 * 1024
 _LONGEST_MS = 2**31 - 1  # 24 days
+# What a `.env` may say although the key is not from it: nothing of where the key goes and of what is shown.
+_HARMLESS = frozenset(
+    {
+        "default_model",
+        "request_timeout_ms",
+        "connect_timeout_ms",
+        "total_timeout_ms",
+        "max_retries",
+        "on_interrupt",
+        "fallback_models",
+        "model_aliases",
+        "app_url",
+        "app_title",
+        "require_usage",
+        "max_event_bytes",
+    }
+)
 _ARGUMENTS = {"AI_GATEWAY_URL": "base_url", "AI_API_KEY": "api_key", "AI_DEFAULT_MODEL": "default_model"}
 
 
@@ -67,8 +85,6 @@ class AiSettings(BaseSettings):
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix="AI_",
-        env_file=".env",
-        env_file_encoding="utf-8",
         extra="ignore",
         populate_by_name=True,
         hide_input_in_errors=True,
@@ -117,17 +133,40 @@ class AiSettings(BaseSettings):
 
     def __init__(self, **values: Any) -> None:
         problem: ConfigurationError | None = None
+        given: Given | None = None
         try:
-            super().__init__(**values)
+            given = self._given(values)
+            values.clear()
+            super().__init__(**given.values)
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False, include_context=False)
             misspelt = {} if isinstance(self, _ExplicitSettings) else misspelt_variables()
-            problem = _configuration_error(problems, misspelt)
-        except UnicodeDecodeError:
-            problem = ConfigurationError("The file .env is not UTF-8 text", details={"variables": {}})
+            problem = _configuration_error(problems, given.refused if given else {}, misspelt)
+        except ConfigurationError as error:
+            problem = error
+        else:
+            if given.refused:
+                problem = _configuration_error([], given.refused, {})
         if problem is not None:  # raised outside of `except` and without the values, which may hold the key
+            given = None
             values.clear()
-            raise problem
+            raise problem.bare()
+
+    @classmethod
+    def _given(cls, arguments: dict[str, Any]) -> Given:
+        return _read(arguments)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what `_given` found, and nothing else."""
+        return (init_settings,)
 
     @field_validator("default_model")
     @classmethod
@@ -192,16 +231,8 @@ class AiSettings(BaseSettings):
 
 class _ExplicitSettings(AiSettings):
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take the arguments and nothing else."""
-        return (init_settings,)
+    def _given(cls, arguments: dict[str, Any]) -> Given:
+        return Given({**arguments}, {}, {})
 
 
 @functools.cache
@@ -219,13 +250,23 @@ def reset_settings() -> None:
     get_settings.cache_clear()
 
 
+def setting_sources() -> dict[str, str]:
+    """Return where each setting that is given is from, by field: `NAME in the environment` or `NAME in .env`.
+
+    Raises:
+        ConfigurationError: `.env` cannot be read.
+    """
+    return _read({}).sources
+
+
 def misspelt_variables() -> dict[str, str]:
     """Return variables, of the environment and of `.env`, that look like a setting with a typing error.
 
     Each comes with the setting that was probably meant.
     """
     given = {*os.environ, *_names_in_dotenv()}
-    known = {"AI_" + name.upper() for name in AiSettings.model_fields} | {"OPENROUTER_API_KEY", "AI_LOCAL_CACHE_DIR"}
+    settings = {name for field in AiSettings.model_fields for name in _variables_of(field)}
+    known = settings | {"AI_LOCAL_CACHE_DIR", TRUST_VARIABLE}
     suspects = [name for name in given - known if name.upper().startswith(("AI_", "OPENROUTER_"))]
     close = {name: difflib.get_close_matches(name.upper(), known - given, 1, cutoff=0.8) for name in sorted(suspects)}
     return {name: matches[0] for name, matches in close.items() if matches}
@@ -233,8 +274,8 @@ def misspelt_variables() -> dict[str, str]:
 
 def _names_in_dotenv() -> Iterable[str]:
     try:
-        return dotenv_values(".env", interpolate=False)
-    except (OSError, UnicodeError):  # what is wrong with the file is told by whoever needs what is in it
+        return read_env_file(FILE)
+    except ConfigurationError:  # what is wrong with the file is told by whoever needs what is in it
         return ()
 
 
@@ -270,8 +311,10 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _configuration_error(problems: list[ErrorDetails], misspelt: dict[str, str]) -> ConfigurationError:
-    lines: dict[str, str] = {}
+def _configuration_error(
+    problems: list[ErrorDetails], refused: dict[str, str], misspelt: dict[str, str]
+) -> ConfigurationError:
+    lines: dict[str, str] = {**refused}
     for problem in problems:
         variable = _variable(str(problem["loc"][0]))
         says = _says(problem, variable)
@@ -282,6 +325,25 @@ def _configuration_error(problems: list[ErrorDetails], misspelt: dict[str, str])
         lines[written] = hint
     listing = "\n".join(f"  {variable}: {says}" for variable, says in lines.items())
     return ConfigurationError(f"The AI gateway configuration is invalid:\n{listing}", details={"variables": lines})
+
+
+def _read(arguments: Mapping[str, Any]) -> Given:
+    fields = AiSettings.model_fields
+    return given_values(
+        arguments,
+        os.environ,
+        read_env_file(FILE),
+        variables={name: _variables_of(name) for name in fields},
+        defaults={name: info.default for name, info in fields.items()},
+        harmless=_HARMLESS,
+    )
+
+
+def _variables_of(field: str) -> tuple[str, ...]:
+    alias = AiSettings.model_fields[field].validation_alias
+    if isinstance(alias, AliasChoices):
+        return tuple(choice for choice in alias.choices if isinstance(choice, str))
+    return ("AI_" + field.upper(),)
 
 
 def _variable(field: str) -> str:

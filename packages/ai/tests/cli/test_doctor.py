@@ -58,6 +58,26 @@ def test_host_name_and_source_of_the_key_are_told(fake_gateway: FakeGateway, inv
     assert result.exit_code == 0
 
 
+def test_where_each_setting_is_from_is_told(fake_gateway: FakeGateway, invoke: Invoke) -> None:
+    Path(".env").write_text("AI_APP_TITLE=mine\nAI_API_KEY=other\n")
+    lines = [line.strip() for line in invoke("doctor").stdout.splitlines()]
+    assert "AI_API_KEY from the environment" in lines
+    assert "AI_GATEWAY_URL from the environment" in lines
+    assert "AI_APP_TITLE from .env" in lines
+    assert "every other setting is the default" in lines
+    assert "other" not in lines
+
+
+def test_a_url_of_the_file_and_a_key_of_the_environment_end_it(fake_gateway: FakeGateway, invoke: Invoke) -> None:
+    Path(".env").write_text(f"AI_GATEWAY_URL={fake_gateway.base_url}\n")
+    result = invoke("doctor", AI_GATEWAY_URL=None)
+    assert findings(result.stdout) == [("FAIL", "settings")]
+    assert "AI_GATEWAY_URL stands in .env" in result.stdout
+    assert "AI_API_KEY in the environment" in result.stdout
+    assert result.exit_code == 3
+    assert not fake_gateway.requests
+
+
 def test_settings_that_are_wrong_end_it(fake_gateway: FakeGateway, invoke: Invoke) -> None:
     result = invoke("doctor", AI_API_KEY=None, AI_MAX_RETRIES="many", AI_API_KYE="x")
 

@@ -64,6 +64,10 @@ class Checklist:
         """Note that something is as it should be."""
         self._write("ok", subject, says, None)
 
+    def detail(self, says: str) -> None:
+        """Add a line to what was noted last."""
+        self._console.line(_INDENT + says)
+
     def warning(self, subject: str, says: str, advice: str | None) -> None:
         """Note something that may be meant as it is."""
         self._write("warn", subject, says, advice)

@@ -74,7 +74,7 @@ async def _examine_local(checklist: Checklist) -> None:
 
 def _check_settings(checklist: Checklist) -> AiSettings:
     from raptscallions_ai.cli.environment import key_source
-    from raptscallions_ai.settings import AiSettings, misspelt_variables
+    from raptscallions_ai.settings import AiSettings, misspelt_variables, setting_sources
 
     for written, meant in misspelt_variables().items():
         checklist.warning("settings", f"{written} is not a setting and has no effect", f"Did you mean {meant}?")
@@ -83,6 +83,9 @@ def _check_settings(checklist: Checklist) -> AiSettings:
     except errors.ConfigurationError as error:
         raise DiagnosisError.of("settings", error, gateway_url=None) from None
     checklist.ok("settings", f"gateway {settings.gateway_url}, model {settings.default_model}, key from {key_source()}")
+    for source in setting_sources().values():
+        checklist.detail(f"{source.replace(' in ', ' from ', 1)}")
+    checklist.detail("every other setting is the default")
     return settings
 
 
