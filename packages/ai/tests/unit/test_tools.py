@@ -277,7 +277,7 @@ def test_what_cannot_be_told_to_a_model_is_refused_before_anything_is_sent(
 ) -> None:
     made = tool(function)
     with pytest.raises(TypeError, match=problem):
-        build_request("Hi", model="m", stream=True, options={"tools": [made]})
+        build_request("Hi", model="m", options={"tools": [made]})
 
 
 async def stream_of_results() -> AsyncIterator[int]:
@@ -323,9 +323,7 @@ def test_a_return_type_need_not_be_found() -> None:
 def test_tools_and_dicts_are_sent_alike() -> None:
     flat = {"name": "flat", "description": "d", "parameters": {"type": "object"}}
     server: dict[str, Any] = {"type": "openrouter:web_search", "parameters": {}}
-    request = build_request(
-        "Hi", model="m", stream=True, options={"tools": [forecast, forecast.to_dict(), flat, server]}
-    )
+    request = build_request("Hi", model="m", options={"tools": [forecast, forecast.to_dict(), flat, server]})
     sent = json.loads(request.body)["tools"]
     assert sent[0] == sent[1] == forecast.to_dict()
     assert sent[2] == {"type": "function", "function": flat}

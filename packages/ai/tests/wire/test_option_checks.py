@@ -19,6 +19,7 @@ pytestmark = pytest.mark.requirement("E04-T005.AC1")
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
 SCHEMA = {"name": "city", "strict": True, "schema": {"type": "object"}}
 GOOD: dict[str, list[Any]] = {
+    "stream": [True, False],
     "max_tokens": [1, 100_000],
     "max_completion_tokens": [1],
     "temperature": [0, 0.7, 2, 2.0, Decimal("0.5")],
@@ -81,6 +82,7 @@ TOGETHER: list[dict[str, Any]] = [
 ]
 NAN, INFINITY = float("nan"), float("inf")
 BAD: list[tuple[dict[str, Any], str]] = [
+    ({"stream": "no"}, "stream must be True or False, not str"),
     ({"temperature": 3.5}, "temperature must be 0 to 2, not 3.5"),
     ({"temperature": -0.1}, "temperature must be 0 to 2, not -0.1"),
     ({"temperature": NAN}, "temperature must be 0 to 2, not nan"),
@@ -181,7 +183,7 @@ VALUES = st.recursive(
 
 
 def body(**options: Any) -> dict[str, Any]:
-    request = build_request("hi", model="m", stream=True, options=cast("CallOptions", options))
+    request = build_request("hi", model="m", options=cast("CallOptions", options))
     return json.loads(request.body, parse_float=Decimal)
 
 

@@ -10,8 +10,8 @@ from raptscallions_ai.options.call_options import CallOptions
 from raptscallions_ai.options.timeouts import Timeouts
 
 
-def build(messages: Any = "hi", *, model: Any = "m", stream: Any = True, **options: Any) -> ChatRequest:
-    return build_request(cast("Messages", messages), model=model, stream=stream, options=cast("CallOptions", options))
+def build(messages: Any = "hi", *, model: Any = "m", **options: Any) -> ChatRequest:
+    return build_request(cast("Messages", messages), model=model, options=cast("CallOptions", options))
 
 
 def body(**options: Any) -> dict[str, Any]:

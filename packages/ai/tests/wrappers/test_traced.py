@@ -25,6 +25,8 @@ from prometheus_client import REGISTRY, generate_latest
 
 from raptscallions_ai import (
     AuthenticationError,
+    ChatClient,
+    ChunkSource,
     OpenRouterClient,
     StreamInterruptedError,
     ToolCall,
@@ -34,7 +36,7 @@ from raptscallions_ai import (
     user,
 )
 from raptscallions_ai.testing import Answer, Cut, FakeGateway, Hang, ScriptedClient, chunk, sse, usage
-from raptscallions_ai.wrappers import TracedClient
+from raptscallions_ai.wrappers import AroundSource, ChatCall, TracedClient, WrappedClient
 
 ClientFactory = Callable[..., OpenRouterClient]
 pytestmark = pytest.mark.requirement("E04-T005.AC9")
@@ -50,7 +52,7 @@ class Telemetry:
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
         self.meter_provider = MeterProvider([self._metrics])
 
-    def around(self, client: OpenRouterClient | ScriptedClient, **options: Any) -> TracedClient:
+    def around(self, client: ChatClient, **options: Any) -> TracedClient:
         return TracedClient(client, tracer_provider=self.tracer_provider, meter_provider=self.meter_provider, **options)
 
     @property
@@ -239,16 +241,19 @@ async def test_a_stream_that_is_never_read_has_no_span(telemetry: Telemetry) -> 
 async def test_spans_stand_in_their_places(telemetry: Telemetry) -> None:
     seen: list[str] = []
 
-    class Asked(ScriptedClient):
-        async def chat(self, *args: Any, **options: Any) -> Any:
+    class Asked(AroundSource):
+        async def begin(self) -> None:
             span = trace.get_current_span()
             assert isinstance(span, ReadableSpan)
             seen.append(span.name)
-            return await super().chat(*args, **options)
+
+    class Asking(WrappedClient):
+        def source(self, call: ChatCall) -> ChunkSource:
+            return Asked(self.ask(call))
 
     tracer = telemetry.tracer_provider.get_tracer("mine")
     with tracer.start_as_current_span("request") as parent:
-        await telemetry.around(Asked("a")).chat("Hi", stream=False)
+        await telemetry.around(Asking(ScriptedClient("a"))).chat("Hi", stream=False)
     assert seen == ["chat scripted/model"]
     call = next(span for span in telemetry.spans if span.name == "chat scripted/model")
     assert call.parent is not None

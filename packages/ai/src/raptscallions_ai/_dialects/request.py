@@ -88,14 +88,13 @@ class ChatRequest:
 
 
 def build_request(
-    messages: Messages, *, model: str, stream: bool, options: CallOptions, aliases: Mapping[str, str] = NO_ALIASES
+    messages: Messages, *, model: str, options: CallOptions, aliases: Mapping[str, str] = NO_ALIASES
 ) -> ChatRequest:
     """Check the options and build the request.
 
     Args:
         messages: The conversation.
         model: The model to ask for.
-        stream: Whether the answer is to be streamed.
         options: What is None is left out.
         aliases: Short names of models, for `model` and the option `models`.
 
@@ -105,10 +104,9 @@ def build_request(
     """
     fields = checked_fields(options)
     body: dict[str, object] = {"model": resolve_model_alias(model, aliases), "messages": to_wire(messages)}
-    body["stream"] = stream
-    if stream:
-        # OpenRouter always sends usage; every other gateway has to be asked.
-        body["stream_options"] = {"include_usage": True}
+    body["stream"] = True
+    # OpenRouter always sends usage; every other gateway has to be asked.
+    body["stream_options"] = {"include_usage": True}
     if "models" in fields:
         fields["models"] = [resolve_model_alias(name, aliases) for name in fields["models"]]
     if "tools" in fields:

@@ -32,9 +32,7 @@ class ChatClient(Protocol):
         """Return the answer as a stream; nothing is sent before it is read."""
         ...
 
-    async def chat(
-        self, messages: Messages, *, stream: bool = True, model: str | None = None, **options: Unpack[CallOptions]
-    ) -> ChatResult:
+    async def chat(self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]) -> ChatResult:
         """Return the whole answer."""
         ...
 
@@ -44,9 +42,9 @@ class ChatClient(Protocol):
 
 
 class BaseChatClient(ABC):
-    """What needs nothing but `stream_chat` and `chat`, for every client and every wrapper around one.
+    """What needs nothing but `stream_chat`, for every client and every wrapper around one.
 
-    A class of your own becomes a full client with it: it defines `stream_chat`, `chat` and `aclose`, and has the rest.
+    A class of your own becomes a full client with it: it defines `stream_chat` and `aclose`, and has the rest.
     """
 
     def resolve_model(self, model: str | None = None) -> str | None:
@@ -67,11 +65,22 @@ class BaseChatClient(ABC):
     ) -> ChatStream:
         """Return the answer as a stream; nothing is sent before it is read."""
 
-    @abstractmethod
-    async def chat(
-        self, messages: Messages, *, stream: bool = True, model: str | None = None, **options: Unpack[CallOptions]
-    ) -> ChatResult:
-        """Return the whole answer."""
+    async def chat(self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]) -> ChatResult:
+        """Return the whole answer: the same as `stream_chat` read to its end.
+
+        Args:
+            messages: One user message as a `str`, or a conversation.
+            model: The model to ask, or an alias of one; else the client's default.
+            **options: `CallOptions`, as for `stream_chat`.
+
+        Raises:
+            TypeError: An option is unknown, or it or a message is of a wrong type.
+            ValueError: An option is out of range, or a message or a header is invalid.
+            AiError: The call failed, with what had arrived in `partial`.
+        """
+        answer = self.stream_chat(messages, model=model, **options)
+        del messages, options  # a traceback with local variables must not show the conversation
+        return await answer.result()
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -87,7 +96,6 @@ class BaseChatClient(ABC):
         messages: Messages,
         response_model: type[T],
         *,
-        stream: bool = True,
         model: str | None = None,
         strict: bool = True,
         repair: bool = False,
@@ -101,7 +109,6 @@ class BaseChatClient(ABC):
         Args:
             messages: One user message as a `str`, or a conversation.
             response_model: A pydantic model, a dataclass, a typed dict, a list of such, or what else pydantic knows.
-            stream: Whether the gateway is asked to stream, as for `chat`.
             model: The model to ask; else the client's default.
             strict: Whether the gateway is asked to enforce the schema. What OpenAI's strict mode cannot express, such
                 as a dict with any keys, needs False.
@@ -122,7 +129,7 @@ class BaseChatClient(ABC):
         routing = self.has_provider_routing
         call = StructuredCall(messages, response_model, strict=strict, options=options, provider_routing=routing)
         del messages, options  # a traceback with local variables must not show the conversation
-        return await call.parsed(lambda m, o: self.chat(m, stream=stream, model=model, **o), repair=repair)
+        return await call.parsed(lambda m, o: self.chat(m, model=model, **o), repair=repair)
 
     def stream_parse(
         self,

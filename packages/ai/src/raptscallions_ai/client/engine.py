@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from raptscallions_ai._call.defaults import CallDefaults
     from raptscallions_ai._call.settling import LookUp
     from raptscallions_ai._transport.gateway import Gateway
-    from raptscallions_ai.answer.result import ChatResult
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions
 
@@ -104,28 +103,30 @@ class EngineClient(BaseChatClient):
             ValueError: An option is out of range, or a message or a header is invalid.
             AiError: The call failed; raised while reading, with what had arrived in `partial`.
         """
-        return self._stream(messages, stream=True, model=model, options=options)
+        from raptscallions_ai._call.call import CallPolicy, GatewayCall
+        from raptscallions_ai._dialects.request import build_request
 
-    async def chat(
-        self, messages: Messages, *, stream: bool = True, model: str | None = None, **options: Unpack[CallOptions]
-    ) -> ChatResult:
-        """Return the whole answer: the same as `stream_chat` read to its end.
-
-        Args:
-            messages: One user message as a `str`, or a conversation.
-            stream: Whether the gateway is asked to stream, so that cancelling the call stops the model. False asks
-                for one JSON body, for gateways that cannot stream.
-            model: The model to ask, or an alias of one; else the client's default.
-            **options: `CallOptions`, as for `stream_chat`.
-
-        Raises:
-            TypeError: An option is unknown, or it or a message is of a wrong type.
-            ValueError: An option is out of range, or a message or a header is invalid.
-            AiError: The call failed, with what had arrived in `partial`.
-        """
-        answer = self._stream(messages, stream=stream, model=model, options=options)
-        del messages, options  # a traceback with local variables must not show the conversation
-        return await answer.result()
+        defaults = self._defaults
+        usage, on_interrupt = options.get("require_usage"), options.get("on_interrupt")
+        model = model or defaults.model
+        request = build_request(messages, model=model, options=options, aliases=self._aliases)
+        routes = self._routes(request.model, options)
+        recovery = Recovery(
+            routes,
+            on_interrupt=defaults.on_interrupt if on_interrupt is None else checked_on_interrupt(on_interrupt),
+            prefill=options.get("prefill"),
+            after_content_policy=bool(options.get("fallback_on_content_policy")),
+        )
+        policy = CallPolicy(
+            total=routes[0].timeouts.total,
+            require_usage=defaults.require_usage if usage is None else usage,
+            include_waiting=bool(options.get("include_waiting")),
+            max_event_bytes=defaults.max_event_bytes,
+            log_content=defaults.log_content,
+        )
+        call = GatewayCall(request, recovery, policy, secrets=list({route.gateway.secret for route in routes}))
+        self._calls.add(call)
+        return ChatStream(call)
 
     async def warm_up(self) -> None:
         """Load what a call needs and connect to the gateway, so that the first call waits for neither.
@@ -168,32 +169,6 @@ class EngineClient(BaseChatClient):
         if self._closed:
             raise AiError("This client is closed; build a new one")
         return self._gateway
-
-    def _stream(self, messages: Messages, *, stream: bool, model: str | None, options: CallOptions) -> ChatStream:
-        from raptscallions_ai._call.call import CallPolicy, GatewayCall
-        from raptscallions_ai._dialects.request import build_request
-
-        defaults = self._defaults
-        usage, on_interrupt = options.get("require_usage"), options.get("on_interrupt")
-        model = model or defaults.model
-        request = build_request(messages, model=model, stream=stream, options=options, aliases=self._aliases)
-        routes = self._routes(request.model, options)
-        recovery = Recovery(
-            routes,
-            on_interrupt=defaults.on_interrupt if on_interrupt is None else checked_on_interrupt(on_interrupt),
-            prefill=options.get("prefill"),
-            after_content_policy=bool(options.get("fallback_on_content_policy")),
-        )
-        policy = CallPolicy(
-            total=routes[0].timeouts.total,
-            require_usage=defaults.require_usage if usage is None else usage,
-            include_waiting=bool(options.get("include_waiting")),
-            max_event_bytes=defaults.max_event_bytes,
-            log_content=defaults.log_content,
-        )
-        call = GatewayCall(request, recovery, policy, secrets=list({route.gateway.secret for route in routes}))
-        self._calls.add(call)
-        return ChatStream(call)
 
     def _routes(self, model: str, options: CallOptions) -> list[Route]:
         """Return the ways to an answer from this client and its fallbacks, the first choice first."""

@@ -39,6 +39,11 @@ class ChatOptions(TypedDict, total=False):
     silently what they do not support, unless `provider={"require_parameters": True}` is given.
     """
 
+    stream: bool | None
+    """Whether the gateway is asked to stream, so that leaving the call stops the model; yes by default.
+
+    False asks for one JSON body, for gateways that cannot stream: the chunks then come all at once.
+    """
     max_tokens: int | None
     """Most tokens of the answer, reasoning included; at least 1."""
     max_completion_tokens: int | None

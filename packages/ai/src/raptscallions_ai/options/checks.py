@@ -26,7 +26,6 @@ _REPLACED = {
     "transforms": 'plugins=[{"id": "context-compression"}]',
     "route": 'provider={"sort": {"by": "price", "partition": "none"}}',
     "include_reasoning": 'reasoning={"exclude": True}',
-    "stream": "stream_chat or chat(stream=False)",
 }
 _NUMERIC = (int, float, Decimal)
 _DEPENDENT = frozenset({"top_logprobs", "reasoning_effort", "modalities"})
@@ -240,6 +239,7 @@ _X_SEARCH: Mapping[str, Check] = {
 }
 
 CHECKS: Mapping[str, Check] = {
+    "stream": _flag,
     "max_tokens": _number(1, whole=True),
     "max_completion_tokens": _number(1, whole=True),
     "temperature": _number(0, 2),

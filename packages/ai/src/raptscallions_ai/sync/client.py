@@ -71,11 +71,9 @@ class SyncChatClient(Generic[C]):
         """Return the answer as a stream of chunks, the last of which is `done`; see `OpenRouterClient.stream_chat`."""
         return SyncChatStream(self._client.stream_chat(messages, model=model, **options), shared_loop_thread())
 
-    def chat(
-        self, messages: Messages, *, stream: bool = True, model: str | None = None, **options: Unpack[CallOptions]
-    ) -> ChatResult:
+    def chat(self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]) -> ChatResult:
         """Return the whole answer; see `OpenRouterClient.chat`."""
-        work = self._client.chat(messages, stream=stream, model=model, **options)
+        work = self._client.chat(messages, model=model, **options)
         del messages, options  # a traceback with local variables must not show the conversation
         return self._run(work)
 
@@ -84,16 +82,13 @@ class SyncChatClient(Generic[C]):
         messages: Messages,
         response_model: type[T],
         *,
-        stream: bool = True,
         model: str | None = None,
         strict: bool = True,
         repair: bool = False,
         **options: Unpack[CallOptions],
     ) -> ParsedResult[T]:
         """Return the answer as an object of the given type; see `OpenRouterClient.parse`."""
-        work = self._client.parse(
-            messages, response_model, stream=stream, model=model, strict=strict, repair=repair, **options
-        )
+        work = self._client.parse(messages, response_model, model=model, strict=strict, repair=repair, **options)
         del messages, options  # a traceback with local variables must not show the conversation
         return self._run(work)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.answer.stream import ChatStream
@@ -101,44 +101,24 @@ class ScriptedClient(BaseChatClient):
             TypeError: An option is unknown, or it or a message is of a wrong type.
             ValueError: An option is out of range, or a message has no role.
         """
-        return self._call(messages, {"model": model, **options})
-
-    async def chat(
-        self, messages: Messages, *, stream: bool = True, model: str | None = None, **options: Unpack[CallOptions]
-    ) -> ChatResult:
-        """Return the result of the next script; takes and raises what `stream_chat` does.
-
-        Args:
-            messages: The conversation; recorded in `calls`.
-            stream: Recorded as an option if it is False.
-            model: The model that the answer names.
-            **options: `CallOptions`; recorded in `calls`, nothing else.
-
-        Raises:
-            Exception: Whatever the script says.
-        """
-        return await self._call(messages, {"model": model, **options, "stream": None if stream else False}).result()
-
-    async def aclose(self) -> None:
-        """Close the client; further calls are refused."""
-        self.closed = True
-
-    def _call(self, messages: Messages, options: dict[str, Any]) -> ChatStream:
         if self.closed:
             raise AiError("This client is closed; build a new one")
-        checked_fields(cast("CallOptions", {name: options[name] for name in options.keys() - {"model", "stream"}}))
-        options = {name: value for name, value in options.items() if value is not None}
+        checked_fields(options)
+        given = {name: value for name, value in {"model": model, **options}.items() if value is not None}
         # Copied: the caller usually goes on appending to the same conversation.
         conversation = copy.deepcopy(to_wire(messages))
         position = len(self.calls)
         if position >= len(self._scripts) and not (self._repeat and self._scripts):
             raise AssertionError(f"call {position + 1} has no script: only {len(self._scripts)} were given")
         events = self._scripts[min(position, len(self._scripts) - 1)]
-        model = options.get("model", self._model)
-        source = ScriptedSource(events, model=model, prompt_tokens=words_in(conversation))
+        source = ScriptedSource(events, model=model or self._model, prompt_tokens=words_in(conversation))
         # The call keeps no stream, so that one that nobody holds any more is given up as a real one is.
-        self.calls.append(ScriptedCall(conversation, options, source))
+        self.calls.append(ScriptedCall(conversation, given, source))
         return ChatStream(source)
+
+    async def aclose(self) -> None:
+        """Close the client; further calls are refused."""
+        self.closed = True
 
     def __repr__(self) -> str:
         return f"ScriptedClient({len(self.calls)} of {len(self._scripts)} scripts used)"

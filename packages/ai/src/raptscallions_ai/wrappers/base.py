@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from raptscallions_ai.answer.stream import ChatStream
 from raptscallions_ai.client.base import BaseChatClient
 from raptscallions_ai.wrappers.call import ChatCall
-from raptscallions_ai.wrappers.source import StreamSource, WholeAnswerSource
+from raptscallions_ai.wrappers.source import StreamSource
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from raptscallions_ai.answer.result import ChatResult
     from raptscallions_ai.answer.stream import ChunkSource
     from raptscallions_ai.client.base import ChatClient
     from raptscallions_ai.messages.message import Messages
@@ -24,8 +23,8 @@ __all__ = ["WrappedClient"]
 class WrappedClient(BaseChatClient):
     """A chat client that passes every call on to another one.
 
-    A wrapper of your own overrides `_source`, which is where the chunks of every call come from, whichever way it was
-    made; usually it returns an `AroundSource` around `self._ask(call)`. Closing a wrapper closes what it wraps.
+    A wrapper of your own overrides `source`, which is where the chunks of every call come from, whichever way it was
+    made; usually it returns an `AroundSource` around `self.ask(call)`. Closing a wrapper closes what it wraps.
 
     Args:
         inner: Whom to ask: a client, or another wrapper.
@@ -66,40 +65,24 @@ class WrappedClient(BaseChatClient):
             ValueError: A message, a header or a limit is invalid.
             AiError: The call failed; raised while reading, with what had arrived in `partial`.
         """
-        return ChatStream(self._source(ChatCall(messages, model, options)))
-
-    async def chat(
-        self, messages: Messages, *, stream: bool = True, model: str | None = None, **options: Unpack[CallOptions]
-    ) -> ChatResult:
-        """Return the whole answer.
-
-        Args:
-            messages: One user message as a `str`, or a conversation.
-            stream: Whether the gateway is asked to stream.
-            model: The model to ask; else the client's default.
-            **options: `CallOptions`.
-
-        Raises:
-            TypeError: An option is unknown or a message of a wrong type.
-            ValueError: A message, a header or a limit is invalid.
-            AiError: The call failed, with what had arrived in `partial`.
-        """
-        answer = ChatStream(self._source(ChatCall(messages, model, options, stream)))
-        del messages, options  # a traceback with local variables must not show the conversation
-        return await answer.result()
+        return ChatStream(self.source(ChatCall(messages, model, options)))
 
     async def aclose(self) -> None:
         """Close the wrapped client."""
         await self.inner.aclose()
 
-    def _source(self, call: ChatCall) -> ChunkSource:
-        """Return where the chunks of a call come from."""
-        return self._ask(call)
+    def source(self, call: ChatCall) -> ChunkSource:
+        """Return where the chunks of a call come from; a wrapper of your own overrides it.
 
-    def _ask(self, call: ChatCall) -> ChunkSource:
-        """Return the wrapped client's answer to a call; nothing is sent before it is read."""
-        if not call.stream:
-            return WholeAnswerSource(self.inner, call)
+        It is called by `stream_chat`, and so by everything else that asks. What it raises, reaches the caller at once.
+        """
+        return self.ask(call)
+
+    def ask(self, call: ChatCall) -> ChunkSource:
+        """Return the wrapped client's answer to a call, for `source` to do something around it.
+
+        Nothing is sent before it is read.
+        """
         return StreamSource(self.inner.stream_chat(call.messages, model=call.model, **call.options))
 
     def __repr__(self) -> str:

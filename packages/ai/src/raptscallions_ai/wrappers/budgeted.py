@@ -46,13 +46,14 @@ class BudgetedClient(WrappedClient):
         super().__init__(inner)
         self.budget = budget
 
-    def _source(self, call: ChatCall) -> ChunkSource:
+    def source(self, call: ChatCall) -> ChunkSource:
+        """Return where the chunks of a call come from."""
         tokens = prompt_tokens(call)
         model = self.resolve_model(call.model)
         if not call.stream:
             answer = call.options.get("max_completion_tokens") or call.options.get("max_tokens") or 0
-            return _BudgetedCall(self._ask(call), self.budget, model, tokens, answer)
-        return _BudgetedCall(self._ask(call), self.budget, model, tokens, 0)
+            return _BudgetedCall(self.ask(call), self.budget, model, tokens, answer)
+        return _BudgetedCall(self.ask(call), self.budget, model, tokens, 0)
 
 
 class _BudgetedCall(AroundSource):

@@ -36,7 +36,7 @@ __all__ = ["CachedClient", "disk_store", "memory_store"]
 
 _COLLECTION = "answers-1"  # the number is that of the format
 # How a call is made, but not what is asked; all other options are part of the key.
-_NOT_ASKED = frozenset({"timeout", "max_retries", "include_waiting", "on_interrupt", "prefill"})
+_NOT_ASKED = frozenset({"timeout", "max_retries", "include_waiting", "on_interrupt", "prefill", "stream"})
 _IN_REQUEST = ChatOptions.__annotations__.keys() | {"extra_body", "extra_headers", "extra_query"}
 _log = logging.getLogger("raptscallions_ai")
 
@@ -101,14 +101,15 @@ class CachedClient(WrappedClient):
             raise ValueError("ttl must be a positive number of seconds, or None")
         self._store, self._ttl, self._namespace = store, ttl, namespace
 
-    def _source(self, call: ChatCall) -> ChunkSource:
+    def source(self, call: ChatCall) -> ChunkSource:
+        """Return where the chunks of a call come from."""
         kept = call.kept()
-        return _CachedCall(_Kept(self._store, self._key(call), self._ttl), lambda: self._ask(kept))
+        return _CachedCall(_Kept(self._store, self._key(call), self._ttl), lambda: self.ask(kept))
 
     def _key(self, call: ChatCall) -> str:
         """Return the key of a call's answer; raises what is wrong with the call as the client would."""
         asked = cast("CallOptions", {name: value for name, value in call.options.items() if name not in _NOT_ASKED})
-        request = replace(call, options=asked, stream=True, model=self.resolve_model(call.model)).request()
+        request = replace(call, options=asked, model=self.resolve_model(call.model)).request()
         ours = {name: value for name, value in asked.items() if name not in _IN_REQUEST and value is not None}
         facts = [self._namespace, self.base_url, dict(request.headers), dict(request.query), ours]
         encoded = msgspec.json.encode([facts, msgspec.json.decode(request.body)], order="sorted")
@@ -138,16 +139,16 @@ class _Kept:
 
 class _CachedCall(AroundSource):
     def __init__(self, kept: _Kept, ask: Callable[[], ChunkSource]) -> None:
-        super().__init__(None)
+        super().__init__()
         self._kept, self._ask = kept, ask
         self._recorder: Recorder | None = None
 
-    async def begin(self) -> None:
+    async def begin(self) -> ChunkSource:
         if (chunks := await self._kept.get()) is not None:
             _log.info("answered from the cache: chunks=%d", len(chunks))
-            self._inner = _Replay(chunks)
-        else:
-            self._inner, self._recorder = self._ask(), Recorder()
+            return _Replay(chunks)
+        self._recorder = Recorder()
+        return self._ask()
 
     async def read(self) -> Sequence[StreamChunk]:
         chunks = await super().read()

@@ -23,13 +23,16 @@ class ChatCall:
         messages: The conversation, as it was given.
         model: The model that was asked for; None for the client's default.
         options: The options that were given.
-        stream: Whether the answer is to be streamed.
     """
 
     messages: Messages = field(repr=False)
     model: str | None = None
     options: CallOptions = field(default_factory=lambda: cast("CallOptions", {}), repr=False)
-    stream: bool = True
+
+    @property
+    def stream(self) -> bool:
+        """Whether the answer is to be streamed."""
+        return self.options.get("stream") is not False
 
     def kept(self) -> ChatCall:
         """Return the call with a conversation of its own, for what is sent later than it was asked for.
@@ -49,7 +52,7 @@ class ChatCall:
         """
         from raptscallions_ai._dialects.request import build_request
 
-        return build_request(self.messages, model=self.model or "default", stream=self.stream, options=self.options)
+        return build_request(self.messages, model=self.model or "default", options=self.options)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a call is not pickled or copied: it holds the conversation")

@@ -62,32 +62,27 @@ class HookedClient(WrappedClient):
         self.on_error = on_error
         self.on_left = on_left
 
-    def _source(self, call: ChatCall) -> ChunkSource:
+    def source(self, call: ChatCall) -> ChunkSource:
+        """Return where the chunks of a call come from."""
         if self.before_call is None:
-            return _HookedCall(self, call, self._ask, self._ask(call))
+            return _HookedCall(self, call, self.ask(call))
         call.request()  # what is wrong with it is said at once, as ever
-        return _HookedCall(self, call.kept(), self._ask, None)
+        return _HookedCall(self, call.kept())
 
 
 class _HookedCall(AroundSource):
-    def __init__(
-        self,
-        client: HookedClient,
-        call: ChatCall,
-        ask: Callable[[ChatCall], ChunkSource],
-        inner: ChunkSource | None,
-    ) -> None:
+    def __init__(self, client: HookedClient, call: ChatCall, inner: ChunkSource | None = None) -> None:
         super().__init__(inner)
-        self._client, self._call, self._ask = client, call, ask
+        self._client, self._call = client, call
 
-    async def begin(self) -> None:
+    async def begin(self) -> ChunkSource | None:
         if (before := self._client.before_call) is None:
-            return
+            return None
         changed = before(self._call)
         if inspect.isawaitable(changed):
             changed = await changed
         self._call = changed or self._call
-        self._inner = self._ask(self._call)
+        return self._client.ask(self._call)
 
     def received(self, chunks: Sequence[StreamChunk]) -> Sequence[StreamChunk]:
         if (on_chunk := self._client.on_chunk) is not None:

@@ -36,8 +36,9 @@ class LoggedClient(WrappedClient):
         super().__init__(inner)
         self._log = logger or logging.getLogger("raptscallions_ai.calls")
 
-    def _source(self, call: ChatCall) -> ChunkSource:
-        return _LoggedCall(self._ask(call), self._log, self.resolve_model(call.model), call)
+    def source(self, call: ChatCall) -> ChunkSource:
+        """Return where the chunks of a call come from."""
+        return _LoggedCall(self.ask(call), self._log, self.resolve_model(call.model), call)
 
 
 class _LoggedCall(AroundSource):

@@ -136,17 +136,18 @@ class RateLimitedClient(WrappedClient):
         super().__init__(inner)
         self.limiter = limiter
 
-    def _source(self, call: ChatCall) -> ChunkSource:
+    def source(self, call: ChatCall) -> ChunkSource:
+        """Return where the chunks of a call come from."""
         timeout, tokens = call.options.get("timeout"), prompt_tokens(call)
         timeouts = Timeouts() if timeout is None else Timeouts.of(timeout)
         if timeouts.total is None:
-            return _LimitedCall(self.limiter, tokens, self._ask(call))
+            return _LimitedCall(self.limiter, tokens, self.ask(call))
         call.request()  # what is wrong with it is said at once, as ever
         later = call.kept()
 
         def ask_within(seconds: float) -> ChunkSource:
             rest = replace(timeouts, total=seconds)
-            return self._ask(replace(later, options={**later.options, "timeout": rest}))
+            return self.ask(replace(later, options={**later.options, "timeout": rest}))
 
         return _LimitedCall(self.limiter, tokens, None, timeouts.total, ask_within)
 
@@ -164,14 +165,14 @@ class _LimitedCall(AroundSource):
         self._limiter, self._tokens = limiter, tokens
         self._total, self._ask_within = total, ask_within
 
-    async def begin(self) -> None:
+    async def begin(self) -> ChunkSource | None:
         begun = monotonic()
         self._tokens = await self._limiter.acquire(self._tokens, max_wait=self._total)
         if self._total is None or self._ask_within is None:
-            return
+            return None
         left = self._total - (monotonic() - begun)
         try:
-            self._inner = self._ask_within(max(0.001, left))
+            return self._ask_within(max(0.001, left))
         except BaseException:
             self._limiter.release()
             raise

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
-from raptscallions_ai.answer.chunks import DoneChunk, as_chunks
+from raptscallions_ai.answer.chunks import DoneChunk
 from raptscallions_ai.answer.result import ChatResult, Usage
 from raptscallions_ai.errors import AiError
 
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.answer.stream import ChatStream, ChunkSource
-    from raptscallions_ai.client.base import ChatClient
-    from raptscallions_ai.wrappers.call import ChatCall
 
-__all__ = ["AroundSource", "EmptySource", "StreamSource", "WholeAnswerSource"]
+__all__ = ["AroundSource", "Once", "StreamSource"]
 
 
 class StreamSource:
@@ -56,76 +54,15 @@ class StreamSource:
         self._stream.abandon()
 
 
-class WholeAnswerSource:
-    """The `ChunkSource` that asks a client for one whole answer, so that a wrapper need not know of `stream=False`.
+class Once:
+    """Lets the first of all threads that ask pass, and nobody after it; asking waits for nothing."""
 
-    Args:
-        client: Whom to ask.
-        call: What to ask.
-    """
+    def __init__(self) -> None:
+        self._taken = threading.Lock()
 
-    def __init__(self, client: ChatClient, call: ChatCall) -> None:
-        self._client = client
-        self._call: ChatCall | None = call
-        self._partial = ChatResult()
-
-    async def open(self) -> None:
-        """Do nothing: the answer and its status arrive together."""
-
-    async def read(self) -> Sequence[StreamChunk]:
-        """Return the whole answer as chunks, or none if there was one before."""
-        call, self._call = self._call, None
-        if call is None:
-            return ()
-        try:
-            self._partial = await self._client.chat(call.messages, stream=False, model=call.model, **call.options)
-        except AiError as error:
-            self._partial = error.partial or self._partial
-            raise
-        finally:
-            del call  # a traceback with local variables must not show the conversation
-        return as_chunks(self._partial)
-
-    def partial(self) -> ChatResult:
-        """Return the answer, or what had arrived of one that failed."""
-        return self._partial
-
-    async def settle(self) -> Usage:
-        """Return what the answer tells of its usage."""
-        return self._partial.usage
-
-    async def aclose(self) -> None:
-        """Ask no more."""
-        self._call = None
-
-    def abandon(self) -> None:
-        """Ask no more."""
-        self._call = None
-
-
-class EmptySource:
-    """The `ChunkSource` that stands in for one of which is not yet known what it will be."""
-
-    async def open(self) -> None:
-        """Do nothing."""
-
-    async def read(self) -> Sequence[StreamChunk]:
-        """Return no chunks."""
-        return ()
-
-    def partial(self) -> ChatResult:
-        """Return an empty answer."""
-        return ChatResult()
-
-    async def settle(self) -> Usage:
-        """Return that nothing is known of any usage."""
-        return Usage()
-
-    async def aclose(self) -> None:
-        """Do nothing."""
-
-    def abandon(self) -> None:
-        """Do nothing."""
+    def first(self) -> bool:
+        """Whether nobody has asked before."""
+        return self._taken.acquire(blocking=False)
 
 
 class AroundSource:
@@ -135,22 +72,26 @@ class AroundSource:
     `ended` is called once and once only, if `begin` has returned.
 
     Args:
-        inner: Where the chunks come from; if None, `begin` must set `_inner`.
+        inner: Where the chunks come from; None if only `begin` can tell.
     """
 
-    def __init__(self, inner: ChunkSource | None) -> None:
-        self._inner = inner or EmptySource()
+    def __init__(self, inner: ChunkSource | None = None) -> None:
+        self._inner = inner
         self._begun = self._stopped = False
         self._failure: AiError | None = None
         self._waiting: asyncio.Timeout | None = None  # around `begin`, while that runs
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._open_end = threading.Lock()  # locked by whoever ends the call first, and never unlocked
+        self._end_of_call = Once()
 
-    async def begin(self) -> None:
+    async def begin(self) -> ChunkSource | None:
         """Do what comes before the request; whatever is raised here, ends the call before it was made.
 
         What it has taken it must give back itself, if it is cancelled or raises.
+
+        Returns:
+            Where the chunks come from; None for what the constructor was given.
         """
+        return None
 
     def received(self, chunks: Sequence[StreamChunk]) -> Sequence[StreamChunk]:
         """Return what the caller gets for `chunks`, at least one; an error raised here stops the answer."""
@@ -169,34 +110,35 @@ class AroundSource:
         error.partial = self.partial()
         error.attempts, error.request_id = error.partial.attempts, error.partial.id
         self._failure = error
-        self._inner.abandon()
+        if self._inner is not None:
+            self._inner.abandon()
         self._end(None, error)
 
     async def open(self) -> None:
         """Begin, and send the request."""
-        if await self._ready():
+        if (inner := await self._ready()) is not None:
             try:
-                await self._inner.open()
+                await inner.open()
             except BaseException as error:
                 self._end(None, error)
                 raise
 
     async def read(self) -> Sequence[StreamChunk]:
         """Return the next chunks, or none at the end."""
-        if not await self._ready():
+        if (inner := await self._ready()) is None:
             return ()
         if self._failure is not None:
-            await self._inner.aclose()
+            await inner.aclose()
             raise self._failure
         try:
-            chunks = await self._inner.read()
+            chunks = await inner.read()
             if not chunks:
                 self._end(None, None)
                 return chunks
             chunks = self.received(chunks)
         except BaseException as error:
             self._end(None, error)
-            await self._inner.aclose()
+            await inner.aclose()
             raise
         if type(last := chunks[-1]) is DoneChunk:
             self._end(last.result, None)
@@ -204,44 +146,52 @@ class AroundSource:
 
     def partial(self) -> ChatResult:
         """Return what has arrived so far."""
-        return self._inner.partial()
+        return ChatResult() if self._inner is None else self._inner.partial()
 
     async def settle(self) -> Usage:
         """Return what was used, looked up where the answer did not tell."""
-        return await self._inner.settle()
+        return Usage() if self._inner is None else await self._inner.settle()
 
     async def aclose(self) -> None:
         """Release everything; a `read` that is waiting in another task returns none."""
         self._stop()
         try:
-            await self._inner.aclose()
+            if self._inner is not None:
+                await self._inner.aclose()
         finally:
             self._end(None, None)
 
     def abandon(self) -> None:
         """Release everything without waiting; may be called from any thread."""
         self._stop()
-        self._inner.abandon()
+        if self._inner is not None:
+            self._inner.abandon()
         self._end(None, None)
 
-    async def _ready(self) -> bool:
-        """Begin if that has not been done; return whether there is anything to read."""
-        if self._begun or self._stopped:
-            return not self._stopped
+    async def _ready(self) -> ChunkSource | None:
+        """Begin if that has not been done; return what is to be read, None if nothing is."""
+        if not self._begun and not self._stopped:
+            await self._begin()
+        return None if self._stopped else self._inner
+
+    async def _begin(self) -> None:
         self._loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(None) as self._waiting:
-                await self.begin()
+                self._inner = await self.begin() or self._inner
         except TimeoutError:
             if not self._stopped:
                 raise
-            return False
+            return
         finally:
             self._waiting = None
         self._begun = True
         if self._stopped:
             self._end(None, None)
-        return not self._stopped
+        elif self._inner is None:
+            error = TypeError(f"{type(self).__name__}.begin must return where the chunks come from")
+            self._end(None, error)
+            raise error
 
     def _stop(self) -> None:
         self._stopped = True
@@ -249,7 +199,7 @@ class AroundSource:
             self._loop.call_soon_threadsafe(_interrupt, waiting)
 
     def _end(self, result: ChatResult | None, error: BaseException | None) -> None:
-        if self._begun and self._open_end.acquire(blocking=False):
+        if self._begun and self._end_of_call.first():
             self.ended(result, error)
 
 

@@ -107,8 +107,9 @@ class TracedClient(WrappedClient):
         self._instruments.record(call)
         span.end()
 
-    def _source(self, call: ChatCall) -> ChunkSource:
-        return _TracedCall(self._ask(call), self, call.kept() if self._capture_content else call)
+    def source(self, call: ChatCall) -> ChunkSource:
+        """Return where the chunks of a call come from."""
+        return _TracedCall(self.ask(call), self, call.kept() if self._capture_content else call)
 
 
 class _TracedCall(AroundSource):

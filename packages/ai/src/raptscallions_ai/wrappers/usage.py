@@ -184,8 +184,9 @@ class TrackedClient(WrappedClient):
         if not self._is_view:
             await super().aclose()
 
-    def _source(self, call: ChatCall) -> ChunkSource:
-        return _TrackedCall(self._ask(call), self.tracker, self.tag, self.resolve_model(call.model))
+    def source(self, call: ChatCall) -> ChunkSource:
+        """Return where the chunks of a call come from."""
+        return _TrackedCall(self.ask(call), self.tracker, self.tag, self.resolve_model(call.model))
 
 
 class _TrackedCall(AroundSource):
