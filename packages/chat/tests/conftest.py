@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -77,6 +80,69 @@ async def database(empty_database: Database) -> Database:
     """A database with all tables."""
     await upgrade(empty_database)
     return empty_database
+
+
+async def needs_redis() -> None:
+    """Skip where there is no Redis."""
+    redis = Redis.from_url(REDIS)  # pyright: ignore[reportUnknownMemberType] - redis-py leaves **kwargs untyped
+    try:
+        await redis.ping()  # pyright: ignore[reportUnknownMemberType] - redis-py leaves **kwargs untyped
+    except (RedisError, OSError) as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"needs Redis at {REDIS}: {error}")
+    finally:
+        await redis.aclose()
+
+
+_template: list[str] = []
+
+
+async def migrated_postgresql() -> str:
+    """Return the name of a database with all tables, which others are copied from; made once a process."""
+    if not _template:
+        name = f"chat_template_{uuid4().hex}"
+        await on_postgresql(f"CREATE DATABASE {name}")
+        database = Database(f"{POSTGRESQL}/{name}")
+        await upgrade(database)
+        await database.aclose()
+        _template.append(name)
+    return _template[0]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_template_left() -> Iterator[None]:
+    """Drop the database that others were copied from."""
+    yield
+    while _template:
+        asyncio.run(on_postgresql(f"DROP DATABASE {_template.pop()}"))
+
+
+@pytest.fixture(params=["embedded", "served"])
+async def service_set(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[dict[str, Any]]:
+    """SQLite and memory, then PostgreSQL and Redis, as settings."""
+    if request.param == "embedded":
+        yield {"database_url": f"sqlite:///{tmp_path / 'chat.db'}"}
+        return
+    await needs_redis()
+    async with copied_database() as url:
+        yield {"database_url": url, "redis_url": REDIS, "pool_size": 4}
+
+
+@asynccontextmanager
+async def copied_database() -> AsyncGenerator[str]:
+    """Make a database with all tables, and give its URL."""
+    name = f"chat_{uuid4().hex}"
+    try:
+        await on_postgresql(f"CREATE DATABASE {name} TEMPLATE {await migrated_postgresql()}")
+    except (OSError, DBAPIError) as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"needs PostgreSQL at {POSTGRESQL}: {error}")
+    try:
+        yield f"{POSTGRESQL}/{name}"
+    finally:
+        await on_postgresql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from raptscallions_chat.auth.chain import auth_from, sessions_from
 from raptscallions_chat.credentials.clients import TenantClients
 from raptscallions_chat.credentials.envelope import KeyRing
 from raptscallions_chat.credentials.vault import CredentialVault
+from raptscallions_chat.domain.ids import new_id
 from raptscallions_chat.http.api import make_api
 from raptscallions_chat.http.dependencies import Services
 from raptscallions_chat.log.memory import MemoryLog, MemorySignals
+from raptscallions_chat.runs.metrics import RunMetrics
 from raptscallions_chat.runs.options import RunOptions
 from raptscallions_chat.runs.runtime import Runtime
 from raptscallions_chat.settings import ChatSettings
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from raptscallions_ai import ChatClient
-    from raptscallions_chat.protocols import Admission, Auth, Clients
+    from raptscallions_chat.protocols import Admission, Auth, Clients, RunLog, Signals
 
 __all__ = ["create_app", "run_options"]
 
@@ -74,18 +76,22 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        database = Database(chosen.database_url, pool_size=chosen.pool_size)
-        try:
+        async with AsyncExitStack() as stack:
+            database = Database(chosen.database_url, pool_size=chosen.pool_size)
+            stack.push_async_callback(database.aclose)
             if database.is_sqlite if migrate is None else migrate:
                 await upgrade(database)
             await check(database)
             tenants = TenantDirectory(database)
+            metrics = RunMetrics()
+            log, signals = await _log_and_signals(stack, chosen, metrics)
             runtime = Runtime(
                 store=SqlStore(database),
-                log=MemoryLog(),
-                signals=MemorySignals(),
+                log=log,
+                signals=signals,
                 clients=clients or _clients(chosen, database, tenants, client),
                 options=run_options(chosen),
+                metrics=metrics,
             )
             app.state.services = Services(
                 runtime=runtime,
@@ -99,10 +105,32 @@ def create_app(
                 yield
             finally:
                 await runtime.aclose()
-        finally:
-            await database.aclose()
 
     return make_api(lifespan)
+
+
+async def _log_and_signals(
+    stack: AsyncExitStack, settings: ChatSettings, metrics: RunMetrics
+) -> tuple[RunLog, Signals]:
+    if settings.redis_url is None:
+        return MemoryLog(), MemorySignals()
+    from redis.asyncio import Redis
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+
+    from raptscallions_chat.log.redis_log import RedisLog
+    from raptscallions_chat.log.redis_signals import RedisSignals
+
+    # What fails is tried again by whoever knows whether that still makes sense. A blocking read takes 5 seconds.
+    redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - redis-py leaves **kwargs untyped
+        settings.redis_url,
+        socket_timeout=10.0,
+        socket_connect_timeout=2.0,
+        health_check_interval=0,
+        retry=Retry(NoBackoff(), 0),
+    )
+    stack.push_async_callback(redis.aclose)
+    return RedisLog(redis, ttl=settings.log_ttl_s, failed=metrics.log_failures.inc), RedisSignals(redis, new_id())
 
 
 def _clients(

@@ -135,6 +135,10 @@ class RunLog(Protocol):
         """Return a reader of a run."""
         ...
 
+    def wake_all(self) -> None:
+        """Let every reader look whether it is to go."""
+        ...
+
     def drop(self, run_ids: Sequence[str]) -> None:
         """Forget runs."""
         ...

@@ -54,15 +54,18 @@ async def read_events(chunks: AsyncIterable[bytes]) -> AsyncGenerator[ServerEven
 
 
 @asynccontextmanager
-async def serve_chat(client: ChatClient | None, **settings: Any) -> AsyncGenerator[ServedChat]:
+async def serve_chat(
+    client: ChatClient | None, *, migrate: bool | None = None, **settings: Any
+) -> AsyncGenerator[ServedChat]:
     """Serve the application on a free port of loopback.
 
     Args:
         client: Who answers.
+        migrate: Whether tables are brought up to date; by default on SQLite only.
         **settings: Fields of `ChatSettings`; limits that are not given are off.
     """
     unlimited = {"messages_per_minute": 0, "runs_per_user": 0, "streams_per_user": 0}
-    app = create_app(ChatSettings(**{**unlimited, **settings}), client=client)
+    app = create_app(ChatSettings(**{**unlimited, **settings}), client=client, migrate=migrate)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5, lifespan="on"))

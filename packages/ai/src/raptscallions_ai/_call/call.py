@@ -97,7 +97,11 @@ class GatewayCall:
 
     def partial(self) -> ChatResult:
         """Return what has arrived so far, with the attempts and timings so far."""
-        return self._history.stamp(self._fold.partial(), begun=self._fold.started)
+        partial = self._fold.partial()
+        if partial.id is None and self._generation_id is not None:
+            # By it the cost can be asked for of an answer that was stopped before there was any of it.
+            partial = replace(partial, id=self._generation_id)
+        return self._history.stamp(partial, begun=self._fold.started)
 
     async def settle(self) -> Usage:
         """Return what the call used, asking the gateway for the cost of each attempt that did not tell it."""

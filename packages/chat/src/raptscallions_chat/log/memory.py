@@ -39,6 +39,11 @@ class MemoryLog:
         channel = self._channel(run_id)
         return ChannelReader(channel, lambda: True, lambda: self._left(run_id, channel))
 
+    def wake_all(self) -> None:
+        """Let every reader look whether it is to go."""
+        for channel in self._channels.values():
+            channel.wake()
+
     def drop(self, run_ids: Sequence[str]) -> None:
         """Forget runs."""
         for run_id in run_ids:

@@ -80,6 +80,9 @@ class Following:
             if data:
                 yield data
                 silent_since = loop.time()
+            elif batches:
+                # There is a gap, and the store cannot tell yet what was in it.
+                await asyncio.sleep(_BLIND)
             if place.ended:
                 return
             patience = _KEEP_ALIVE if reader.is_sound else _BLIND

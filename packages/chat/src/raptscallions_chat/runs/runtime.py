@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from raptscallions_chat.domain.errors import ChatError
 from raptscallions_chat.domain.ids import new_id
@@ -18,6 +18,8 @@ from raptscallions_chat.runs.sweeper import Sweeper
 from raptscallions_chat.runs.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from raptscallions_chat.domain.commands import Idempotent, Outcome, Send, Sent
     from raptscallions_chat.domain.principal import Principal
     from raptscallions_chat.domain.records import Run
@@ -90,6 +92,7 @@ class Runtime:
         self.sweeper = sweeper
         self.following = Following(store, log, self.metrics, lambda: self.closing)
         self._lag: asyncio.Task[None] | None = None
+        self._beginning: set[asyncio.Task[Outcome[Sent]]] = set()
         if options.on_crash == "continue":
             sweeper.on_orphan = self._continue_orphan
 
@@ -107,7 +110,7 @@ class Runtime:
         """Refuse new runs, send followers away, and let what goes on come to its end for a while."""
         self.worker.draining = True
         self.closing = True
-        self.log.drop([])
+        self.log.wake_all()
         await self.worker.drain(self.options.drain)
 
     async def aclose(self) -> None:
@@ -124,9 +127,7 @@ class Runtime:
         """Store a message, and see that it is answered."""
         self._refuse_while_draining()
         await self.clients.check(command.principal.tenant_id, command.model)
-        outcome = await self.store.send(command, request)
-        await self._begin(outcome.result)
-        return outcome
+        return await self._to_the_end(self.store.send(command, request))
 
     async def continue_run(
         self,
@@ -140,11 +141,11 @@ class Runtime:
         """Go on in the answer of a run that broke off."""
         self._refuse_while_draining()
         await self.clients.check(principal.tenant_id, model)
-        outcome = await self.store.continue_run(
-            principal, run_id, model=model, options=options, worker_id=self.claimant, request=request
+        return await self._to_the_end(
+            self.store.continue_run(
+                principal, run_id, model=model, options=options, worker_id=self.claimant, request=request
+            )
         )
-        await self._begin(outcome.result)
-        return outcome
 
     async def regenerate(
         self,
@@ -158,11 +159,11 @@ class Runtime:
         """Write another answer beside one."""
         self._refuse_while_draining()
         await self.clients.check(principal.tenant_id, model)
-        outcome = await self.store.regenerate(
-            principal, message_id, model=model, options=options, worker_id=self.claimant, request=request
+        return await self._to_the_end(
+            self.store.regenerate(
+                principal, message_id, model=model, options=options, worker_id=self.claimant, request=request
+            )
         )
-        await self._begin(outcome.result)
-        return outcome
 
     async def stop(
         self, principal: Principal, run_id: str, reason: StopReason = "user", request: Idempotent[Run] | None = None
@@ -177,6 +178,19 @@ class Runtime:
     def claimant(self) -> str | None:
         """The worker that can begin a run at once; None if there is none in this process."""
         return self.worker.id if self.worker.has_room else None
+
+    async def _to_the_end(self, storing: Coroutine[Any, Any, Outcome[Sent]]) -> Outcome[Sent]:
+        """Store and begin a run even if whoever asked leaves in the middle: what is stored is claimed already."""
+
+        async def work() -> Outcome[Sent]:
+            outcome = await storing
+            await self._begin(outcome.result)
+            return outcome
+
+        task = asyncio.create_task(work())
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+        return await asyncio.shield(task)
 
     async def _begin(self, sent: Sent | None) -> None:
         if sent is None:
