@@ -6,15 +6,16 @@ import asyncio
 import os
 
 import pytest
-
-from raptscallions_ai.testing import Answer, Gate
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+
+from raptscallions_ai.testing import Answer, Gate
 from raptscallions_chat.testing import ServerEvent, read_events
 
 from .conftest import Chat
 
 REDIS = os.environ.get("CHAT_TEST_REDIS", "redis://127.0.0.1:6379/0")
+
 
 async def forget_in_redis(run_id: str) -> None:
     redis = Redis.from_url(REDIS)  # pyright: ignore[reportUnknownMemberType] - redis-py leaves **kwargs untyped
