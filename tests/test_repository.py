@@ -242,6 +242,25 @@ def test_the_modules_that_the_architecture_names_exist() -> None:
     assert [name for name, candidates in places.items() if not any(path.is_file() for path in candidates)] == []
 
 
+def test_the_folders_of_tests_are_named_after_those_of_the_source() -> None:
+    tests = ROOT / "packages/ai/tests"
+    folders = {path.parent.relative_to(tests).parts[0] for path in tests.rglob("test_*.py")}
+    source = {path.parent.name.strip("_") for path in SOURCE.glob("*/__init__.py")} | {"settings"}
+    across = {"attacks", "engines", "faults", "peers"}  # these are about all of it
+    assert folders - source == across
+
+
+def test_what_tests_share_is_written_once() -> None:
+    places: dict[str, set[str]] = {}
+    for path in (ROOT / "packages/ai/tests").rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            is_alias = isinstance(node, ast.Assign | ast.AnnAssign) and "Callable" in ast.unparse(node)
+            is_fixture = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "fixture" in ast.unparse(node)
+            if is_alias or is_fixture:
+                places.setdefault(ast.dump(node), set()).add(path.relative_to(ROOT).as_posix())
+    assert [sorted(files) for files in places.values() if len(files) > 1] == []
+
+
 def test_every_dependency_is_constrained_to_one_version() -> None:
     root = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     members = [tomllib.loads(path.read_text("utf-8"))["project"] for path in ROOT.glob("packages/*/pyproject.toml")]

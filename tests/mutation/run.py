@@ -18,22 +18,41 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "packages" / "ai"
 WORK = ROOT / ".cache" / "mutation" / "work"
 DIALECTS = "raptscallions_ai._dialects"
-BOUNDARIES = ("wire/test_sse_boundaries.py", "wire/test_answer_boundaries.py", "wire/test_error_boundaries.py")
-BODY = ("wire/test_body.py", *BOUNDARIES)
-HOSTILE = ("wire/test_hostile_input.py", *BOUNDARIES)
+BOUNDARIES = (
+    "dialects/test_sse_boundaries.py",
+    "dialects/test_answer_boundaries.py",
+    "dialects/test_error_boundaries.py",
+)
+BODY = ("dialects/test_body.py", *BOUNDARIES)
+HOSTILE = ("dialects/test_hostile_input.py", *BOUNDARIES)
 # The tests that are about a module; those of the others pass through it as well, but take too long for every mutant.
 TESTS: dict[str, tuple[str, ...]] = {
-    f"{DIALECTS}.sse": ("wire/test_sse.py", "wire/test_sse_properties.py", *HOSTILE),
-    f"{DIALECTS}.fold": ("wire/test_fold.py", "wire/test_fold_content.py", "wire/test_fold_errors.py", *BODY),
-    f"{DIALECTS}.openai.reader": ("wire/test_fold_errors.py", *BODY, *HOSTILE),
-    f"{DIALECTS}.failures": ("wire/test_error_mapping.py", "wire/test_error_shapes.py", *HOSTILE),
-    f"{DIALECTS}.openai.chunk": ("wire/test_chunk.py", "wire/test_chunk_odd_json.py", "wire/test_usage.py", *BODY),
-    f"{DIALECTS}.json": ("wire/test_chunk.py", "wire/test_chunk_odd_json.py", "wire/test_usage.py", *HOSTILE),
-    f"{DIALECTS}.openai.blocks": ("wire/test_blocks.py", "wire/test_reasoning_blocks.py", *HOSTILE),
-    f"{DIALECTS}.usage": ("wire/test_usage.py",),
-    f"{DIALECTS}.retry_after": ("wire/test_retry_after.py", *HOSTILE),
-    f"{DIALECTS}.redact": ("wire/test_redact.py", *HOSTILE),
-    "raptscallions_ai._call.retry": ("unit/test_retry.py",),
+    f"{DIALECTS}.sse": ("dialects/test_sse.py", "dialects/test_sse_properties.py", *HOSTILE),
+    f"{DIALECTS}.fold": (
+        "dialects/test_fold.py",
+        "dialects/test_fold_content.py",
+        "dialects/test_fold_errors.py",
+        *BODY,
+    ),
+    f"{DIALECTS}.openai.reader": ("dialects/test_fold_errors.py", *BODY, *HOSTILE),
+    f"{DIALECTS}.failures": ("dialects/test_error_mapping.py", "dialects/test_error_shapes.py", *HOSTILE),
+    f"{DIALECTS}.openai.chunk": (
+        "dialects/test_chunk.py",
+        "dialects/test_chunk_odd_json.py",
+        "dialects/test_usage.py",
+        *BODY,
+    ),
+    f"{DIALECTS}.json": (
+        "dialects/test_chunk.py",
+        "dialects/test_chunk_odd_json.py",
+        "dialects/test_usage.py",
+        *HOSTILE,
+    ),
+    f"{DIALECTS}.openai.blocks": ("dialects/test_blocks.py", "dialects/test_reasoning_blocks.py", *HOSTILE),
+    f"{DIALECTS}.usage": ("dialects/test_usage.py",),
+    f"{DIALECTS}.retry_after": ("dialects/test_retry_after.py", *HOSTILE),
+    f"{DIALECTS}.redact": ("dialects/test_redact.py", *HOSTILE),
+    "raptscallions_ai._call.retry": ("call/test_retry.py",),
 }
 PROPERTY = re.compile(
     r"^    @property\n(    def (\w+)\(.*?)(?=^    (?:@|def |async )|^\S|\Z)", re.DOTALL | re.MULTILINE
@@ -47,6 +66,7 @@ pytest_add_cli_args_test_selection = {tests}
 
 [tool.pytest.ini_options]
 addopts = ["--import-mode=importlib", "-p", "no:cacheprovider"]
+pythonpath = ["tests/support"]
 asyncio_mode = "auto"
 asyncio_default_fixture_loop_scope = "function"
 timeout = 60

@@ -9,20 +9,23 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
+from ai_tests import ClientFactory
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from raptscallions_ai import OpenRouterClient, reset_settings
 from raptscallions_ai.local import LocalGateway, LocalGatewayError
 from raptscallions_ai.local.weights import ensure_weights, require_extra
-from raptscallions_ai.testing import FakeGateway
+from raptscallions_ai.testing import FakeGateway, Hang, chunk, sse
 
 settings.register_profile(
     "quick",
@@ -38,7 +41,6 @@ settings.load_profile("quick")
 REPOSITORY = Path(__file__).parents[3]
 
 T = TypeVar("T")
-ClientFactory = Callable[..., OpenRouterClient]
 NodeModules = Callable[[Path], Path]
 PythonEnvironment = Callable[[Path], Path]
 
@@ -82,6 +84,43 @@ async def new_client(fake_gateway: FakeGateway) -> AsyncIterator[ClientFactory]:
 async def client(new_client: ClientFactory) -> OpenRouterClient:
     """A client of the fake gateway that does not retry."""
     return new_client()
+
+
+@pytest.fixture
+def endless(fake_gateway: FakeGateway) -> FakeGateway:
+    """A gateway that sends one word and then nothing more, for as long as the client listens."""
+    fake_gateway.reply(sse(chunk("Hello")), Hang())
+    return fake_gateway
+
+
+@pytest.fixture
+def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let retries wait for a moment only."""
+    monkeypatch.setattr("raptscallions_ai._call.retry._FIRST_DELAY", 0.001)
+
+
+@pytest.fixture
+def calls_of() -> Callable[[Callable[[], object]], Counter[str]]:
+    """Counts the calls that something takes, in Python and in C, by name: work that is the same on every machine."""
+
+    def count(work: Callable[[], object]) -> Counter[str]:
+        calls: Counter[str] = Counter()
+
+        def note(frame: FrameType, event: str, argument: Any) -> None:
+            if event == "call":
+                calls[frame.f_code.co_qualname] += 1
+            elif event == "c_call":
+                calls[argument.__qualname__] += 1
+
+        before = sys.getprofile()
+        sys.setprofile(note)
+        try:
+            work()
+        finally:
+            sys.setprofile(before)
+        return calls
+
+    return count
 
 
 def run_apart(work: Coroutine[Any, Any, T]) -> T:

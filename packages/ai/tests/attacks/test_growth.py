@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import cast
 
-from raptscallions_ai import AiError, OpenRouterClient
+from ai_tests import ClientFactory
+
+from raptscallions_ai import AiError
 from raptscallions_ai._call.breaker import CircuitBreakers
 from raptscallions_ai._guards.bounded import BoundedMap
 from raptscallions_ai.testing import FakeGateway
-
-ClientFactory = Callable[..., OpenRouterClient]
 
 
 def held(value: object, seen: set[int] | None = None) -> int:

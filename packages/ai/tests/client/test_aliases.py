@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
+from ai_tests import ClientFactory, models_asked
 from openai import AsyncOpenAI
 
 from raptscallions_ai import OpenRouterClient
@@ -16,7 +17,6 @@ from raptscallions_ai.testing.wire import DONE
 
 pytestmark = pytest.mark.requirement("E04-T005.AC1")
 
-ClientFactory = Callable[..., OpenRouterClient]
 ALIASES = {"fast": "openai/gpt-4o-mini", "smart": "openai/gpt-5"}
 
 
@@ -28,16 +28,12 @@ class Body(httpx2.AsyncByteStream):
         yield self._content
 
 
-def asked(gateway: FakeGateway) -> list[Any]:
-    return [request.json["model"] for request in gateway.requests]
-
-
 async def test_aliases_of_ones_own(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
     client = new_client(model_aliases=ALIASES, default_model="smart")
     await client.chat("Hi")
     await client.chat("Hi", model="fast:nitro")
     await client.chat("Hi", model="openai/fast")
-    assert asked(fake_gateway) == ["openai/gpt-5", "openai/gpt-4o-mini:nitro", "openai/fast"]
+    assert models_asked(fake_gateway) == ["openai/gpt-5", "openai/gpt-4o-mini:nitro", "openai/fast"]
 
 
 async def test_aliases_of_fallbacks(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
@@ -46,7 +42,7 @@ async def test_aliases_of_fallbacks(new_client: ClientFactory, fake_gateway: Fak
     await client.chat("Hi", model="a/b")
     fake_gateway.error(503, times=2)
     await client.chat("Hi", model="c/d", fallback_models=["smart:free", "e/f"])
-    assert asked(fake_gateway) == ["a/b", "openai/gpt-4o-mini", "c/d", "openai/gpt-5:free", "e/f"]
+    assert models_asked(fake_gateway) == ["a/b", "openai/gpt-4o-mini", "c/d", "openai/gpt-5:free", "e/f"]
 
 
 async def test_aliases_among_the_models_that_the_gateway_tries(
@@ -58,7 +54,7 @@ async def test_aliases_among_the_models_that_the_gateway_tries(
 
 async def test_extra_body_is_sent_as_it_is(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
     await new_client(model_aliases=ALIASES).chat("Hi", extra_body={"model": "fast"})
-    assert asked(fake_gateway) == ["fast"]
+    assert models_asked(fake_gateway) == ["fast"]
 
 
 async def test_a_fallback_client_of_another_gateway_uses_its_own(
@@ -68,7 +64,7 @@ async def test_a_fallback_client_of_another_gateway_uses_its_own(
         fake_gateway.error(503)
         other = new_client(base_url=second.base_url, default_model="fast", model_aliases={"fast": "local/tiny"})
         await new_client(model_aliases=ALIASES, fallback_clients=[other]).chat("Hi", model="fast")
-        assert (asked(fake_gateway), asked(second)) == (["openai/gpt-4o-mini"], ["local/tiny"])
+        assert (models_asked(fake_gateway), models_asked(second)) == (["openai/gpt-4o-mini"], ["local/tiny"])
         await other.aclose()
 
 
@@ -78,14 +74,14 @@ async def test_the_environment_names_aliases(
     monkeypatch.setenv("AI_MODEL_ALIASES", "fast=a/b")
     await new_client(default_model=None).chat("Hi", model="fast")
     await new_client(default_model=None, model_aliases=ALIASES).chat("Hi", model="fast")
-    assert asked(fake_gateway) == ["a/b", "openai/gpt-4o-mini"]
+    assert models_asked(fake_gateway) == ["a/b", "openai/gpt-4o-mini"]
 
 
 async def test_names_of_the_default_table_are_left_alone_at_other_gateways(
     client: OpenRouterClient, fake_gateway: FakeGateway
 ) -> None:
     await client.chat("Hi", model="gpt-4o")
-    assert asked(fake_gateway) == ["gpt-4o"]
+    assert models_asked(fake_gateway) == ["gpt-4o"]
 
 
 @pytest.mark.parametrize(("given", "sent"), [(None, "openai/gpt-4o"), ({}, "gpt-4o")], ids=["default", "none"])

@@ -9,7 +9,6 @@ import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,8 +27,6 @@ from raptscallions_ai import (
 )
 from raptscallions_ai.testing import FakeGateway, Gate, Hang, Reply, ScriptedClient, chunk, json_reply, sse, usage
 from raptscallions_ai.testing.wire import DONE
-
-ClientFactory = Callable[..., OpenRouterClient]
 
 
 def build(gateway: FakeGateway) -> OpenRouterClient:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 
 import pytest
+from ai_tests import ClientFactory
 
 from raptscallions_ai import (
     AiError,
@@ -31,8 +31,6 @@ from raptscallions_ai import (
     user,
 )
 from raptscallions_ai.testing import FakeGateway, Hang, chunk, sse, usage
-
-ClientFactory = Callable[..., OpenRouterClient]
 
 
 @pytest.mark.requirement("E04-T002.AC2")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import pytest
 from raptscallions_ai import AiError, ChatResult, OpenRouterClient, StreamInterruptedError
 from raptscallions_ai.testing import FakeGateway
 
-ClientFactory = Callable[..., OpenRouterClient]
 WIRE = Path(__file__).parents[1] / "fixtures" / "wire"
 
 

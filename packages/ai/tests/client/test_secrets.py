@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from ai_tests import ClientFactory
 
 from raptscallions_ai import AiError, AiSettings, OpenRouterClient, ProviderError
 from raptscallions_ai.testing import Cut, FakeGateway, Hang, Reply, Reset, chunk, sse
 from raptscallions_ai.testing.wire import DONE
 
-ClientFactory = Callable[..., OpenRouterClient]
 Ask = Callable[[OpenRouterClient], Awaitable[object]]
 
 KEY = "sk-or-v1-not-a-real-key-0815"

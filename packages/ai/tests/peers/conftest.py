@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from peer_servers import Aimock, LiteLLM
 
 from raptscallions_ai.local import LocalGateway
 from raptscallions_ai.testing import FakeGateway
@@ -55,14 +55,6 @@ def serving(command: Sequence[str], environment: Mapping[str, str], says: str, p
         process.stdout.close()
 
 
-@dataclass(frozen=True)
-class Aimock:
-    """A running aimock: the root URL, and the key that it accepts."""
-
-    url: str
-    api_key: str = "aimock-accepts-this-key"
-
-
 @pytest.fixture(scope="session")
 def aimock(node_modules: Callable[[Path], Path]) -> Iterator[Aimock]:
     """A running aimock, installed into the repository's cache folder on first use (12 MB)."""
@@ -81,15 +73,6 @@ def llamacpp(local_weights: Path) -> Iterator[LocalGateway]:
         pool.submit(asyncio.run, gateway.start()).result()
         yield gateway
         pool.submit(asyncio.run, gateway.aclose()).result()
-
-
-@dataclass(frozen=True)
-class LiteLLM:
-    """A running LiteLLM proxy: its base URL, the key that it accepts, and the model that chats."""
-
-    base_url: str
-    api_key: str = "sk-litellm-accepts-this-key"
-    model: str = "small"
 
 
 @pytest.fixture(scope="session")

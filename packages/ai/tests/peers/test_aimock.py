@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Protocol
 
 import pytest
 import pytest_asyncio
+from peer_servers import Aimock
 from pydantic import BaseModel
 
 from raptscallions_ai import (
@@ -33,11 +33,6 @@ from raptscallions_ai import (
 )
 
 pytestmark = pytest.mark.timeout(300)  # the first run of all installs aimock
-
-
-class Aimock(Protocol):
-    url: str
-    api_key: str
 
 
 @pytest_asyncio.fixture

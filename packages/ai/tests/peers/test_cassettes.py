@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from openai import AsyncOpenAI
+from peer_servers import Aimock
 
 from raptscallions_ai import OpenRouterClient, RateLimitError, StreamInterruptedError
 from raptscallions_ai.local import LocalGateway
@@ -17,11 +17,6 @@ pytestmark = [
     pytest.mark.timeout(300),  # the first run of all installs aimock and downloads the model
     pytest.mark.requirement("E04-T005.AC10"),
 ]
-
-
-class Aimock(Protocol):
-    url: str
-    api_key: str
 
 
 async def talk_to_aimock(cassette: Cassette) -> list[object]:

@@ -12,9 +12,9 @@ import sys
 import tokenize
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import pytest
+from peer_servers import Aimock, LiteLLM
 
 from raptscallions_ai import AiError, ModelNotAvailableError, NotSupportedError, reset_settings
 from raptscallions_ai.local import LocalGateway
@@ -66,17 +66,6 @@ PRINTED = {
     "whole_answer": rf"1\. \w+\n(.*\n)+True {N} {N}\n",
     "without_async": rf"{FRUITS}\n{N} {N}\nTrue\n",
 }
-
-
-class Aimock(Protocol):
-    url: str
-    api_key: str
-
-
-class LiteLLM(Protocol):
-    base_url: str
-    api_key: str
-    model: str
 
 
 @dataclass

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
+from peer_servers import Aimock
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
@@ -16,11 +17,6 @@ from raptscallions_ai.local import LocalGateway
 from raptscallions_ai.web import ChatStreamResponse, openai_sse_body, sse_response_body, ui_message_stream
 
 pytestmark = [pytest.mark.requirement("E04-T005.AC6"), pytest.mark.timeout(300)]
-
-
-class Aimock(Protocol):
-    url: str
-    api_key: str
 
 
 def events(text: str) -> list[dict[str, Any]]:

@@ -7,14 +7,14 @@ import json
 import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from web_server import Serve
 
 from raptscallions_ai import (
     AiError,
@@ -41,11 +41,6 @@ SOURCE = {"type": "url_citation", "url_citation": {"url": "https://example.com/a
 FILE = {"type": "file", "file": {"name": "a.pdf", "hash": "abc"}}
 
 
-class Server(Protocol):
-    url: str
-
-
-Serve = Callable[[ASGIApp], Server]
 Chat = Callable[..., Awaitable[dict[str, Any]]]
 
 

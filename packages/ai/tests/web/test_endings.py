@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import queue
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import httpx2
 import pytest
+from ai_tests import gone
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
+from web_server import Browse, Serve
 
 from raptscallions_ai import AiError, ChatStream, OpenRouterClient
 from raptscallions_ai.testing import Cut, FakeGateway, Gate, Hang, chunk, sse
@@ -26,18 +28,6 @@ from raptscallions_ai.testing.wire import COMMENT
 from raptscallions_ai.web import ChatStreamResponse, ai_error_handler, sse_response_body
 
 pytestmark = pytest.mark.requirement("E04-T005.AC6")
-
-
-class Server(Protocol):
-    url: str
-    parked: Any
-
-    def stop(self) -> None: ...
-
-
-class Browser(Protocol):
-    def read_until(self, text: bytes) -> bytes: ...
-    def leave(self) -> None: ...
 
 
 class App:
@@ -90,10 +80,6 @@ def app(fake_gateway: FakeGateway) -> App:
     return App(fake_gateway)
 
 
-Serve = Callable[[ASGIApp], Server]
-Browse = Callable[[str], Browser]
-
-
 def events(text: str) -> list[dict[str, Any]]:
     return [json.loads(line.removeprefix("data: ")) for line in text.split("\n") if line.startswith("data: ")]
 
@@ -101,10 +87,6 @@ def events(text: str) -> list[dict[str, Any]]:
 async def post(url: str) -> httpx2.Response:
     async with httpx2.AsyncClient(timeout=60) as http:
         return await http.post(url, json={})
-
-
-async def gone(gateway: FakeGateway) -> bool:
-    return await gateway.requests[-1].closed() and gateway.requests[-1].disconnected
 
 
 async def test_complete(app: App, fake_gateway: FakeGateway, serve: Serve) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import openai
 import pytest
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
+from web_server import Serve
 
 from raptscallions_ai import (
     AiError,
@@ -40,13 +41,6 @@ from raptscallions_ai.testing.wire import DONE
 from raptscallions_ai.web import ChatStreamResponse, ai_error_handler, openai_sse_body
 
 pytestmark = pytest.mark.requirement("E04-T005.AC6")
-
-
-class Server(Protocol):
-    url: str
-
-
-Serve = Callable[[ASGIApp], Server]
 
 
 def proxy(client: OpenRouterClient | ScriptedClient, **options: Any) -> ASGIApp:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
+from ai_tests import Wrap
 
 from raptscallions_ai import ChatClient
 from raptscallions_ai.wrappers import (
@@ -20,8 +19,6 @@ from raptscallions_ai.wrappers import (
     WrappedClient,
     memory_store,
 )
-
-Wrap = Callable[[ChatClient], WrappedClient]
 
 WRAPPERS: dict[str, Wrap] = {
     "nothing": WrappedClient,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import pickle
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +24,6 @@ from raptscallions_ai import (
 from raptscallions_ai.testing import Answer, Cut, FakeGateway, Hang, ScriptedClient, chunk, sse, usage
 from raptscallions_ai.wrappers import Budget, BudgetedClient, Spent, TrackedClient
 
-ClientFactory = Callable[..., OpenRouterClient]
 pytestmark = pytest.mark.requirement("E04-T005.AC8")
 PRICES = [ModelInfo(id="fake/model-1", pricing=Pricing(prompt=Decimal("0.01"), completion=Decimal("0.1")))]
 

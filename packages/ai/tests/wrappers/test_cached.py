@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, SupportsFloat
 
 import pytest
+from ai_tests import ClientFactory
 from key_value.aio.stores.memory import MemoryStore
 
 from raptscallions_ai import (
@@ -26,7 +27,6 @@ from raptscallions_ai.answer.chunks import ContentChunk, ReasoningChunk
 from raptscallions_ai.testing import Cut, FakeGateway, ScriptedClient, chunk, sse, usage
 from raptscallions_ai.wrappers import CachedClient, TrackedClient, disk_store, memory_store
 
-ClientFactory = Callable[..., OpenRouterClient]
 pytestmark = pytest.mark.requirement("E04-T005.AC9")
 
 
@@ -190,10 +190,10 @@ async def test_what_is_not_complete_is_not_kept(client: OpenRouterClient, fake_g
     assert len(fake_gateway.requests) == 4
 
 
+@pytest.mark.usefixtures("short_delays")
 async def test_what_an_interrupted_attempt_gave_is_not_kept(
-    new_client: ClientFactory, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+    new_client: ClientFactory, fake_gateway: FakeGateway
 ) -> None:
-    monkeypatch.setattr("raptscallions_ai._call.retry._FIRST_DELAY", 0.001)
     cached = CachedClient(new_client(max_retries=1, on_interrupt="restart"), memory_store())
     fake_gateway.reply(sse(chunk("Goodbye")), Cut())
     fake_gateway.stream("Hello")

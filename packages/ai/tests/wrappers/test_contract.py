@@ -10,10 +10,10 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from ai_tests import ClientFactory, Wrap, gone
 from pydantic import BaseModel
 
 from raptscallions_ai import (
@@ -21,22 +21,19 @@ from raptscallions_ai import (
     BaseChatClient,
     ChatClient,
     ChatResult,
-    OpenRouterClient,
     ProviderError,
     StreamInterruptedError,
     ToolCall,
     tool,
     user,
 )
-from raptscallions_ai.testing import FakeGateway, Gate, Hang, ScriptedClient, chunk, sse, usage
+from raptscallions_ai.testing import FakeGateway, Gate, ScriptedClient, chunk, sse, usage
 from raptscallions_ai.testing.wire import DONE, Answer
 from raptscallions_ai.wrappers import WrappedClient
 
 if TYPE_CHECKING:
     from raptscallions_ai.messages.message import Messages
 
-ClientFactory = Callable[..., OpenRouterClient]
-Wrap = Callable[[ChatClient], WrappedClient]
 
 PROMPT = "prompt: my PIN is 4711-0815"
 ANSWER = "answer: that nobody must see"
@@ -49,22 +46,12 @@ def wrapped(new_client: ClientFactory, wrap: Wrap) -> WrappedClient:
     return wrap(new_client())
 
 
-@pytest.fixture
-def endless(fake_gateway: FakeGateway) -> FakeGateway:
-    fake_gateway.reply(sse(chunk("Hello")), Hang())
-    return fake_gateway
-
-
 def now() -> str:
     return "noon"
 
 
 class Place(BaseModel):
     city: str
-
-
-async def gone(gateway: FakeGateway) -> bool:
-    return await gateway.requests[-1].closed() and gateway.requests[-1].disconnected
 
 
 async def test_an_answer_arrives_chunk_by_chunk_and_complete(wrapped: WrappedClient, fake_gateway: FakeGateway) -> None:

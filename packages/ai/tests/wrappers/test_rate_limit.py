@@ -6,7 +6,6 @@ import asyncio
 import gc
 import sys
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from raptscallions_ai.testing import Cut, FakeGateway, Gate, Hang, ScriptedClien
 from raptscallions_ai.testing.wire import DONE
 from raptscallions_ai.wrappers import RateLimitedClient, RateLimiter
 
-ClientFactory = Callable[..., OpenRouterClient]
 pytestmark = pytest.mark.requirement("E04-T005.AC9")
 
 

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -38,7 +38,6 @@ from raptscallions_ai import (
 from raptscallions_ai.testing import Answer, Cut, FakeGateway, Hang, ScriptedClient, chunk, sse, usage
 from raptscallions_ai.wrappers import AroundSource, ChatCall, TracedClient, WrappedClient
 
-ClientFactory = Callable[..., OpenRouterClient]
 pytestmark = pytest.mark.requirement("E04-T005.AC9")
 
 

@@ -6,10 +6,10 @@ import asyncio
 import gc
 import pickle
 import threading
-from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from ai_tests import ClientFactory
 
 from raptscallions_ai import (
     AuthenticationError,
@@ -23,7 +23,6 @@ from raptscallions_ai import (
 from raptscallions_ai.testing import Answer, Cut, FakeGateway, Hang, ScriptedClient, chunk, sse, usage
 from raptscallions_ai.wrappers import TrackedClient, TrackedUsage, UsageTracker
 
-ClientFactory = Callable[..., OpenRouterClient]
 pytestmark = pytest.mark.requirement("E04-T005.AC8")
 
 
@@ -95,10 +94,8 @@ async def test_a_failed_call_counts_with_what_it_told(tracked: TrackedClient, fa
     assert (total.failed_calls, total.cost, total.total_tokens, total.unmeasured_calls) == (1, Decimal("0.125"), 15, 0)
 
 
-async def test_attempts_that_were_made_again_count(
-    new_client: ClientFactory, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("raptscallions_ai._call.retry._FIRST_DELAY", 0.001)
+@pytest.mark.usefixtures("short_delays")
+async def test_attempts_that_were_made_again_count(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
     tracked = TrackedClient(new_client(max_retries=1, on_interrupt="restart"))
     fake_gateway.reply(sse(chunk("Hel", usage=usage(cost=0.125))), Cut())
     fake_gateway.error(503, times=2)
