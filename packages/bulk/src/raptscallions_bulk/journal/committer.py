@@ -39,6 +39,11 @@ class Committer:
         self._task: asyncio.Task[None] | None = None
         self.failure: BulkError | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is still to be written."""
+        return self._task is not None
+
     def add(self, record: Record, line: bytes | None = None, then: OnDurable | None = None) -> None:
         """Write a record soon, with the line of answers that it points at; `then` is called once it is on the disk."""
         self._pending.append((record, line))

@@ -93,11 +93,12 @@ class Answered(_Record, tag=3):
 
 
 class Returned(_Record, tag=4):
-    """A request came back unpaid, and the row waits again."""
+    """A request came back, and the row waits again; unpaid, but for what `cost` says."""
 
     row: int
     at: float
     error: str
+    cost: int = 0
 
 
 class Failed(_Record, tag=5):

@@ -153,6 +153,10 @@ class Ledger:
             entry.in_doubt = True
             self.in_doubt += entry.reserved
 
+    def count_unpriced(self) -> None:
+        """Count an answer whose cost nobody told."""
+        self._add("unpriced", 1)
+
     def count(self, name: str) -> int:
         """Return one of the further figures."""
         return self.counts.get(name, 0)
@@ -241,6 +245,7 @@ class Ledger:
             self.in_doubt += entry.reserved
         else:
             self._close(record.row)
+        self.spent += record.cost
         self.returned[record.error] = self.returned.get(record.error, 0) + 1
 
     def _failed(self, record: Failed) -> None:

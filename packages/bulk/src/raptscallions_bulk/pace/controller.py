@@ -106,9 +106,11 @@ class Pace:
             self.tokens.refused(now, tokens)
         self._failed(now)
 
-    def failed(self, now: float) -> None:
+    def failed(self, now: float, retry_after: float | None = None) -> None:
         """Count a request as failed by the gateway: it could not be reached, or broke."""
         self.window.ended(clean=False)
+        if retry_after is not None and retry_after > 0:
+            self._shut_until = max(self._shut_until, now + retry_after)
         self._failed(now)
 
     def left(self) -> None:

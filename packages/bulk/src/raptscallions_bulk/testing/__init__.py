@@ -1,1 +1,8 @@
-"""Test kit: a simulator of gateways for the pace, and a gateway with books."""
+"""Test kit: a gateway that keeps books, and a simulator of gateways' limits."""
+
+from __future__ import annotations
+
+from raptscallions_bulk.testing.billing import BillingGateway
+from raptscallions_bulk.testing.simulator import SCENES, Outcome, Scene, simulate
+
+__all__ = ["SCENES", "BillingGateway", "Outcome", "Scene", "simulate"]
