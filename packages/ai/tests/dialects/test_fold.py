@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -257,3 +258,20 @@ def test_what_counts_as_started() -> None:
         assert not folding.started
     folding.feed(decode_chunk(json.dumps(event(None, reasoning="hm")).encode()), [])
     assert folding.started
+
+
+@pytest.mark.parametrize("place", ["choice", "x_groq", "both"])
+@pytest.mark.parametrize("size", [None, 1, 7])
+def test_usage_that_stands_elsewhere(drive: Callable[..., Any], place: str, size: int | None) -> None:
+    counts = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    choice: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    event: dict[str, Any] = {"choices": [choice]}
+    if place != "x_groq":
+        choice["usage"] = counts
+    if place != "choice":
+        event["x_groq"] = {"id": "req_1", "usage": counts}
+    text = {"choices": [{"index": 0, "delta": {"content": "Hi"}}], "x_groq": {"id": "req_1"}}
+    body = b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in (text, event)) + b"data: [DONE]\n\n"
+    _, result, failure = drive(body, size)
+    assert failure is None and result is not None
+    assert (result.content, result.usage.total_tokens, result.usage.raw) == ("Hi", 5, counts)

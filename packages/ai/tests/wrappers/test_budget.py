@@ -47,6 +47,35 @@ async def test_a_call_is_refused_when_the_money_is_spent(client: OpenRouterClien
     assert len(fake_gateway.requests) == 2
 
 
+@pytest.mark.parametrize(
+    ("cost", "upstream", "own_key", "spent"),
+    [(0, 0.8, True, "0.8"), (0.04, 0.8, True, "0.84"), (0.4, 0.4, False, "0.4"), (0.4, None, False, "0.4")],
+)
+async def test_what_a_key_of_ones_own_paid_counts(
+    client: OpenRouterClient, fake_gateway: FakeGateway, cost: float, upstream: float | None, own_key: bool, spent: str
+) -> None:
+    told = {**usage(cost=cost), "is_byok": own_key, "cost_details": {"upstream_inference_cost": upstream}}
+    fake_gateway.stream("Hi", usage=told, times=None)
+    budget = Budget(cost="0.5")
+    await BudgetedClient(client, budget).chat("Hi")
+    assert budget.spent.cost == Decimal(spent)
+    tracked = TrackedClient(client)
+    await tracked.chat("Hi")
+    assert tracked.get_usage().spend == Decimal(spent)
+    if budget.spent.cost > Decimal("0.5"):
+        with pytest.raises(BudgetExceededError):
+            await BudgetedClient(client, budget).chat("Hi")
+
+
+async def test_no_figure_of_a_gateway_wipes_a_budget(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+    budget = Budget(cost="0.5", tokens=100)
+    for told in (usage(cost=0.3), usage(cost=-5), usage(-100, -100), usage(10**15, 1)):
+        fake_gateway.stream("Hi", usage=told)
+        await BudgetedClient(client, budget).chat("Hi")
+    assert (budget.spent.cost, budget.spent.requests) == (Decimal("0.3003"), 4)
+    assert 15 <= budget.spent.tokens <= 100
+
+
 async def test_an_answer_is_stopped_in_the_middle_and_kept(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
     pieces = ["x" * 40] * 5
     fake_gateway.reply(*(sse(chunk(piece, id="gen-1")) for piece in pieces), Hang())

@@ -84,6 +84,7 @@ class WireChoice(msgspec.Struct, gc=False):
     native_finish_reason: str | None = None
     error: Any = None
     logprobs: WireLogprobs | None = None
+    usage: msgspec.Raw = NO_USAGE  # Moonshot
 
 
 class WirePromptDetails(msgspec.Struct, gc=False):
@@ -91,6 +92,8 @@ class WirePromptDetails(msgspec.Struct, gc=False):
 
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
+    cache_creation_tokens: int | None = None  # LiteLLM
+    cache_creation_input_tokens: int | None = None  # Alibaba
 
 
 class WireCompletionDetails(msgspec.Struct, gc=False):
@@ -106,16 +109,35 @@ class WireCostDetails(msgspec.Struct, gc=False):
 
 
 class WireUsage(msgspec.Struct, gc=False):
-    """The figures of a usage object that have a name of their own in `Usage`."""
+    """The figures of a usage object that have a name of their own in `Usage`, under all names that they come by."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
+    reasoning_tokens: int | None = None  # Perplexity
     cost: Decimal | None = None
+    estimated_cost: Decimal | None = None  # DeepInfra
     is_byok: bool | None = None
     prompt_tokens_details: WirePromptDetails | None = None
     completion_tokens_details: WireCompletionDetails | None = None
     cost_details: WireCostDetails | None = None
+    # What was read from a prompt cache, and written to it: DeepSeek; Moonshot, SGLang; Mistral; Anthropic's facades
+    prompt_cache_hit_tokens: int | None = None
+    cached_tokens: int | None = None
+    num_cached_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    # OpenAI's Responses and Anthropic's messages, behind gateways that pass the usage on as it came
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    input_tokens_details: WirePromptDetails | None = None
+    output_tokens_details: WireCompletionDetails | None = None
+
+
+class WireGroq(msgspec.Struct, gc=False):
+    """What Groq has besides."""
+
+    usage: msgspec.Raw = NO_USAGE
 
 
 class WireChunk(msgspec.Struct, gc=False):
@@ -134,6 +156,7 @@ class WireChunk(msgspec.Struct, gc=False):
     usage: msgspec.Raw = NO_USAGE
     error: Any = None
     base_resp: Any = None
+    x_groq: WireGroq | None = None
 
     @property
     def says_nothing(self) -> bool:

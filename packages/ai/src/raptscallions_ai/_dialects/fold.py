@@ -129,8 +129,14 @@ class Fold:
                 self.started = True
                 out.append(piece)
                 return
+        self._feed_all(chunk, out)
+
+    def _feed_all(self, chunk: WireChunk, out: list[StreamChunk]) -> None:
+        """Take in whatever a chunk can bring."""
+        if chunk.x_groq is not None:
+            self._usage.feed(chunk.x_groq.usage)
         before, error = len(out), chunk.error or _failed_base_resp(chunk.base_resp)
-        for choice in choices or ():
+        for choice in chunk.choices or ():
             error = self._feed_choice(choice, out) or error
         if len(out) > before:
             self.started = True
@@ -223,6 +229,8 @@ class Fold:
 
     def _feed_choice(self, choice: WireChoice, out: list[StreamChunk]) -> object:
         """Take in one choice and return the error object that it carries, if any."""
+        if choice.usage is not NO_USAGE:
+            self._usage.feed(choice.usage)
         if self._choice is None:
             self._choice = choice.index or 0
         elif (choice.index or 0) != self._choice:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from raptscallions_ai._dialects.chunk import WireUsage, decode_usage
+from raptscallions_ai._dialects.chunk import WireCompletionDetails, WirePromptDetails, WireUsage, decode_usage
 from raptscallions_ai.answer.result import Usage
 
 if TYPE_CHECKING:
@@ -18,55 +18,102 @@ if TYPE_CHECKING:
 __all__ = ["UsageMeter"]
 
 _LARGEST_EXPONENT = 100
+_HIGHEST_COST = 1_000_000  # USD, and tokens, of one call: far beyond any
+_MOST_TOKENS = 1_000_000_000
+_NO_INPUTS, _NO_OUTPUTS = WirePromptDetails(), WireCompletionDetails()
 
 
 class UsageMeter:
-    """Merge usage objects field by field, the last word winning, into one `Usage`."""
+    """Merge usage objects field by field, the last word winning, into one `Usage`.
+
+    Attributes:
+        seen: Whether the gateway reported any count or cost.
+    """
 
     def __init__(self) -> None:
-        self._usage = WireUsage()
+        self.seen = False
+        self._usage: WireUsage | None = None
         self._raw: dict[str, Any] = {}
-
-    @property
-    def seen(self) -> bool:
-        """Whether the gateway reported any count or cost."""
-        usage = self._usage
-        figures = (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, _amount(usage.cost))
-        return any(figure is not None for figure in figures)
+        self._result = Usage()
 
     def feed(self, raw: msgspec.Raw) -> None:
         """Take in one usage object; null, and anything that is not an object, says nothing."""
-        if (decoded := decode_usage(raw)) is not None:
-            typed, received = decoded
-            self._usage = _merged(self._usage, typed)
-            self._raw |= received
+        if (decoded := decode_usage(raw)) is None:
+            return
+        typed, received = decoded
+        self._usage = typed if self._usage is None else _merged(self._usage, typed)
+        self._raw = {**self._raw, **received} if self._raw else received
+        if tells := _tells(self._usage):
+            self._result = _read(self._usage, self._raw)
+        self.seen = tells
 
     def result(self) -> Usage:
         """Return the usage so far; all zero, with an empty `raw`, if none was reported."""
-        if not self.seen:
-            return Usage()
-        usage = self._usage
-        cost = _amount(usage.cost)
-        prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
-        inputs, outputs, costs = usage.prompt_tokens_details, usage.completion_tokens_details, usage.cost_details
-        return Usage(
-            prompt_tokens=prompt,
-            completion_tokens=completion,
-            total_tokens=prompt + completion if usage.total_tokens is None else usage.total_tokens,
-            reasoning_tokens=(outputs and outputs.reasoning_tokens) or 0,
-            cached_tokens=(inputs and inputs.cached_tokens) or 0,
-            cache_write_tokens=(inputs and inputs.cache_write_tokens) or 0,
-            cost=cost,
-            cost_source="unknown" if cost is None else "reported",
-            upstream_cost=_amount(costs.upstream_inference_cost) if costs else None,
-            is_byok=bool(usage.is_byok),
-            raw=dict(self._raw),
-        )
+        return self._result
+
+
+def _tells(usage: WireUsage) -> bool:
+    counts = (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
+    return any(figure is not None for figure in (*counts, usage.input_tokens, usage.output_tokens, _cost(usage)))
+
+
+def _read(usage: WireUsage, raw: dict[str, Any]) -> Usage:
+    """Return the counts under our names, each what it is documented to be: gateways differ in what includes what."""
+    inputs = usage.prompt_tokens_details or usage.input_tokens_details or _NO_INPUTS
+    outputs = usage.completion_tokens_details or usage.output_tokens_details or _NO_OUTPUTS
+    hits = (usage.prompt_cache_hit_tokens, usage.cached_tokens, usage.num_cached_tokens, usage.cache_read_input_tokens)
+    cached = _count(inputs.cached_tokens, *hits)
+    writes = (inputs.cache_creation_tokens, inputs.cache_creation_input_tokens, usage.cache_creation_input_tokens)
+    written = _count(inputs.cache_write_tokens, *writes)
+    reasoning = _count(outputs.reasoning_tokens, usage.reasoning_tokens)
+    prompt = _count(usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens)
+    completion = _count(usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens)
+    of_anthropic = usage.cache_read_input_tokens is not None or usage.cache_creation_input_tokens is not None
+    if of_anthropic and (cached + written > prompt or usage.prompt_tokens is None):
+        prompt += cached + written  # which Anthropic counts beside the rest
+    total = _count(usage.total_tokens) or prompt + completion
+    beside = total - prompt - completion
+    # xAI and Gemini count reasoning beside the answer, and Gemini in the total only. The total says which it is.
+    if prompt and completion and beside > 0 and reasoning in (0, beside):
+        reasoning = beside
+        completion += beside
+    elif reasoning > completion:
+        completion += reasoning
+    cost, costs = _cost(usage), usage.cost_details
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=prompt + completion if usage.total_tokens is None else total,
+        reasoning_tokens=reasoning,
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        cost=cost,
+        cost_source="unknown" if cost is None else "reported",
+        upstream_cost=_amount(costs.upstream_inference_cost) if costs else None,
+        is_byok=bool(usage.is_byok),
+        raw=raw,
+    )
+
+
+def _count(*figures: int | None) -> int:
+    """Return the largest count; a negative or an absurd one counts nothing, lest it upset budgets and limits."""
+    most = 0
+    for figure in figures:
+        if figure and most < figure <= _MOST_TOKENS:
+            most = figure
+    return most
+
+
+def _cost(usage: WireUsage) -> Decimal | None:
+    cost = _amount(usage.cost)
+    return _amount(usage.estimated_cost) if cost is None else cost
 
 
 def _amount(cost: Decimal | None) -> Decimal | None:
-    """Return a cost that is an amount of money: finite and of a size that can be added up."""
-    return cost if cost is not None and cost.is_finite() and abs(cost.adjusted()) < _LARGEST_EXPONENT else None
+    """Return a cost that is an amount of money that one call can cost, and not one to be paid back."""
+    if cost is None or not cost.is_finite() or abs(cost.adjusted()) >= _LARGEST_EXPONENT:
+        return None
+    return cost if 0 <= cost <= _HIGHEST_COST else None
 
 
 def _merged(old: _S, new: _S) -> _S:

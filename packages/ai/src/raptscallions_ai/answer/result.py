@@ -41,6 +41,8 @@ class Usage:
         upstream_cost: What the provider behind the gateway charges, in USD; with a key of one's own
             (`is_byok`) this is the real spend and `cost` only the gateway's fee.
         is_byok: Whether the provider was paid with the account's own provider key.
+        byok_cost: What provider keys of one's own were charged beside `cost`, in USD, where that differs from
+            `upstream_cost`: in a sum of usages of which only some were paid that way.
         raw: The gateway's usage object as it was received; empty if it reported none.
     """
 
@@ -55,6 +57,16 @@ class Usage:
     upstream_cost: Decimal | None = None
     is_byok: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    byok_cost: Decimal | None = None
+
+    @property
+    def spend(self) -> Decimal | None:
+        """What the call really cost in USD: `cost`, and with a provider key of one's own what that was charged, too."""
+        return _sum(self.cost, self._beside)
+
+    @property
+    def _beside(self) -> Decimal | None:
+        return self.upstream_cost if self.byok_cost is None and self.is_byok else self.byok_cost
 
     @property
     def reported(self) -> bool:
@@ -74,6 +86,7 @@ class Usage:
             upstream_cost=_sum(self.upstream_cost, other.upstream_cost),
             is_byok=self.is_byok or other.is_byok,
             raw=other.raw or self.raw,
+            byok_cost=_sum(self._beside, other._beside),
         )
 
 

@@ -291,7 +291,7 @@ def error_from_object(data: Any) -> AiError:
     unknown = {name: data[name] for name in hidden}
     if _name_of(cls) != data.get("name"):
         unknown |= {name: data[name] for name in ("name", "parents") if name in data}
-    state = {**_EMPTY_STATE, **state, **({_UNKNOWN: unknown} if unknown else {})}
+    state = {**_EMPTY_STATE, "sentence": message, **state, **({_UNKNOWN: unknown} if unknown else {})}
     state["details"] = state["details"] or {}
     return cast("AiError", rebuild(cls, message, state))
 
@@ -330,6 +330,8 @@ _EMPTY_STATE: Object = {
     "request_id": None,
     "partial": None,
     "attempts": (),
+    "gateway_status": None,
+    "gateway_message": None,
 }
 _ERROR_FIELDS: dict[str, Any] = {
     "message": str,
@@ -343,6 +345,9 @@ _ERROR_FIELDS: dict[str, Any] = {
     "request_id": str | None,
     "partial": ChatResult | None,
     "attempts": tuple[Attempt, ...],
+    "gateway_status": int | None,
+    "gateway_message": str | None,
+    "sentence": str,
     "errors": tuple[OutputIssue, ...],
     "reasons": tuple[str, ...],
 }

@@ -27,7 +27,7 @@ def max_tokens_used(tokens: int) -> StopCondition:
 
 
 def max_cost(dollars: Decimal | float | str) -> StopCondition:
-    """Stop when the run has cost this much in USD, as the gateway reports it.
+    """Stop when the run has cost this much in USD, as the gateway reports it; keys of your own included.
 
     It is looked at between steps, so that the step that goes beyond it is still paid for. A gateway that reports no
     cost never gets there; set `max_tokens_used` for such ones.
@@ -37,7 +37,7 @@ def max_cost(dollars: Decimal | float | str) -> StopCondition:
         raise ValueError("max_cost must be more than 0")
 
     def condition(run: ToolRun) -> StoppedBy | bool:
-        return (run.usage.cost or 0) >= limit and "max_cost"
+        return (run.usage.spend or 0) >= limit and "max_cost"
 
     return condition
 

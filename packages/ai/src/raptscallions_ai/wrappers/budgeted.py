@@ -90,17 +90,20 @@ class _BudgetedCall(AroundSource):
 
     async def settle(self) -> Usage:
         usage = await super().settle()
-        if self._spent is not None and usage.cost is not None and usage.cost_source != "unknown":
-            settled = Spent(usage.cost, usage.total_tokens, 1)
+        if self._spent is not None and (cost := usage.spend) is not None and usage.cost_source != "unknown":
+            settled = Spent(max(Decimal(0), cost), max(0, usage.total_tokens), 1)
             self._budget.settle(settled.minus(self._spent), reserved=Spent())
             self._spent = settled
         return usage
 
     def _counted(self, usage: Usage) -> Spent:
         """Return what counts: what was told, and the estimate where nobody told."""
-        known = usage.cost is not None and usage.cost_source != "unknown"
-        cost = usage.cost if known and usage.cost is not None else max(self._reserved.cost, usage.cost or Decimal(0))
-        return Spent(cost, usage.total_tokens if usage.reported else self._reserved.tokens, 1)
+        spend = usage.spend
+        if spend is None or usage.cost_source == "unknown":
+            spend = max(self._reserved.cost, spend or Decimal(0))
+        # What nobody can have used or got back would wipe the budget.
+        tokens = max(0, usage.total_tokens) if usage.reported else self._reserved.tokens
+        return Spent(max(Decimal(0), spend), tokens, 1)
 
 
 def _was_sent(error: BaseException | None) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RateLimitedClient", "RateLimiter"]
 
+_LONGEST_DEBT = 10  # minutes: a figure that no call can have used must not close the limiter for ever
 _MINUTE = 60_000  # milliseconds
 
 
@@ -197,8 +198,8 @@ class _Bucket:
 
     def owe(self, amount: int) -> None:
         """Let the next calls pay, or be spared, what a call used more or less than it was expected to."""
-        if self._bucket is not None:
-            self._debts.put(amount)
+        if self._bucket is not None and self._limit is not None:
+            self._debts.put(min(amount, _LONGEST_DEBT * self._limit))
 
     async def take(self, amount: int, ends: float | None) -> int:
         """Wait until the amount and what is owed are there; return the amount, or a bucketful if that is less."""

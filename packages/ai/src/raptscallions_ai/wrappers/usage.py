@@ -215,9 +215,8 @@ class _TrackedCall(AroundSource):
         return settled
 
 
-_COUNTS = tuple(
-    each.name for each in fields(Usage) if each.name not in ("cost", "cost_source", "upstream_cost", "is_byok", "raw")
-)
+_OTHERS = ("cost", "cost_source", "upstream_cost", "is_byok", "raw", "byok_cost")
+_COUNTS = tuple(each.name for each in fields(Usage) if each.name not in _OTHERS)
 
 
 class _Sums:
@@ -225,7 +224,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(_COUNTS, 0)
-        self._cost = self._upstream_cost = Decimal(0)
+        self._cost = self._upstream_cost = self._beside = Decimal(0)
         self._costs = self._upstream_costs = 0  # how many usages had such a figure
         self._sources: dict[CostSource, int] = {"reported": 0, "priced": 0, "unknown": 0}
         self._calls = self._failed = self._left = self._byok = 0
@@ -251,6 +250,8 @@ class _Sums:
         if usage.upstream_cost is not None:
             self._upstream_cost += sign * usage.upstream_cost
             self._upstream_costs += sign
+        if usage.spend is not None:
+            self._beside += sign * (usage.spend - (usage.cost or 0))
         self._byok += sign * usage.is_byok
         self._sources[usage.cost_source] += sign
 
@@ -265,6 +266,7 @@ class _Sums:
             ),
             upstream_cost=self._upstream_cost if self._upstream_costs else None,
             is_byok=bool(self._byok),
+            byok_cost=self._beside if self._byok else None,
             calls=self._calls,
             failed_calls=self._failed,
             left_calls=self._left,
