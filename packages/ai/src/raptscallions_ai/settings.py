@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import functools
 import ipaddress
-import logging
 import os
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from raptscallions_ai._guards.configuration import FILE, TRUST_VARIABLE, Given, given_values
 from raptscallions_ai._guards.env_file import read_env_file
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai.errors import ConfigurationError
 from raptscallions_ai.options.call_options import OnInterrupt
 from raptscallions_ai.options.timeouts import Timeouts
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AiSettings", "get_settings", "reset_settings"]
 
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 
 _MIB = 1024 * 1024
 _LONGEST_MS = 2**31 - 1  # 24 days

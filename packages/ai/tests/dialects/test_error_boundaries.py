@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from raptscallions_ai._dialects.failures import classify, is_no_such_endpoint, read_failure
-from raptscallions_ai._dialects.redact import Redactor, printable_line
+from raptscallions_ai._dialects.redact import Redactor
 from raptscallions_ai._dialects.retry_after import parse_retry_after
 from raptscallions_ai.errors import (
     AiError,
@@ -24,6 +24,7 @@ from raptscallions_ai.errors import (
     RateLimitError,
     TimeoutError,
 )
+from raptscallions_ai.errors.text import printable_line
 
 pytestmark = pytest.mark.requirement("E04-T003.AC9")
 

@@ -126,6 +126,7 @@ async def test_an_error_is_the_last_event() -> None:
     client = ScriptedClient(["Half", RateLimitError(30)])
     content, error = told(b"".join([data async for data in sse_response_body(client.stream_chat("Hi"))]))
     assert content["content"] == "Half"
+    assert len(error["error"].pop("reference")) == 12
     assert error == {
         "type": "error",
         "error": {
@@ -142,7 +143,9 @@ async def test_an_error_is_the_last_event() -> None:
 
 
 def test_the_operators_business_is_not_told() -> None:
-    assert error_payload(ConfigurationError("AI_API_KEY is missing", details={"variables": {"AI_API_KEY": "x"}})) == {
+    payload = error_payload(ConfigurationError("AI_API_KEY is missing", details={"variables": {"AI_API_KEY": "x"}}))
+    assert len(payload.pop("reference")) == 12
+    assert payload == {
         "type": "ConfigurationError",
         "message": "The AI gateway configuration is invalid",
         "code": "AI_ERROR",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from raptscallions_ai._call.watchdog import Watchdog
 from raptscallions_ai._dialects.decoder import AnswerDecoder
 from raptscallions_ai._dialects.fold import Fold
 from raptscallions_ai._dialects.redact import Redactor
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai._transport.exceptions import ai_error, lost_connection
 from raptscallions_ai._transport.response import close_later, close_response
 from raptscallions_ai.answer.chunks import DoneChunk, WaitingChunk
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CallPolicy", "GatewayCall"]
 
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +346,7 @@ class GatewayCall:
         _log.info("chat started: model=%s messages=%d", model, len(request.conversation))
         _log.debug("request of %d bytes, stream=%s", len(request.body), request.stream)
         if self._policy.log_content:
-            _log.debug("request body: %s", request.body.decode())
+            _log.content("request body: %s", request.body.decode())
         return loop
 
     def _log_done(self, result: ChatResult) -> None:
@@ -354,7 +354,7 @@ class GatewayCall:
         told = (result.model, result.finish_reason, usage.prompt_tokens, usage.completion_tokens, result.duration)
         _log.info("chat finished: model=%s finish_reason=%s tokens=%d+%d in %.2f s", *told)
         if self._policy.log_content:
-            _log.debug("answer: %s", result.content)
+            _log.content("answer: %s", result.content)
 
     def __repr__(self) -> str:
         return f"GatewayCall(model={self._recovery.route.model!r})"

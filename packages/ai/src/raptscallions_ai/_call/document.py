@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +10,7 @@ from raptscallions_ai._call.retry import retry_delay
 from raptscallions_ai._dialects.dialect import Encoded
 from raptscallions_ai._dialects.json import parse_json
 from raptscallions_ai._dialects.redact import Redactor
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai._transport.errors import StatusError
 from raptscallions_ai.answer.result import Attempt
 from raptscallions_ai.errors import NotSupportedError, TimeoutError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DocumentRequest", "JsonApi"]
 
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 
 
 class DocumentRequest(Protocol):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from raptscallions_ai._dialects.error_codes import STATUS_OF_CODE, STRONG_CODES, WEAK_CODES, normalized
 from raptscallions_ai._dialects.json import json_list, json_object, parse_json
-from raptscallions_ai._dialects.redact import printable_line
+from raptscallions_ai.errors.text import printable_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

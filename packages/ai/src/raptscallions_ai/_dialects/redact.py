@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NoReturn, cast
 
+from raptscallions_ai.errors.text import printable_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Redactor", "printable_line"]
+__all__ = ["Redactor"]
 
 _WINDOW = 16  # characters of the prompt in a row that count as quoting it
 _SHORTEST = 8  # a message shorter than this, or of one word shorter than a window, is too ordinary to look for
@@ -18,16 +20,6 @@ _MOST_SEARCHED = 4 * _LONGEST
 _HIDDEN = "[hidden]"
 # A word with a digit, an at sign or a joint in it is a name, a number or an address rather than ordinary language.
 _TELLING_WORD = re.compile(r"(?<![\w.@+-])(?=[\w.@+-]*[\d@_-])[\w.@+-]{6,}")
-
-
-def printable_line(text: str) -> str:
-    """Return a text on one line, without what cannot be printed: controls, directions, marks of no width.
-
-    What is looked for and what it is looked for in both go through it, or an invisible mark would hide a quotation.
-    """
-    if not text.isprintable():
-        text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(text.split())
 
 
 class Redactor:

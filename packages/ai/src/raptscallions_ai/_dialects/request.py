@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions
 
-__all__ = ["ChatRequest", "build_request", "checked_headers", "checked_query"]
+__all__ = ["ChatRequest", "build_request", "checked_headers", "checked_query", "written"]
 
 # RFC 9110, sections 5.1 and 5.5
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -56,7 +56,7 @@ class ChatRequest:
         """Return the same request to another model."""
         fields = self.fields()
         fields["model"] = model
-        return replace(self, model=model, body=_encode(fields))
+        return replace(self, model=model, body=written(fields))
 
     def continuing(self, text: str) -> ChatRequest:
         """Return the same request, with `text` as the beginning of the answer that the model is to go on with."""
@@ -67,11 +67,11 @@ class ChatRequest:
             last["content"] += text
         else:
             conversation.append({"role": "assistant", "content": text})
-        return replace(self, body=_encode(fields))
+        return replace(self, body=written(fields))
 
     def respelt(self, fields: Mapping[str, object]) -> ChatRequest:
         """Return the same request with another body."""
-        return replace(self, body=_encode(fields))
+        return replace(self, body=written(fields))
 
     @property
     def is_plain_text(self) -> bool:
@@ -120,7 +120,7 @@ def build_request(
     return ChatRequest(
         model=str(body["model"]),
         stream=bool(body["stream"]),
-        body=_encoded(body),
+        body=written(body),
         # What is really sent, for it is this that a gateway may quote back.
         conversation=cast("list[Mapping[str, object]]", body["messages"]),
         headers=checked_headers(options.get("extra_headers") or {}),
@@ -139,12 +139,19 @@ def checked_query(query: Mapping[str, object]) -> Mapping[str, object]:
     return query
 
 
-def _encoded(body: dict[str, object]) -> bytes:
+def written(body: Mapping[str, object]) -> bytes:
+    """Return a body as JSON.
+
+    Raises:
+        ValueError: It cannot be written; the error holds nothing of it.
+    """
     try:
         return _encode(body)
     except RecursionError:
-        pass
-    raise ValueError("the messages or options are nested too deeply to be written as JSON")
+        why = "are nested too deeply to be written as JSON"
+    except UnicodeEncodeError:  # which holds the whole text, and its repr shows it
+        why = "hold half a character (a lone surrogate), which UTF-8 cannot write; str.encode tells where"
+    raise ValueError(f"the messages or options {why}")
 
 
 def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:

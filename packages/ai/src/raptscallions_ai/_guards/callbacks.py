@@ -6,11 +6,11 @@ import asyncio
 import contextvars
 import functools
 import inspect
-import logging
 import signal
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai._guards.threads import daemon_threads
 from raptscallions_ai.errors import CallbackError
 
@@ -23,7 +23,7 @@ __all__ = ["call_hook", "contained", "in_task", "in_thread", "let_go", "text_of"
 T = TypeVar("T")
 
 _GRACE = 2.0  # seconds that cancelled code has to clean up
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 _runaways: set[asyncio.Task[Any]] = set()  # held, because a loop does not hold its tasks
 
 

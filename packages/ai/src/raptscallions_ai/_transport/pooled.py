@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai.errors import AiError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["PooledConnections"]
 
 T = TypeVar("T")
 
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 _inherited: list[object] = []  # kept, because what is collected is closed
 
 

@@ -13,21 +13,27 @@ import typer
 
 __all__ = ["Console", "dimmable", "printable"]
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # which turn the text around, so that it reads otherwise
+    r"\u2028\u2029\ufff9-\ufffb\U000e0000-\U000e007f]"  # which end lines, or are seen by nobody
+)
+_DROPPED = "\r\u061c\u200e\u200f"  # marks of Arabic and Hebrew texts have no symbol and are at home in them
 
 
 def printable(text: str) -> str:
     """Return text that no terminal takes for a command: only tabs and line feeds are left of all control characters.
 
     Each of the others is replaced by its symbol, so that what was sent stays visible; carriage returns, which could
-    overwrite a line, are dropped. It looks at one character at a time, so no sequence can hide between two chunks.
+    overwrite a line, are dropped. What turns text around goes the same ways, so that letters stay in the order in which
+    they were sent. It looks at one character at a time, so no sequence can hide between two chunks.
     """
     return _CONTROLS.sub(_symbol, text)
 
 
 def _symbol(found: re.Match[str]) -> str:
     code = ord(found.group())
-    if code == ord("\r"):
+    if found.group() in _DROPPED:
         return ""
     if code == 0x7F:
         return "\N{SYMBOL FOR DELETE}"

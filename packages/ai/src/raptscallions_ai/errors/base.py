@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
+from raptscallions_ai.errors.text import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from raptscallions_ai.answer.result import Attempt, ChatResult
 
 __all__ = ["AiError", "AppError", "ErrorFields", "rebuild"]
+
+_LONGEST = 2000  # characters of a message
 
 
 class AppError(Exception):
@@ -26,11 +30,16 @@ class AppError(Exception):
     status_code: int = 500
 
     def __init__(self, message: str, *, status_code: int | None = None, details: dict[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message: str = self.shown(message)
+        super().__init__(self.message)
         self.details: dict[str, Any] = {k: v for k, v in (details or {}).items() if v is not None}
         if status_code is not None:
             self.status_code = status_code
+
+    @classmethod
+    def shown(cls, message: str) -> str:
+        """Return a message as it may stand in a log: printable, on one line; what others chose may be part of it."""
+        return one_line(message, _LONGEST)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a JSON error body needs, with the keys of the TypeScript sibling's `toJSON`."""
@@ -127,7 +136,7 @@ class AiError(AppError):
         self.attempts: tuple[Attempt, ...] = tuple(attempts)
         self.gateway_status = gateway_status
         self.gateway_message = gateway_message
-        self.sentence = sentence or self.message
+        self.sentence: str = self.shown(sentence) if sentence else self.message
 
     def bare(self) -> Self:
         """Return this error without traceback and context, so that no frame or cause can leak a request."""

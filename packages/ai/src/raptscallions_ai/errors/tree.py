@@ -37,6 +37,7 @@ import builtins
 from typing import TYPE_CHECKING, Literal
 
 from raptscallions_ai.errors.base import AiError, AppError, ErrorFields
+from raptscallions_ai.errors.text import one_line, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,10 +74,18 @@ __all__ = [
 ]
 
 
+_LONGEST_LINE = 500
+
+
 class ConfigurationError(AiError, ValueError):
     """The settings are missing something or hold something invalid; the message names every variable."""
 
     default_message = "The AI gateway configuration is invalid"
+
+    @classmethod
+    def shown(cls, message: str) -> str:
+        """Return the message with a line for each variable."""
+        return printable_lines(message, _LONGEST_LINE)
 
 
 class InvalidMediaError(AiError, ValueError):
@@ -186,7 +195,7 @@ class ModelNotAvailableError(AiError):
     status_code = 400
 
     def __init__(self, model: str, **fields: Unpack[ErrorFields]) -> None:
-        self.model = model
+        self.model = model = one_line(model)
         fields["details"] = {"model": model, **(fields.get("details") or {})}
         fields["message"] = f"Model not available: {model}"
         super().__init__(**fields)
@@ -321,6 +330,11 @@ class ToolError(AiError):
     """
 
     default_message = "The tool failed"
+
+    @classmethod
+    def shown(cls, message: str) -> str:
+        """Return the message as it is, for the model."""
+        return message
 
 
 class CallbackError(AiError):

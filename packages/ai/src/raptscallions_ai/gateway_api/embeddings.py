@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import sys
 from array import array
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 import msgspec
 
-from raptscallions_ai._dialects.request import checked_headers, checked_query
+from raptscallions_ai._dialects.request import checked_headers, checked_query, written
 from raptscallions_ai._dialects.usage import UsageMeter
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai.answer.result import Usage
 from raptscallions_ai.errors import InvalidResponseError
 from raptscallions_ai.options.checks import CHECKS
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbedOptions", "EmbeddingResult", "build_embedding_request", "fetch_embeddings"]
 
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 
 
 class EmbedOptions(TypedDict, total=False):
@@ -147,7 +147,7 @@ def build_embedding_request(texts: str | Sequence[str], *, model: str, options: 
         texts=listed,
         model=str(body["model"]),
         dimensions=dimensions,
-        body=msgspec.json.encode(body),
+        body=written(body),
         headers=checked_headers(options.get("extra_headers") or {}),
         query=checked_query(options.get("extra_query") or {}),
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
+
+from raptscallions_ai._guards.log import Log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Discovery"]
 
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 _MAX_AGE = 300.0
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 from raptscallions_ai.errors import AiError
+from raptscallions_ai.errors.text import printable_lines
 
 __all__ = ["LocalGatewayError", "Reason", "failure"]
 
 Reason = Literal["extra", "unreachable", "interrupted", "corrupt", "disk", "model", "server", "not_started"]
+
+
+_LONGEST_LINE = 500
 
 
 class LocalGatewayError(AiError):
@@ -22,6 +26,11 @@ class LocalGatewayError(AiError):
 
     code = "LOCAL_GATEWAY_ERROR"
     status_code = 503
+
+    @classmethod
+    def shown(cls, message: str) -> str:
+        """Return the message with the lines that the server has written."""
+        return printable_lines(message, _LONGEST_LINE)
 
 
 def failure(reason: Reason, message: str) -> LocalGatewayError:

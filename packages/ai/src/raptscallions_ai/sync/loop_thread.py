@@ -7,12 +7,12 @@ import atexit
 import contextlib
 import functools
 import inspect
-import logging
 import os
 import queue
 import threading
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai._guards.threads import DaemonExecutor
 from raptscallions_ai.errors import AiError, CallbackError
 
@@ -28,7 +28,7 @@ _GRACE = 2.0  # seconds that a call has to close its connection after Ctrl-C, an
 # Seconds after which a wait looks whether there is something to wait for; on Windows no Ctrl-C interrupts a wait.
 _TICK = 0.1 if os.name == "nt" else 1.0
 
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 _starting = threading.Lock()
 _shared: LoopThread | None = None
 _inherited: list[LoopThread] = []  # kept, because collecting what the parent process uses would disturb it there

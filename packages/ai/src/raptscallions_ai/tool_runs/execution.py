@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -12,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from raptscallions_ai._guards.callbacks import contained, in_task, in_thread, let_go, text_of
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai.answer.run_events import ToolFinished, ToolStarted
 from raptscallions_ai.errors import CallbackError, InvalidResponseError, ToolError
 from raptscallions_ai.messages.message import tool_result
@@ -37,7 +37,7 @@ _MOST_ITEMS = 10_000  # of an iterator that a tool returns
 _NOT_RUN = "not run"
 _NOT_FINISHED = "not finished: it was cancelled while it ran"
 
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 
 
 @dataclass(frozen=True, slots=True)

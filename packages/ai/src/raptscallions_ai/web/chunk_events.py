@@ -35,7 +35,10 @@ def sse_response_body(stream: AsyncIterable[StreamChunk], *, keep_alive: float |
         {"type": "done", "id": ..., "model": ..., "provider": ..., "finish_reason": "stop", "refusal": null,
          "usage": {"prompt_tokens": 10, ..., "cost": "0.00015", "cost_source": "reported"}}
         {"type": "error", "error": {"type": "RateLimitError", "message": ..., "code": "AI_ERROR",
-         "error_type": null, "status_code": 429, "details": {...}, "retryable": true, "retry_after": 30}}
+         "error_type": null, "status_code": 429, "details": {...}, "retryable": true, "retry_after": 30,
+         "reference": "5f0c2a9d417e"}}
+
+    An error is told in our own words; what the gateway said is in the log, under the same `reference`.
 
     The last event is always `done` or `error`. A body that ends without either was cut off.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import uuid
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from raptscallions_ai._dialects.error_codes import STATUS_OF_CODE, STRONG_CODES, WEAK_CODES, normalized
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai.answer.codec import to_object
 from raptscallions_ai.errors import AuthenticationError, ConfigurationError, InsufficientCreditsError
 
@@ -47,6 +50,16 @@ _PUBLIC_USAGE = (
     "cost_source",
 )
 
+_TYPES = STRONG_CODES.keys() | WEAK_CODES.keys() | STATUS_OF_CODE.keys()
+# What moderation calls what it found: the categories of OpenAI's endpoint and their main groups elsewhere.
+# https://developers.openai.com/api/docs/guides/moderation#content-classifications
+_CATEGORIES = {
+    *("dangerous", "drugs", "harassment", "harassment/threatening", "hate", "hate/threatening", "illicit"),
+    *("illicit/violent", "jailbreak", "medical", "privacy", "profanity", "self-harm", "self-harm/instructions"),
+    *("self-harm/intent", "sexual", "sexual/minors", "spam", "violence", "violence/graphic", "weapons"),
+}
+_log = Log()
+
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -56,18 +69,40 @@ def sse_event(payload: dict[str, Any]) -> bytes:
 
 
 def error_payload(error: AiError) -> dict[str, Any]:
-    """Return what a browser may know of an error: `to_dict()` without the operator's details, and how to go on."""
+    """Return what a browser may know of an error, in our own words, and how to go on; the rest goes to the log.
+
+    Its `reference` stands in both, so that whoever is told of a reference by a user finds what the gateway said.
+    """
     own = isinstance(error, _OPERATORS_BUSINESS)
+    reference = uuid.uuid4().hex[:12]
+    facts = (reference, type(error).__name__, error.gateway_status, error.request_id, error.error_type)
+    said = error.gateway_message or error.message
+    _log.warning("told a reader of %s: %s, status %s, request %s, type %s: %s", *facts, said)
     return {
         "type": type(error).__name__,
         "message": error.default_message if own else error.sentence,
         "code": error.code,
-        "error_type": None if own else error.error_type,
+        "error_type": None if own else _known_type(error.error_type),
         "status_code": error.status_code,
-        "details": {} if own else {key: error.details[key] for key in _PUBLIC_DETAILS if key in error.details},
+        "details": {} if own else _details(error),
         "retryable": error.retryable,
         "retry_after": error.retry_after,
+        "reference": reference,
     }
+
+
+def _known_type(name: str | None) -> str | None:
+    """Return a gateway's name of a failure if it is one of those in use; any other may be any text."""
+    plain = normalized(name or "")
+    return plain if plain in _TYPES else None
+
+
+def _details(error: AiError) -> dict[str, Any]:
+    details = {key: error.details[key] for key in _PUBLIC_DETAILS if key in error.details}
+    if isinstance(reasons := details.get("reasons"), list):
+        known = [reason for reason in cast("list[object]", reasons) if str(reason).lower() in _CATEGORIES]
+        details = {**details, "reasons": known} if known else {k: v for k, v in details.items() if k != "reasons"}
+    return details
 
 
 def usage_payload(usage: Usage) -> dict[str, Any]:

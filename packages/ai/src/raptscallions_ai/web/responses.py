@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, StreamingResponse
 
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.web.payloads import error_payload
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatStreamResponse", "ai_error_handler"]
 
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 
 
 class ChatStreamResponse(StreamingResponse):

@@ -99,7 +99,12 @@ class UIMessageParts:
 
     def error(self, error: AiError) -> bytes:
         """Return the parts that end the message with a failure."""
-        told: dict[str, Any] = {"type": "error", "errorText": error_payload(error)["message"]}
+        payload = error_payload(error)
+        # There is no other field for it that the AI SDK would accept.
+        told: dict[str, Any] = {
+            "type": "error",
+            "errorText": f"{payload['message']} (reference {payload['reference']})",
+        }
         return _events([*self._start(), *self._end_block(), told]) + _DONE
 
     def stopped(self) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import os
 from collections import deque
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai.answer.collector import StreamCollector
 from raptscallions_ai.options.call_options import ChatOptions
 from raptscallions_ai.wrappers.base import WrappedClient
@@ -38,7 +38,7 @@ _COLLECTION = "answers-1"  # the number is that of the format
 # How a call is made, but not what is asked; all other options are part of the key.
 _NOT_ASKED = frozenset({"timeout", "max_retries", "include_waiting", "on_interrupt", "prefill", "stream"})
 _IN_REQUEST = ChatOptions.__annotations__.keys() | {"extra_body", "extra_headers", "extra_query"}
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 
 
 def memory_store(max_entries: int = 1000) -> AsyncKeyValue:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.call import ChatCall
@@ -25,7 +25,7 @@ __all__ = ["BeforeCall", "HookedClient"]
 BeforeCall: TypeAlias = Callable[[ChatCall], "ChatCall | Awaitable[ChatCall | None] | None"]
 """Gets a call before it is made, and returns it changed (`dataclasses.replace`), or None to leave it as it is."""
 
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 
 
 class HookedClient(WrappedClient):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai.answer.chunks import DoneChunk
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.source import AroundSource
@@ -34,7 +35,7 @@ class LoggedClient(WrappedClient):
 
     def __init__(self, inner: ChatClient, logger: logging.Logger | None = None) -> None:
         super().__init__(inner)
-        self._log = logger or logging.getLogger("raptscallions_ai.calls")
+        self._log = Log(logger or logging.getLogger("raptscallions_ai.calls"))
 
     def source(self, call: ChatCall) -> ChunkSource:
         """Return where the chunks of a call come from."""
@@ -42,7 +43,7 @@ class LoggedClient(WrappedClient):
 
 
 class _LoggedCall(AroundSource):
-    def __init__(self, inner: ChunkSource, log: logging.Logger, model: str | None, call: ChatCall) -> None:
+    def __init__(self, inner: ChunkSource, log: Log, model: str | None, call: ChatCall) -> None:
         super().__init__(inner)
         self._log, self._model = log, model
         self._messages = 1 if isinstance(call.messages, str) else len(call.messages)
@@ -54,7 +55,7 @@ class _LoggedCall(AroundSource):
         self._log.info("call started: model=%s messages=%d stream=%s", *told)
 
     def received(self, chunks: Sequence[StreamChunk]) -> Sequence[StreamChunk]:
-        if self._log.isEnabledFor(logging.DEBUG):
+        if self._log.is_debugging():
             for number, chunk in enumerate(chunks, self._chunks + 1):
                 # No chunk's repr shows contents; the last one's is long, and `ended` says what is in it.
                 self._log.debug("chunk %d: %s", number, "DoneChunk()" if isinstance(chunk, DoneChunk) else chunk)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from raptscallions_ai._version import __version__
+from raptscallions_ai.errors.text import one_line
 from raptscallions_ai.options.routing import is_openrouter
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ _USAGE = {
 }
 _ALWAYS_TOLD = ("prompt_tokens", "completion_tokens")
 
+_MOST_MODELS = 200  # that metrics are told apart by; each is kept for ever, and its name may be a stranger's choice
+_OTHER = "_OTHER"  # the conventions' own word for what is not told apart
+
 
 def describe_server(base_url: str | None, provider: str | None) -> dict[str, Any]:
     """Return the attributes of who is asked; a gateway that is not OpenRouter speaks OpenAI's API."""
@@ -62,7 +66,7 @@ def describe(call: ChatCall, model: str | None) -> dict[str, Any]:
     options: dict[str, Any] = dict(call.options)
     attributes: dict[str, Any] = {"gen_ai.operation.name": "chat"}
     if model:
-        attributes["gen_ai.request.model"] = model
+        attributes["gen_ai.request.model"] = one_line(model)
     if call.stream:
         attributes["gen_ai.request.stream"] = True
     for option, name in _REQUEST.items():
@@ -81,11 +85,11 @@ def describe_result(result: ChatResult) -> dict[str, Any]:
     """Return the attributes of an answer, or of what had arrived of it."""
     attributes: dict[str, Any] = {}
     if result.id:
-        attributes["gen_ai.response.id"] = result.id
+        attributes["gen_ai.response.id"] = one_line(result.id)
     if result.model:
-        attributes["gen_ai.response.model"] = result.model
+        attributes["gen_ai.response.model"] = one_line(result.model)
     if result.finish_reason:
-        attributes["gen_ai.response.finish_reasons"] = [result.finish_reason]
+        attributes["gen_ai.response.finish_reasons"] = [one_line(result.finish_reason)]
     if result.attempts:
         attributes["raptscallions_ai.attempts"] = len(result.attempts)
     if result.usage.cost is not None:
@@ -129,6 +133,7 @@ class Instruments:
         from opentelemetry.metrics import get_meter
 
         meter = get_meter(*INSTRUMENTATION, meter_provider=provider)
+        self._models: set[str] = set()
         self._duration = meter.create_histogram(
             "gen_ai.client.operation.duration",
             unit="s",
@@ -153,11 +158,20 @@ class Instruments:
 
     def record(self, call: Measured) -> None:
         """Record the figures of a call."""
-        self._duration.record(call.duration, call.attributes)
+        attributes = {name: self._told_apart(name, value) for name, value in call.attributes.items()}
+        self._duration.record(call.duration, attributes)
         if call.to_first_chunk is not None:
-            self._to_first_chunk.record(call.to_first_chunk, call.attributes)
+            self._to_first_chunk.record(call.to_first_chunk, attributes)
         if call.usage.reported:
             for kind, count in (("input", call.usage.prompt_tokens), ("output", call.usage.completion_tokens)):
-                self._tokens.record(count, call.attributes | {"gen_ai.token.type": kind})
+                self._tokens.record(count, attributes | {"gen_ai.token.type": kind})
         if call.usage.cost:
-            self._cost.add(float(call.usage.cost), call.attributes)
+            self._cost.add(float(call.usage.cost), attributes)
+
+    def _told_apart(self, name: str, value: Any) -> Any:
+        if not name.endswith(".model") or value in self._models:
+            return value
+        if len(self._models) >= _MOST_MODELS:
+            return _OTHER
+        self._models.add(value)
+        return value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError
+from raptscallions_ai.errors.text import one_line
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.extras import require_extra
 from raptscallions_ai.wrappers.source import AroundSource
@@ -81,7 +82,7 @@ class TracedClient(WrappedClient):
 
         model = self.resolve_model(call.model)
         attributes = describe(call, model) | describe_server(self.base_url, self._provider_name)
-        name = f"chat {model}" if model else "chat"
+        name = f"chat {one_line(model)}" if model else "chat"
         span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
         if self._capture_content:
             span.set_attribute("gen_ai.input.messages", input_messages(call.messages))
@@ -103,7 +104,7 @@ class TracedClient(WrappedClient):
             span.set_status(StatusCode.ERROR, error.message if isinstance(error, AiError) else kind)
             call.attributes["error.type"] = kind
         if result.model:
-            call.attributes["gen_ai.response.model"] = result.model
+            call.attributes["gen_ai.response.model"] = one_line(result.model)
         self._instruments.record(call)
         span.end()
 

@@ -29,7 +29,7 @@ def failure_payload(error: Exception) -> dict[str, Any]:
     return {
         "type": type(error).__name__,
         "code": error.code,
-        "message": clean(error.default_message if own else error.message),
+        "message": clean(error.default_message if own else error.sentence),
         "retryable": error.retryable,
         "retry_after": error.retry_after,
         "details": {key: details[key] for key in _PUBLIC_DETAILS if key in details},
