@@ -82,7 +82,9 @@ def _answered(body: bytes, size: int, options: int) -> tuple[list[StreamChunk], 
         if decoder.ended:
             break
     rest, result = decoder.close(_CUTS[options >> 1 & 1])
-    return chunks + rest, result, decoder.failure
+    if (failure := fold.failure) is not None:
+        fold.describe(failure)
+    return chunks + rest, result, failure
 
 
 def _told(outcome: tuple[list[StreamChunk], ChatResult | None, AiError | None]) -> object:

@@ -36,7 +36,9 @@ def drive() -> Callable[..., Outcome]:
             if decoder.ended:
                 break
         rest, result = decoder.close(cut)
-        return chunks + rest, result, decoder.failure
+        if (failure := fold.failure) is not None:
+            fold.describe(failure)
+        return chunks + rest, result, failure
 
     return run
 

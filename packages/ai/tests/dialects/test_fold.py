@@ -31,7 +31,10 @@ def fold(
     else:
         if done or whole:
             folding.mark_done(whole=whole)
-    return chunks, folding.close(cut), folding.failure
+    result = folding.close(cut)
+    if (failure := folding.failure) is not None:
+        folding.describe(failure)
+    return chunks, result, failure
 
 
 def event(content: object = None, finish: str | None = None, native: str | None = None, **delta: Any) -> dict[str, Any]:

@@ -35,7 +35,9 @@ def read(body: bytes, size: int | None = None, *, cut: str | None = None) -> Out
         if decoder.ended:
             break
     rest, result = decoder.close(cut)
-    return chunks + rest, result, decoder.failure
+    if (failure := fold.failure) is not None:
+        fold.describe(failure)
+    return chunks + rest, result, failure
 
 
 def recorded(name: str) -> bytes:

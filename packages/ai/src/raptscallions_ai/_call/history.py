@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from raptscallions_ai.answer.chunks import ContentChunk, RestartedChunk
+from raptscallions_ai.answer.result import ChatResult
 
 if TYPE_CHECKING:
     from raptscallions_ai._call.recovery import Route
     from raptscallions_ai.answer.chunks import StreamChunk
-    from raptscallions_ai.answer.result import Attempt, ChatResult, Usage
+    from raptscallions_ai.answer.result import Attempt, Usage
     from raptscallions_ai.errors import AiError
 
 __all__ = ["CallHistory", "Spending"]
@@ -46,6 +47,7 @@ class CallHistory:
         ended_at: When the call ended.
         spent: What the attempts before the current one used.
         cause: What the first attempt failed with that was not simply made again on the same route.
+        continues: Whether the attempt that is made now goes on where the last one broke off.
     """
 
     def __init__(self) -> None:
@@ -57,20 +59,42 @@ class CallHistory:
         self.cause: AiError | None = None
         self._shown: ChatResult | None = None  # of earlier attempts, and still on the caller's screen
         self._broken_by: AiError | None = None
-        self._continues = False
+        self.continues = False
 
     @property
     def shown(self) -> ChatResult | None:
         """What earlier attempts gave to the caller and no later one has replaced."""
         return self._shown
 
-    def interrupted(self, shown: ChatResult, error: AiError) -> None:
-        """Note that an answer broke off after some of it had been given to the caller."""
-        self._shown, self._broken_by = shown, error
+    def content(self, now: float) -> None:
+        """Note that content has come."""
+        if self.first_content_at is None:
+            self.first_content_at = now
 
-    def resumed(self, *, continues: bool) -> None:
-        """Note whether the attempt that is made now goes on where the last one broke off, or begins anew."""
-        self._continues = continues
+    def complete(self, error: AiError, *, begun: bool) -> None:
+        """Put on an error, which ended an attempt, what belongs to the call as a whole, and take the rest off.
+
+        Args:
+            error: The error; what the attempt gave is on it.
+            begun: Whether that is anything.
+        """
+        error.attempts = tuple(self.attempts)
+        if error.partial is not None or self._shown is not None:
+            error.partial = self.stamp(error.partial or ChatResult(), begun=begun)
+        error.bare()
+
+    def failed(self, error: AiError, *, started: bool, moved: bool) -> None:
+        """Note what an attempt failed with, after which there is another one.
+
+        Args:
+            error: What it failed with.
+            started: Whether the caller had got some of its answer.
+            moved: Whether another route is asked now.
+        """
+        if started or moved:
+            self.cause = self.cause or error
+        if started:
+            self._shown, self._broken_by = error.partial, error
 
     def announce(self, chunks: list[StreamChunk]) -> list[StreamChunk]:
         """Return the first chunks of an attempt; if they replace what was shown, behind the news of that."""
@@ -78,7 +102,7 @@ class CallHistory:
         if shown is None or error is None:
             return chunks
         self._broken_by = None
-        if self._continues:
+        if self.continues:
             return _without_repeated_space(chunks, shown.content)
         self._shown = None
         return [RestartedChunk(shown, error), *chunks]
@@ -102,7 +126,7 @@ class CallHistory:
             duration=None if ended is None else ended - started,
         )
         shown = self._shown
-        if shown is None or (begun and not self._continues):
+        if shown is None or (begun and not self.continues):
             return result
         if not begun:
             return replace(shown, usage=usage, attempts=result.attempts, duration=result.duration)

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from raptscallions_ai._call.breaker import CircuitBreakers
     from raptscallions_ai._call.settling import LookUp
     from raptscallions_ai._dialects.dialect import ModelFacts
-    from raptscallions_ai._dialects.request import ChatRequest
     from raptscallions_ai._transport.gateway import Gateway
-    from raptscallions_ai.answer.result import ChatResult
     from raptscallions_ai.errors import AiError
     from raptscallions_ai.options.timeouts import Timeouts
 
@@ -80,6 +78,9 @@ class Recovery:
 
     Attributes:
         route: The route to ask now.
+        may_continue: Whether an answer that broke off is to be gone on with, where the model can.
+        prefill: Whether it is known that the model can; None to go by its name.
+        continuing: Whether that is what the current attempt does.
     """
 
     def __init__(
@@ -93,11 +94,12 @@ class Recovery:
         self._untried = list(routes)
         self._alone = len(routes) == 1
         self._on_interrupt = on_interrupt
-        self._prefill = prefill
+        self.prefill = prefill
+        self.may_continue: bool = on_interrupt == "continue"
+        self.continuing = False
         self._after_content_policy = after_content_policy
         self._failures = 0
         self._interruptions = 0
-        self._continuing = False
         self.route: Route = self._take(self._untried)
 
     @property
@@ -133,28 +135,14 @@ class Recovery:
         """Note that the route gave a whole answer."""
         self.route.breakers.succeeded(self.route.model)
 
-    def request(self, base: ChatRequest, begun: ChatResult | None) -> tuple[ChatRequest, bool]:
-        """Return what to send next, and whether its answer continues what had begun.
-
-        Args:
-            base: The call's own request.
-            begun: What had arrived of the answer before it broke off.
-        """
-        request = base if base.model == self.route.model else base.for_model(self.route.model)
-        resumed: ChatRequest | None = None
-        if begun is not None and self._on_interrupt == "continue":
-            resumed = self.route.gateway.dialect.continuing(request, begun, known=self._prefill)
-        self._continuing = resumed is not None
-        return resumed or request, self._continuing
-
     def _again(self, error: AiError, *, interrupted: bool, remaining: float) -> float | None:
         """Return the seconds to wait before asking the same route again; None if it should not be asked again."""
         others = bool(self._untried)
         phase = error.phase if isinstance(error, TimeoutError) else None
         if phase in ("first_chunk", "total") or (phase == "idle" and others):
             return None  # a route that is silent is not asked twice
-        if self._continuing and not interrupted and isinstance(error, BadRequestError):
-            self._prefill = False  # it does not take the beginning of an answer after all
+        if self.continuing and not interrupted and isinstance(error, BadRequestError):
+            self.prefill = False  # it does not take the beginning of an answer after all
             return 0.0
         retries, patience = self.route.max_retries, _PATIENCE if others else math.inf
         if not interrupted:

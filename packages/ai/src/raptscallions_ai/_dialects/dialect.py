@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.answer.result import ChatResult
 
-__all__ = ["Dialect", "Encoded", "Framing", "ModelFacts", "Reader"]
+__all__ = ["NO_FACTS", "Dialect", "Encoded", "Framing", "ModelFacts", "Reader"]
 
 Framing = Literal["sse", "lines"]
 """How a streamed answer is cut into events: server-sent events, or one JSON document a line."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # frozen would cost as much again as all the rest of sending it
 class Encoded:
     """What is sent with POST; its repr shows the path only.
 
@@ -58,6 +58,10 @@ class ModelFacts:
     max_tokens: int | None = None
     adaptive_thinking: bool | None = None
     structured_outputs: bool | None = None
+
+
+NO_FACTS = ModelFacts()
+"""What is known of a model of which nothing is."""
 
 
 class Reader(Protocol):

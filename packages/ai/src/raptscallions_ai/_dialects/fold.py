@@ -135,7 +135,7 @@ class Fold:
         """Take in whatever a chunk can bring."""
         if chunk.x_groq is not None:
             self._usage.feed(chunk.x_groq.usage)
-        before, error = len(out), chunk.error or _failed_base_resp(chunk.base_resp)
+        before, error = len(out), chunk.error or (chunk.base_resp and _failed_base_resp(chunk.base_resp))
         for choice in chunk.choices or ():
             error = self._feed_choice(choice, out) or error
         if len(out) > before:
@@ -187,14 +187,15 @@ class Fold:
         Args:
             cut: What cut the connection, if anything did; None for a clean end.
         """
-        self.failure = error = self.failure or self._problem(cut)
-        if error is None:
-            return self.partial()
-        if self.anything and error.partial is None:
-            error.partial = self.partial()
+        self.failure = self.failure or self._problem(cut)
+        return self.partial() if self.failure is None else None
+
+    def describe(self, error: AiError) -> None:
+        """Put on an error what had arrived of the answer that it ended."""
+        if self.anything:
+            error.partial = error.partial or self.partial()
             error.request_id = error.request_id or printable_name(self._id, self._redact)
             error.provider = error.provider or printable_name(self._provider, self._redact)
-        return None
 
     def partial(self) -> ChatResult:
         """Return what has arrived so far."""

@@ -11,7 +11,7 @@ from weakref import WeakSet
 from raptscallions_ai._call.breaker import CircuitBreakers
 from raptscallions_ai._call.recovery import Recovery, Route, checked_models, checked_on_interrupt
 from raptscallions_ai._call.retry import checked_retries
-from raptscallions_ai._dialects.dialect import ModelFacts
+from raptscallions_ai._dialects.dialect import NO_FACTS, ModelFacts
 from raptscallions_ai.answer.stream import ChatStream
 from raptscallions_ai.client.base import BaseChatClient
 from raptscallions_ai.errors import AiError
@@ -154,7 +154,7 @@ class EngineClient(BaseChatClient):
 
     def _facts(self, model: str) -> ModelFacts:
         """Return what is known of a model, without asking anybody."""
-        return ModelFacts()
+        return NO_FACTS
 
     def _look_up(self, timeouts: Timeouts, max_retries: int) -> LookUp | None:
         """Return what looks up the usage of an answer that did not tell it; None where that cannot be had."""

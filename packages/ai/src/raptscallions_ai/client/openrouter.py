@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from raptscallions_ai._call.defaults import CallDefaults
-from raptscallions_ai._dialects.dialect import ModelFacts
+from raptscallions_ai._dialects.dialect import NO_FACTS, ModelFacts
 from raptscallions_ai._dialects.failures import URL_SETTING
 from raptscallions_ai._version import __version__
 from raptscallions_ai.client.engine import EngineClient
@@ -95,7 +95,8 @@ class OpenRouterClient(EngineClient, Discovery):
         )
 
     def _facts(self, model: str) -> ModelFacts:
-        return ModelFacts(context_length=self._catalogue.context_length(model))
+        length = self._catalogue.context_length(model)
+        return NO_FACTS if length is None else ModelFacts(context_length=length)
 
     def _look_up(self, timeouts: Timeouts, max_retries: int) -> LookUp | None:
         return partial(_look_up, self._gateway, timeouts, max_retries)
