@@ -19,6 +19,7 @@ from raptscallions_chat.runs.options import RunOptions
 from raptscallions_chat.runs.runtime import Runtime
 from raptscallions_chat.settings import ChatSettings
 from raptscallions_chat.store.database import Database
+from raptscallions_chat.store.file_owner import own_file
 from raptscallions_chat.store.migrate import check, upgrade
 from raptscallions_chat.store.sql_store import SqlStore
 from raptscallions_chat.tenants.directory import TenantDirectory
@@ -79,6 +80,8 @@ def create_app(
         async with AsyncExitStack() as stack:
             database = Database(chosen.database_url, pool_size=chosen.pool_size)
             stack.push_async_callback(database.aclose)
+            if database.is_sqlite:
+                await own_file(stack, database)
             if database.is_sqlite if migrate is None else migrate:
                 await upgrade(database)
             await check(database)

@@ -55,17 +55,8 @@ class Sweeper:
     async def sweep(self) -> list[Run]:
         """End the runs of dead workers, and those that waited for too long; return the former."""
         await self._store.bury()
-        ended: list[Run] = []
-        for orphan in await self._store.find_orphans():
-            run = await self._store.interrupt_orphan(orphan)
-            if run is None:
-                continue
-            ended.append(run)
-            self._metrics.orphans.inc()
-            self._metrics.runs.labels(end=run.status).inc()
-            await self.tell(run)
-            if self.on_orphan is not None:
-                await self.on_orphan(run)
+        orphans = await self._store.find_orphans()
+        ended = [run for orphan in orphans if (run := await self.interrupt(orphan)) is not None]
         if self._options.queue_wait:
             waited = ChatError("queue_timeout", "No worker was free in time.", retry_after=5.0)
             for run in await self._store.fail_overdue(self._options.queue_wait, waited.payload()):
@@ -73,6 +64,18 @@ class Sweeper:
                 await self.tell(run)
         self._metrics.queued_runs.set(await self._store.count_queued())
         return ended
+
+    async def interrupt(self, orphan: Run) -> Run | None:
+        """End a run that nobody works on any more; None if somebody else did."""
+        run = await self._store.interrupt_orphan(orphan)
+        if run is None:
+            return None
+        self._metrics.orphans.inc()
+        self._metrics.runs.labels(end=run.status).inc()
+        await self.tell(run)
+        if self.on_orphan is not None:
+            await self.on_orphan(run)
+        return run
 
     async def clear(self) -> None:
         """Clear away the events of runs that are over for a while."""

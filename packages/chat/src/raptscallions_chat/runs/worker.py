@@ -65,7 +65,7 @@ class Worker:
         self._metrics = metrics
         self._options = options
         self._live: dict[str, LiveRun] = {}
-        self._reserved = 0
+        self._unknown: set[str] = set()
         self._claim_wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._renewed_at = 0.0
@@ -191,11 +191,18 @@ class Worker:
                     live.stop("drain")
 
     async def _obey(self) -> None:
-        """Stop what is to be stopped; a signal may have been lost."""
-        if not self._live:
-            return
-        for run_id, reason in (await self._store.stops_requested(self.id)).items():
-            self.stop(run_id, reason)
+        """Stop what is to be stopped, because a signal may have been lost; end what this worker knows nothing of."""
+        unknown: set[str] = set()
+        for run in await self._store.running_runs(self.id):
+            if run.id not in self._live:
+                unknown.add(run.id)
+                if run.id in self._unknown:
+                    _log.error("run %s was claimed and never begun", run.id)
+                    await self._sweeper.interrupt(run)
+            elif run.stop_requested_at is not None:
+                self.stop(run.id, run.stop_reason or "user")
+        # Those that are new here may have been stored a moment ago, or be over.
+        self._unknown = unknown
 
     async def _rise_again(self) -> None:
         """Go on as another worker, because this one was declared dead."""

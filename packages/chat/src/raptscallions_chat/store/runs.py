@@ -254,12 +254,11 @@ class RunStore:
 
         return await once(self._database, request, work)
 
-    async def stops_requested(self, worker_id: str) -> dict[str, StopReason]:
-        """Return the runs of a worker that are to be stopped, and why."""
-        where = (runs.c.owner == worker_id, runs.c.status == "running", runs.c.stop_requested_at.is_not(None))
+    async def running_runs(self, worker_id: str) -> list[Run]:
+        """Return the runs that a worker works on."""
+        where = (runs.c.owner == worker_id, runs.c.status == "running")
         async with self._database.read() as connection:
-            found = await connection.execute(select(runs.c.id, runs.c.stop_reason).where(*where))
-            return {row.id: row.stop_reason for row in found}
+            return [run_of(row) for row in (await connection.execute(select(runs).where(*where))).mappings()]
 
     async def count_queued(self) -> int:
         """Return how many runs wait."""
