@@ -98,6 +98,7 @@ class Message:
     created_at: datetime
     completed_at: datetime | None
     usage: UsageTotal | None = None
+    siblings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

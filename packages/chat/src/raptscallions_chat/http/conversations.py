@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from raptscallions_chat.domain.commands import Reply, Send
@@ -27,9 +27,11 @@ from raptscallions_chat.http.message_input import message_text
 from raptscallions_chat.http.payloads import conversation_payload, encode, message_payload
 from raptscallions_chat.http.runs import AT_ONCE, begin_reply, sent_reply, stream_of
 from raptscallions_chat.http.schemas import (
+    ChangeConversation,
     ConversationOut,
     ConversationPage,
     CreateConversation,
+    ForkConversation,
     MessagePage,
     SendRequest,
     SentOut,
@@ -73,6 +75,60 @@ async def get_conversation(request: Request, user: User, conversation_id: Conver
     """Return a conversation, with its version as `ETag`."""
     found = await services(request).runtime.store.get_conversation(user, conversation_id)
     return json_reply(200, conversation_payload(found), {"ETag": f'"{found.version}"'})
+
+
+@router.patch("/{conversation_id}", response_model=ConversationOut, responses=responses(400, 404, 412, 422))
+async def change_conversation(
+    request: Request,
+    user: User,
+    conversation_id: ConversationId,
+    body: ChangeConversation,
+    if_match: Annotated[str | None, Header(description="The `ETag` that it must have.")] = None,
+) -> Response:
+    """Rename a conversation, or choose another model for it."""
+    values: dict[str, Any] = {}
+    if "title" in body.model_fields_set:
+        title = clean(body.title or "").strip() or None
+        values |= {"title": title, "title_source": None if title is None else "user"}
+    if "model" in body.model_fields_set:
+        values["model"] = None if body.model is None else clean(body.model)
+    changed = await services(request).runtime.store.update_conversation(
+        user, conversation_id, values, version=_version(if_match)
+    )
+    return json_reply(200, conversation_payload(changed), {"ETag": f'"{changed.version}"'})
+
+
+@router.delete("/{conversation_id}", status_code=204, responses=responses(404))
+async def delete_conversation(request: Request, user: User, conversation_id: ConversationId) -> Response:
+    """Delete a conversation; an answer that is being written is stopped."""
+    await services(request).runtime.delete_conversation(user, conversation_id)
+    return Response(status_code=204)
+
+
+@router.post("/{conversation_id}/complete", response_model=ConversationOut, responses=responses(404, 409, 422))
+async def complete_conversation(request: Request, asked: AskedOnce, conversation_id: ConversationId) -> Response:
+    """Complete a conversation; nothing more can be said in it, but it can be read and forked."""
+    outcome = await services(request).runtime.store.complete_conversation(
+        asked.principal, conversation_id, asked.once(_completed)
+    )
+    return stored_reply(outcome, 200, conversation_payload)
+
+
+@router.post(
+    "/{conversation_id}/fork", status_code=201, response_model=ConversationOut, responses=responses(400, 404, 422)
+)
+async def fork_conversation(
+    request: Request, asked: AskedOnce, conversation_id: ConversationId, body: ForkConversation | None = None
+) -> Response:
+    """Begin a conversation with a copy of the path to a message."""
+    last = None if body is None or body.message_id is None else parse_id(body.message_id)
+    if body is not None and body.message_id is not None and last is None:
+        raise ChatError("unknown_parent", "`message_id` is no message of this conversation.")
+    title = None if body is None or body.title is None else clean(body.title).strip() or None
+    outcome = await services(request).runtime.store.fork_conversation(
+        asked.principal, conversation_id, last, title, asked.once(_created)
+    )
+    return stored_reply(outcome, 201, conversation_payload)
 
 
 @router.get("/{conversation_id}/messages", response_model=MessagePage, responses=responses(404, 422))
@@ -146,6 +202,18 @@ async def stream_conversation(request: Request, user: User, conversation_id: Con
     if run is None:
         return Response(status_code=204)
     return stream_of(request, user, run.id, 0)
+
+
+def _completed(conversation: Conversation) -> Reply:
+    return Reply(200, encode(conversation_payload(conversation)))
+
+
+def _version(if_match: str | None) -> int | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    version = if_match.strip().removeprefix("W/").strip('"')
+    # What is no version of ours is that of no conversation.
+    return int(version) if version.isascii() and version.isdigit() and len(version) < 10 else -1
 
 
 def _created(conversation: Conversation) -> Reply:

@@ -42,6 +42,7 @@ def message_payload(message: Message) -> dict[str, Any]:
         "model": message.model,
         "usage": None if message.usage is None else message.usage.payload(),
         "finish_reason": message.finish_reason,
+        "siblings": list(message.siblings) or [message.id],
         "created_at": message.created_at,
         "completed_at": message.completed_at,
     }

@@ -11,12 +11,14 @@ from raptscallions_chat.domain.statuses import MessageStatus, OnBusy, RunKind, R
 
 __all__ = [
     "AnswerOptions",
+    "ChangeConversation",
     "ContinueRequest",
     "ConversationOut",
     "ConversationPage",
     "CreateConversation",
     "ErrorBody",
     "ErrorOut",
+    "ForkConversation",
     "MessageOut",
     "MessagePage",
     "RegenerateRequest",
@@ -62,6 +64,26 @@ class CreateConversation(_Request):
         None, description="The tool whose newest version the conversation keeps."
     )
     model: ModelName | None = Field(None, description="The model to ask; else the tool's, else the service's.")
+
+
+class ChangeConversation(_Request):
+    """What to change of a conversation; what is left out stays."""
+
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, json_schema_extra={"examples": [{"title": "Why skies are blue"}]}
+    )
+
+    title: Title | None = None
+    model: ModelName | None = None
+
+
+class ForkConversation(_Request):
+    """Where to fork a conversation."""
+
+    message_id: Annotated[str, StringConstraints(max_length=100)] | None = Field(
+        None, description="The last message to copy; the head if it is left out."
+    )
+    title: Title | None = None
 
 
 class SendRequest(_Request):
@@ -158,6 +180,7 @@ class MessageOut(BaseModel):
     model: str | None
     usage: UsageOut | None
     finish_reason: str | None
+    siblings: list[str] = Field(description="The messages that follow the same one, itself among them, oldest first.")
     created_at: datetime
     completed_at: datetime | None
 

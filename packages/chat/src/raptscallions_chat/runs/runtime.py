@@ -174,6 +174,11 @@ class Runtime:
             await self._stop(run_id, reason)
         return outcome
 
+    async def delete_conversation(self, principal: Principal, conversation_id: str) -> None:
+        """Delete a conversation, and stop what is being written in it."""
+        for run_id in await self.store.delete_conversation(principal, conversation_id):
+            await self.stop(principal, run_id)
+
     @property
     def claimant(self) -> str | None:
         """The worker that can begin a run at once; None if there is none in this process."""

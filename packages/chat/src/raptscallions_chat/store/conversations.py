@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import insert, literal, select, tuple_, update
 
 from raptscallions_chat.domain.errors import ChatError
 from raptscallions_chat.domain.ids import new_id
@@ -13,6 +13,7 @@ from raptscallions_chat.store.database import utc_now
 from raptscallions_chat.store.replies import once
 from raptscallions_chat.store.rows import conversation_of
 from raptscallions_chat.store.schema import conversations
+from raptscallions_chat.store.schema.columns import Id, Moment
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -125,7 +126,9 @@ class ConversationStore:
                 at = (await connection.execute(place)).scalar_one_or_none()
                 if at is None:
                     raise ChatError("bad_cursor", "The cursor is none that a page of conversations gave.")
-                query = query.where(tuple_(columns.last_activity_at, columns.id) < tuple_(at, cursor))
+                query = query.where(
+                    tuple_(columns.last_activity_at, columns.id) < tuple_(literal(at, Moment()), literal(cursor, Id))
+                )
             newest_first = query.order_by(columns.last_activity_at.desc(), columns.id.desc()).limit(limit + 1)
             rows = (await connection.execute(newest_first)).mappings().all()
         items = [conversation_of(row) for row in reversed(rows[:limit])]

@@ -67,7 +67,9 @@ class Database:
         self.in_memory = self.is_sqlite and make_url(self.url).database in (None, "", ":memory:")
         if self.in_memory:
             raise ValueError("a database in memory would lose every answer; name a file: sqlite:///chat.db")
+        # What goes into a statement may be a user's message, and errors are logged.
         options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": pool_timeout}
+        options["hide_parameters"] = True
         self._readers = create_async_engine(self.url, **options)
         self._writers = self._readers
         self._write_lock = asyncio.Lock()

@@ -78,16 +78,38 @@ async def _complete(connection: AsyncConnection, rows: Sequence[RowMapping]) -> 
     by_message: dict[str, list[RowMapping]] = {}
     for row in found.mappings():
         by_message.setdefault(row["message_id"], []).append(row)
+    siblings = await _siblings(connection, rows)
     complete: list[Message] = []
     for row in rows:
         used = by_message.get(row["id"])
         message = message_of(row, total_of(used) if used else None)
+        message = replace(message, siblings=tuple(siblings.get(row["parent_id"], ())))
         if message.status == "streaming" and message.run_id is not None:
             so_far = await stored_answer(connection, message.run_id)
             if so_far is not None:
                 message = replace(message, text=so_far.text, parts=so_far.parts)
         complete.append(message)
     return complete
+
+
+async def _siblings(connection: AsyncConnection, rows: Sequence[RowMapping]) -> dict[str | None, list[str]]:
+    """Return the messages that follow the same ones as these, oldest first."""
+    if not rows:
+        return {}
+    columns = messages.c
+    parents = [row["parent_id"] for row in rows if row["parent_id"] is not None]
+    follows = columns.parent_id.in_(parents)
+    if len(parents) < len(rows):
+        follows = follows | columns.parent_id.is_(None)
+    query = (
+        select(columns.id, columns.parent_id)
+        .where(columns.conversation_id == rows[0]["conversation_id"], follows)
+        .order_by(columns.seq)
+    )
+    found: dict[str | None, list[str]] = {}
+    for row in await connection.execute(query):
+        found.setdefault(row.parent_id, []).append(row.id)
+    return found
 
 
 class MessageStore:

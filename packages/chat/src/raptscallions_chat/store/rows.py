@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["conversation_of", "message_of", "run_of", "total_of"]
 
 _CONVERSATION = tuple(part.name for part in fields(Conversation))
-_MESSAGE = tuple(part.name for part in fields(Message) if part.name != "usage")
+_MESSAGE = tuple(part.name for part in fields(Message) if part.name not in ("usage", "siblings"))
 _RUN = tuple(part.name for part in fields(Run) if part.name != "usage")
 _TOKENS = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "cache_write_tokens")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from raptscallions_chat.store.changes import ChangeStore
 from raptscallions_chat.store.conversations import ConversationStore
 from raptscallions_chat.store.messages import MessageStore
 from raptscallions_chat.store.runs import RunStore
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["SqlStore"]
 
 
-class SqlStore(ConversationStore, MessageStore, SendStore, RunStore, WorkerStore, SettlingStore):
+class SqlStore(ConversationStore, ChangeStore, MessageStore, SendStore, RunStore, WorkerStore, SettlingStore):
     """Everything that the runtime stores; each method is one short transaction.
 
     Args:
