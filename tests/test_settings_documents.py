@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-import raptscallions_ai
-from raptscallions_ai import AiError, AiSettings
+from raptscallions_ai import AiError, AiSettings, errors
 from raptscallions_ai.local.weights import CACHE_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,7 +74,7 @@ def test_the_configuration_table_has_every_setting_with_its_default() -> None:
     ("document", "heading"), [("README.md", "Errors"), ("docs/guides/errors.md", "Which error means what")]
 )
 def test_the_errors_tables_have_every_error_with_its_status(document: str, heading: str) -> None:
-    exported = [getattr(raptscallions_ai, name) for name in raptscallions_ai.__all__ if name.endswith("Error")]
+    exported = [getattr(errors, name) for name in errors.__all__]
     kinds = {kind.__name__: kind for kind in exported if issubclass(kind, AiError) and kind is not AiError}
     rows = {cells[0].strip("`"): cells[1:] for cells in table_under(heading, (ROOT / document).read_text("utf-8"))}
     assert {name: int(cells[0]) for name, cells in rows.items()} == {

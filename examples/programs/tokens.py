@@ -2,7 +2,8 @@
 
 import asyncio
 
-from raptscallions_ai import OpenRouterClient, estimate_tokens
+from raptscallions_ai import OpenRouterClient
+from raptscallions_ai.prices import estimate_tokens
 
 QUESTION = "Name three fruits."
 

@@ -8,15 +8,8 @@ import copy
 import pytest
 from ai_tests import ClientFactory, gone
 
-from raptscallions_ai import (
-    AiError,
-    ChatStream,
-    ErrorEvent,
-    OpenRouterClient,
-    StreamInterruptedError,
-    TextDeltaEvent,
-    ToolCall,
-)
+from raptscallions_ai import AiError, ChatStream, OpenRouterClient, StreamInterruptedError, ToolCall
+from raptscallions_ai.events import ErrorEvent, TextDeltaEvent
 from raptscallions_ai.testing import Cut, FakeGateway, Gate, Hang, ScriptedClient, chunk, sse, usage
 from raptscallions_ai.testing.wire import COMMENT, DONE
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai import AiError, CallbackError, ChatResult, SyncChatClient, ToolCall, ToolFinished, tool
+from raptscallions_ai import AiError, ChatResult, SyncChatClient, ToolCall, tool
+from raptscallions_ai.errors import CallbackError
+from raptscallions_ai.events import ToolFinished
 from raptscallions_ai.testing import ScriptedClient
 
 

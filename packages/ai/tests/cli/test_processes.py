@@ -182,5 +182,5 @@ def test_missing_extra_is_one_line(tmp_path: Path) -> None:
     command = [sys.executable, "-c", block, "chat", "hi"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=tmp_path, check=False)
 
-    assert run.stderr == "The command line is an extra: pip install 'raptscallions-ai[cli]'\n"
+    assert run.stderr == "typer is missing: pip install 'raptscallions-ai[cli]'\n"
     assert run.returncode == 3

@@ -15,11 +15,11 @@ from raptscallions_ai import (
     BadRequestError,
     InvalidResponseError,
     ModelNotAvailableError,
-    NotSupportedError,
     OpenRouterClient,
-    Percentiles,
     PermissionDeniedError,
 )
+from raptscallions_ai.errors import NotSupportedError
+from raptscallions_ai.models import Percentiles
 from raptscallions_ai.testing import Cut, FakeGateway, chunk, sse
 
 pytestmark = pytest.mark.requirement("E04-T005.AC7")

@@ -6,9 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from raptscallions_ai import ModelInfo, Pricing, Usage, estimate_cost
+from raptscallions_ai import Usage
 from raptscallions_ai.gateway_api.costs import PriceList
 from raptscallions_ai.gateway_api.pricing import PricingOverride, read_pricing
+from raptscallions_ai.models import ModelInfo
+from raptscallions_ai.prices import Pricing, estimate_cost
 
 pytestmark = pytest.mark.requirement("E04-T005.AC8")
 RAW = {"prompt_tokens": 1}

@@ -19,12 +19,12 @@ from raptscallions_ai import (
     AuthenticationError,
     InvalidResponseError,
     ModelNotAvailableError,
-    NotSupportedError,
     OpenRouterClient,
     ProviderError,
     RateLimitError,
     TimeoutError,
 )
+from raptscallions_ai.errors import NotSupportedError
 from raptscallions_ai.testing import Cut, FakeGateway, Hang, error_body
 
 pytestmark = pytest.mark.requirement("E04-T005.AC7")

@@ -11,15 +11,9 @@ from typing import Any
 import pytest
 from ai_tests import ClientFactory
 
-from raptscallions_ai import (
-    ModelFilter,
-    ModelInfo,
-    ModelNotAvailableError,
-    OpenRouterClient,
-    Pricing,
-    ProviderError,
-    filter_models,
-)
+from raptscallions_ai import ModelNotAvailableError, OpenRouterClient, ProviderError
+from raptscallions_ai.models import ModelFilter, ModelInfo, filter_models
+from raptscallions_ai.prices import Pricing
 from raptscallions_ai.testing import FakeGateway, Gate, json_reply
 
 pytestmark = pytest.mark.requirement("E04-T005.AC7")

@@ -8,16 +8,9 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai import (
-    ContextLengthError,
-    NotSupportedError,
-    OpenRouterClient,
-    TokenEstimate,
-    assistant,
-    estimate_tokens,
-    tool_result,
-    user,
-)
+from raptscallions_ai import ContextLengthError, OpenRouterClient, assistant, tool_result, user
+from raptscallions_ai.errors import NotSupportedError
+from raptscallions_ai.prices import TokenEstimate, estimate_tokens
 from raptscallions_ai.testing import FakeGateway
 from raptscallions_ai.tools.tool_call import ToolCall
 

@@ -235,7 +235,7 @@ def test_bar_on_a_terminal(pip_knows: WheelServer, fake_wheel: FakeWheel) -> Non
 
 async def test_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    with pytest.raises(LocalGatewayError, match=r"xllamacpp; install it with: pip install 'raptscallions-ai\[local\]'"):
+    with pytest.raises(LocalGatewayError, match=r"xllamacpp is missing: pip install 'raptscallions-ai\[local\]'"):
         await LocalGateway().start()
 
 

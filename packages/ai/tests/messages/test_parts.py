@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai import AiError, InvalidMediaError, audio, file, image, text, video
+from raptscallions_ai import AiError, audio, file, image, text, video
+from raptscallions_ai.errors import InvalidMediaError
 from raptscallions_ai.messages.media import MAX_BYTES
 
 pytestmark = pytest.mark.requirement("E04-T005.AC2")

@@ -9,7 +9,6 @@ import pytest
 from raptscallions_ai import (
     BadRequestError,
     ChatMessage,
-    ContentPart,
     OpenRouterClient,
     ToolCall,
     audio,
@@ -22,6 +21,7 @@ from raptscallions_ai import (
     user,
     video,
 )
+from raptscallions_ai.messages import ContentPart
 from raptscallions_ai.testing import FakeGateway
 
 pytestmark = pytest.mark.requirement("E04-T005.AC2")

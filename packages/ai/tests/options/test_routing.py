@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai import MODEL_ALIASES, ModelId, RouteVariant, apply_variant, parse_model_id, resolve_model_alias
+from raptscallions_ai.models import (
+    MODEL_ALIASES,
+    ModelId,
+    RouteVariant,
+    apply_variant,
+    parse_model_id,
+    resolve_model_alias,
+)
 from raptscallions_ai.options.routing import default_aliases
 
 pytestmark = pytest.mark.requirement("E04-T005.AC1")

@@ -16,14 +16,10 @@ from raptscallions_ai import (
     ContentPolicyError,
     InsufficientCreditsError,
     InvalidOutputError,
-    NotSupportedError,
     OpenRouterClient,
     ProviderError,
     RateLimitError,
-    RouteVariant,
     StreamInterruptedError,
-    ToolCallEndEvent,
-    apply_variant,
     cached,
     file,
     image,
@@ -31,6 +27,9 @@ from raptscallions_ai import (
     tool,
     user,
 )
+from raptscallions_ai.errors import NotSupportedError
+from raptscallions_ai.events import ToolCallEndEvent
+from raptscallions_ai.models import RouteVariant, apply_variant
 
 pytestmark = pytest.mark.timeout(300)  # the first run of all installs aimock
 

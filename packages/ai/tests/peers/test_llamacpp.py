@@ -18,16 +18,15 @@ from raptscallions_ai import (
     ChatOptions,
     ContextLengthError,
     ModelNotAvailableError,
-    NotSupportedError,
     OpenRouterClient,
-    TruncatedOutputError,
     assistant,
     cached,
-    estimate_tokens,
     image,
     user,
 )
+from raptscallions_ai.errors import NotSupportedError, TruncatedOutputError
 from raptscallions_ai.local import LocalGateway
+from raptscallions_ai.prices import estimate_tokens
 
 pytestmark = pytest.mark.timeout(240)  # the first run of all downloads the model
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from peer_servers import Aimock, LiteLLM
 
-from raptscallions_ai import AiError, ModelNotAvailableError, NotSupportedError, reset_settings
+from raptscallions_ai import AiError, ModelNotAvailableError, reset_settings
+from raptscallions_ai.errors import NotSupportedError
 from raptscallions_ai.local import LocalGateway
 
 pytestmark = [

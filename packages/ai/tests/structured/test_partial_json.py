@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raptscallions_ai import StreamingJson, parse_streaming_json
-from raptscallions_ai.structured import partial_json
+from raptscallions_ai.structured import StreamingJson, parse_streaming_json, partial_json
 
 pytestmark = pytest.mark.requirement("E04-T005.AC3")
 

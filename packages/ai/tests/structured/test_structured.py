@@ -20,17 +20,16 @@ from raptscallions_ai import (
     ContentPolicyError,
     InvalidOutputError,
     OpenRouterClient,
-    OutputIssue,
     ParsedResult,
     ParsedStream,
     ProviderError,
-    RefusalError,
     StreamInterruptedError,
     ToolCallChunk,
-    TruncatedOutputError,
     system,
     user,
 )
+from raptscallions_ai.answer import OutputIssue
+from raptscallions_ai.errors import RefusalError, TruncatedOutputError
 from raptscallions_ai.testing import Cut, FakeGateway, Hang, ScriptedClient, chunk, completion, sse, usage
 from raptscallions_ai.testing.wire import DONE
 

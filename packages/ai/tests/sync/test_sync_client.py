@@ -22,7 +22,6 @@ import pytest
 from raptscallions_ai import (
     AiError,
     AuthenticationError,
-    BaseChatClient,
     ChatResult,
     ChatStream,
     OpenRouterClient,
@@ -30,14 +29,12 @@ from raptscallions_ai import (
     ProviderError,
     StreamInterruptedError,
     SyncChatClient,
-    SyncChatStream,
-    SyncIterator,
     SyncOpenRouterClient,
-    SyncParsedStream,
-    SyncToolRun,
     TimeoutError,
     ToolRun,
 )
+from raptscallions_ai.client import BaseChatClient
+from raptscallions_ai.sync import SyncChatStream, SyncIterator, SyncParsedStream, SyncToolRun
 from raptscallions_ai.sync.loop_thread import LoopThread, shared_loop_thread
 from raptscallions_ai.testing import Cut, FakeGateway, Gate, Hang, ScriptedClient, chunk, sse
 

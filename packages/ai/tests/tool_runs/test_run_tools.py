@@ -13,12 +13,12 @@ from raptscallions_ai import (
     ChatMessage,
     OpenRouterClient,
     ProviderError,
-    StreamingJson,
     StreamInterruptedError,
     ToolCall,
     has_tool_call,
     tool,
 )
+from raptscallions_ai.structured import StreamingJson
 from raptscallions_ai.testing import FakeGateway, Hang, chunk, sse, usage
 from raptscallions_ai.testing.wire import DONE
 

@@ -23,12 +23,10 @@ from raptscallions_ai import (
     ChatResult,
     ContentChunk,
     ProviderError,
-    StepFinished,
     StreamInterruptedError,
     Tool,
     ToolCall,
     ToolError,
-    ToolFinished,
     ToolRun,
     ToolRunResult,
     Usage,
@@ -38,6 +36,7 @@ from raptscallions_ai import (
     tool,
     user,
 )
+from raptscallions_ai.events import StepFinished, ToolFinished
 from raptscallions_ai.testing import ScriptedClient
 from raptscallions_ai.tool_runs.execution import ToolExecution, ToolPolicy
 

@@ -15,8 +15,9 @@ from typing import Annotated, Any, Literal, cast
 import pytest
 from pydantic import AfterValidator, BaseModel, Field
 
-from raptscallions_ai import CallbackError, Tool, ToolError, tool
+from raptscallions_ai import Tool, ToolError, tool
 from raptscallions_ai._dialects.request import build_request
+from raptscallions_ai.errors import CallbackError
 from raptscallions_ai.tools.tool import tools_to_wire
 
 pytestmark = pytest.mark.requirement("E04-T005.AC3")

@@ -322,7 +322,7 @@ def test_a_missing_framework_is_told_with_its_extra() -> None:
         "try:\n    from raptscallions_ai.web import ChatStreamResponse\n"
         "except ImportError as error:\n    print(error)"
     )
-    assert run(code) == 'ChatStreamResponse needs Starlette: pip install "raptscallions-ai[web]"'
+    assert run(code) == "starlette is missing: pip install 'raptscallions-ai[web]'"
 
 
 def test_every_public_name_is_there_and_no_other() -> None:

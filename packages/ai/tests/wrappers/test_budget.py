@@ -14,13 +14,13 @@ from raptscallions_ai import (
     AiError,
     AuthenticationError,
     BudgetExceededError,
-    ModelInfo,
     OpenRouterClient,
-    Pricing,
     StreamInterruptedError,
     tool,
     user,
 )
+from raptscallions_ai.models import ModelInfo
+from raptscallions_ai.prices import Pricing
 from raptscallions_ai.testing import Answer, Cut, FakeGateway, Hang, ScriptedClient, chunk, sse, usage
 from raptscallions_ai.wrappers import Budget, BudgetedClient, Spent, TrackedClient
 

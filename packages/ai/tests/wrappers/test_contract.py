@@ -18,7 +18,6 @@ from pydantic import BaseModel
 
 from raptscallions_ai import (
     AiError,
-    BaseChatClient,
     ChatClient,
     ChatResult,
     ProviderError,
@@ -27,6 +26,7 @@ from raptscallions_ai import (
     tool,
     user,
 )
+from raptscallions_ai.client import BaseChatClient
 from raptscallions_ai.testing import FakeGateway, Gate, ScriptedClient, chunk, sse, usage
 from raptscallions_ai.testing.wire import DONE, Answer
 from raptscallions_ai.wrappers import WrappedClient

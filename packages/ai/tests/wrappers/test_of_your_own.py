@@ -8,17 +8,9 @@ from typing import Unpack
 
 import pytest
 
-from raptscallions_ai import (
-    BaseChatClient,
-    CallOptions,
-    ChatResult,
-    ChatStream,
-    ChunkSource,
-    ContentChunk,
-    Messages,
-    StreamChunk,
-    Usage,
-)
+from raptscallions_ai import CallOptions, ChatResult, ChatStream, ContentChunk, Messages, StreamChunk, Usage
+from raptscallions_ai.answer import ChunkSource
+from raptscallions_ai.client import BaseChatClient
 from raptscallions_ai.testing import ScriptedClient
 from raptscallions_ai.wrappers import AroundSource, ChatCall, WrappedClient
 

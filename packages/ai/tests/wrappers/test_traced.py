@@ -26,7 +26,6 @@ from prometheus_client import REGISTRY, generate_latest
 from raptscallions_ai import (
     AuthenticationError,
     ChatClient,
-    ChunkSource,
     OpenRouterClient,
     StreamInterruptedError,
     ToolCall,
@@ -35,6 +34,7 @@ from raptscallions_ai import (
     tool_result,
     user,
 )
+from raptscallions_ai.answer import ChunkSource
 from raptscallions_ai.testing import Answer, Cut, FakeGateway, Hang, ScriptedClient, chunk, sse, usage
 from raptscallions_ai.wrappers import AroundSource, ChatCall, TracedClient, WrappedClient
 
@@ -321,5 +321,5 @@ async def test_without_an_sdk_nothing_is_recorded_and_nothing_fails() -> None:
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.trace", None)
-    with pytest.raises(ImportError, match=r"install raptscallions-ai\[otel\]"):
+    with pytest.raises(ImportError, match=r"missing: pip install 'raptscallions-ai\[otel\]\'"):
         TracedClient(ScriptedClient())

@@ -11,15 +11,9 @@ from decimal import Decimal
 import pytest
 from ai_tests import ClientFactory
 
-from raptscallions_ai import (
-    AuthenticationError,
-    ModelInfo,
-    OpenRouterClient,
-    Pricing,
-    ProviderError,
-    StreamInterruptedError,
-    Usage,
-)
+from raptscallions_ai import AuthenticationError, OpenRouterClient, ProviderError, StreamInterruptedError, Usage
+from raptscallions_ai.models import ModelInfo
+from raptscallions_ai.prices import Pricing
 from raptscallions_ai.testing import Answer, Cut, FakeGateway, Hang, ScriptedClient, chunk, sse, usage
 from raptscallions_ai.wrappers import TrackedClient, TrackedUsage, UsageTracker
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 
-from raptscallions_ai import ModelInfo, Usage
+from raptscallions_ai import Usage
+from raptscallions_ai.models import ModelInfo
 
 __all__ = ["Price", "amount_of", "price_from", "to_decimal", "to_pico"]
 

@@ -7,7 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from raptscallions_ai import AiError, ChatClient, ModelInfo
+from raptscallions_ai import AiError, ChatClient
+from raptscallions_ai.models import ModelInfo
 from raptscallions_bulk.engine.settings import Settings
 from raptscallions_bulk.errors import PriceError, SourceError
 from raptscallions_bulk.index import RequestIndex

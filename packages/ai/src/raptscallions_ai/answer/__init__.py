@@ -1,1 +1,26 @@
 """What comes out: chunks while an answer arrives, the stream that yields them, and the result at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raptscallions_ai._guards.imports import lazy_names
+
+if TYPE_CHECKING:
+    from raptscallions_ai.answer.codec import UnknownValue
+    from raptscallions_ai.answer.result import FinishReason, OutputIssue
+    from raptscallions_ai.answer.stream import ChunkSource
+
+__all__ = ["ChunkSource", "FinishReason", "OutputIssue", "UnknownValue"]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "stream": ("ChunkSource",),
+        "result": (
+            "FinishReason",
+            "OutputIssue",
+        ),
+        "codec": ("UnknownValue",),
+    },
+)

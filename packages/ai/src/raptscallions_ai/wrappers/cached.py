@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from raptscallions_ai._guards.imports import require_extra
 from raptscallions_ai._guards.log import Log
 from raptscallions_ai.answer.collector import StreamCollector
 from raptscallions_ai.options.call_options import ChatOptions
 from raptscallions_ai.wrappers.base import WrappedClient
-from raptscallions_ai.wrappers.extras import require_extra
 from raptscallions_ai.wrappers.source import AroundSource
 from raptscallions_ai.wrappers.stored_answer import NOTHING_USED, Recorder, restored
 

@@ -9,11 +9,11 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from raptscallions_ai._guards.imports import require_extra
 from raptscallions_ai.errors import RateLimitError
 from raptscallions_ai.options.timeouts import Timeouts
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.estimate import prompt_tokens
-from raptscallions_ai.wrappers.extras import require_extra
 from raptscallions_ai.wrappers.source import AroundSource
 
 if TYPE_CHECKING:

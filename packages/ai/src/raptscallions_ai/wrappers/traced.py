@@ -6,11 +6,11 @@ from contextlib import AbstractContextManager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from raptscallions_ai._guards.imports import require_extra
 from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.errors.text import one_line
 from raptscallions_ai.wrappers.base import WrappedClient
-from raptscallions_ai.wrappers.extras import require_extra
 from raptscallions_ai.wrappers.source import AroundSource
 from raptscallions_ai.wrappers.telemetry import (
     INSTRUMENTATION,

@@ -16,12 +16,12 @@ from raptscallions_ai import (
     InvalidOutputError,
     InvalidResponseError,
     ModelNotAvailableError,
-    NotSupportedError,
     ProviderError,
     RateLimitError,
     StreamInterruptedError,
     TimeoutError,
 )
+from raptscallions_ai.errors import NotSupportedError
 
 __all__ = ["Meaning", "Verdict", "meaning_of"]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from raptscallions_ai import ContentPart
+    from raptscallions_ai.messages import ContentPart
     from raptscallions_chat.domain.principal import Principal
     from raptscallions_chat.protocols import Files
     from raptscallions_chat.store.database import Database

@@ -7,7 +7,8 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, cast
 
-from raptscallions_ai import AiError, NotSupportedError
+from raptscallions_ai import AiError
+from raptscallions_ai.errors import NotSupportedError
 from raptscallions_chat.domain.commands import Generation
 from raptscallions_chat.domain.errors import ChatError
 from raptscallions_chat.store.database import utc_now
@@ -15,7 +16,8 @@ from raptscallions_chat.store.database import utc_now
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from raptscallions_ai import ChatClient, GenerationInfo
+    from raptscallions_ai import ChatClient
+    from raptscallions_ai.account import GenerationInfo
     from raptscallions_chat.protocols import Clients
     from raptscallions_chat.runs.metrics import RunMetrics
     from raptscallions_chat.store.settling import Unsettled
