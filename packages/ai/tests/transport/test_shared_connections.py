@@ -17,7 +17,15 @@ import pytest
 import pytest_asyncio
 from ai_tests import ClientFactory, client_of
 
-from raptscallions_ai import AiError, ConnectionError, OpenRouterClient, Timeouts, close_all_clients, openrouter_client
+from raptscallions_ai import (
+    AiError,
+    ConnectionError,
+    OpenRouterClient,
+    TimeoutError,
+    Timeouts,
+    close_all_clients,
+    openrouter_client,
+)
 from raptscallions_ai.testing import FakeGateway, Gate, Hang, Reset, chunk, sse, usage
 from raptscallions_ai.testing.wire import DONE, Answer
 
@@ -41,27 +49,41 @@ async def test_clients_of_one_gateway_share_its_connections(
     assert keys(fake_gateway) == ["first", "second", "third"]
 
 
-async def test_a_kept_connection_that_the_gateway_has_closed_is_no_failure(
-    new_client: ClientFactory, fake_gateway: FakeGateway
+@pytest.mark.parametrize("prompt", ["Hi", "word " * 600_000], ids=["small", "large"])
+async def test_a_kept_connection_that_dies_is_replaced_and_told(
+    new_client: ClientFactory, fake_gateway: FakeGateway, prompt: str
 ) -> None:
     client = new_client()
     fake_gateway.stream("One").reply(Reset(), before_headers=True).stream("Two")
     assert (await client.chat("Hi")).content == "One"
-    second = await client.chat("Hi")
-    assert (second.content, len(second.attempts)) == ("Two", 1)
+    second = await client.chat(prompt)
+    assert second.content == "Two"
+    assert [(attempt.error, attempt.delay) for attempt in second.attempts] == [("ConnectionError", 0.0), (None, None)]
     assert [request.connection for request in fake_gateway.requests] == [1, 1, 2]
 
 
-async def test_a_body_that_is_sent_in_slices_is_not_sent_again_unasked(
+async def test_many_dead_connections_cost_one_request_more(
     new_client: ClientFactory, fake_gateway: FakeGateway
 ) -> None:
-    client, large = new_client(), "word " * 400_000
-    fake_gateway.stream("One").reply(Reset(), before_headers=True)
-    await client.chat("Hi")
+    client = new_client()
+    await asyncio.gather(*(client.chat("Hi") for _ in range(20)))
+    before = len(fake_gateway.requests)
+    fake_gateway.reply(Reset(), before_headers=True, times=None)
     with pytest.raises(ConnectionError) as caught:
-        await client.chat(large)
-    assert "reset" in caught.value.details["reason"]
-    assert [request.connection for request in fake_gateway.requests] == [1, 1]
+        await client.chat("Hi")
+    assert len(caught.value.attempts) == len(fake_gateway.requests) - before == 2
+
+
+async def test_a_request_that_is_sent_again_in_vain_is_told_too(
+    new_client: ClientFactory, fake_gateway: FakeGateway
+) -> None:
+    client = new_client()
+    fake_gateway.stream("One").reply(Reset(), before_headers=True).reply(Hang(), before_headers=True)
+    await client.chat("Hi")
+    with pytest.raises(TimeoutError) as caught:
+        await client.chat("Hi", timeout=Timeouts(first_chunk=0.2))
+    assert [attempt.error for attempt in caught.value.attempts] == ["ConnectionError", "TimeoutError"]
+    assert len(fake_gateway.requests) == 3
 
 
 @pytest.mark.parametrize("warm", [False, True])

@@ -15,13 +15,14 @@ from raptscallions_ai._dialects.redact import Redactor
 from raptscallions_ai._guards.log import Log
 from raptscallions_ai._transport.exceptions import ai_error, lost_connection
 from raptscallions_ai.answer.chunks import DoneChunk, WaitingChunk
-from raptscallions_ai.errors import TimeoutError
+from raptscallions_ai.errors import ConnectionError, TimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from raptscallions_ai._call.recovery import Recovery
     from raptscallions_ai._dialects.request import ChatRequest
+    from raptscallions_ai._transport.http.errors import Replaced
     from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.answer.result import ChatResult, Usage
     from raptscallions_ai.errors import AiError
@@ -157,9 +158,17 @@ class GatewayCall:
             await asyncio.sleep(self._delay)
             self._delay = 0.0
         sent_at = self._now()
-        status = await self._exchange.send(self._next_request(), now=sent_at)
+        status = await self._exchange.send(self._next_request(), now=sent_at, on_replaced=self._sent_again)
         _log.debug("answered with status %s after %.3f s", status, self._now() - sent_at)
         return []
+
+    def _sent_again(self, lost: Replaced) -> None:
+        """Note a request that was lost on a kept connection and is sent once more, which is an attempt of its own."""
+        now, exchange = self._now(), self._exchange
+        _log.debug("the kept connection was lost (%s), sending again on a new one", lost.reason)
+        error = ConnectionError(details={"reason": lost.reason})
+        self._history.attempts.append(exchange.attempt(error, delay=0.0, now=now))
+        exchange.sent_at = now
 
     def _next_request(self) -> ChatRequest:
         """Return what to ask the current route: the same again, or to go on with the answer that broke off."""

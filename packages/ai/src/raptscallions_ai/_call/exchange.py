@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from raptscallions_ai._call.recovery import Route
     from raptscallions_ai._dialects.redact import Redactor
     from raptscallions_ai._dialects.request import ChatRequest
-    from raptscallions_ai._transport.connections import Read, Response
+    from raptscallions_ai._transport.connections import OnReplaced, Read, Response
     from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.answer.result import ChatResult
     from raptscallions_ai.errors import AiError
@@ -61,8 +61,13 @@ class Exchange:
         self._id_in_headers: str | None = None  # before any event tells it
         self._keep_alives = 0
 
-    async def send(self, request: ChatRequest, *, now: float) -> int:
+    async def send(self, request: ChatRequest, *, now: float, on_replaced: OnReplaced) -> int:
         """Send the request, and return the status of the response once it is known to be good.
+
+        Args:
+            request: What to send.
+            now: The loop's time.
+            on_replaced: Told when the request was lost on a kept connection and is sent once more.
 
         Raises:
             Exception: What sending can fail with; see `Connections.send`.
@@ -70,7 +75,8 @@ class Exchange:
         self.sent_at = now
         route, gateway = self.route, self.route.gateway
         encoded = gateway.dialect.encode(request, route.facts)
-        response = await gateway.connections.send(encoded, connect_timeout=route.timeouts.connect)
+        connect = route.timeouts.connect
+        response = await gateway.connections.send(encoded, connect_timeout=connect, on_replaced=on_replaced)
         headers = response.headers
         self._id_in_headers = next((headers[name] for name in gateway.dialect.id_headers if name in headers), None)
         response.headers = {}  # 4 of the 26 KiB of an open stream, the key included

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import functools
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, WeakSet
 
 import aiohttp
 import httpx2
 from yarl import URL
 
+from raptscallions_ai._transport.http.errors import SetupError
+from raptscallions_ai._transport.http.origin import address_of_url
+from raptscallions_ai._transport.http.proxies import environment_proxy
 from raptscallions_ai._transport.response import READ_BODY
 
 if TYPE_CHECKING:
@@ -24,9 +27,13 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
+    from raptscallions_ai._transport.http.trust import TlsTrust
+
 __all__ = ["AiohttpTransport"]
 
 _reused: ContextVar[bool] = ContextVar("_reused")  # whether this call's connection has carried an answer before
+_LARGE_BODY = 1024 * 1024
+_SLICE = 64 * 1024
 _KEEP_ALIVE_SECONDS = 30.0  # a person's pause between two turns should not cost a new TLS handshake
 
 
@@ -36,12 +43,23 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     It raises aiohttp's own exceptions, which say more than httpx2's.
 
     Args:
-        tls: What certificates to trust.
-        proxy: The URL of a proxy for all requests.
+        base_url: The gateway's base URL, for which the environment may name a proxy.
+        trust: Whom to trust over TLS.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext, proxy: str | None) -> None:
-        self._proxy = proxy
+    def __init__(self, base_url: str, trust: TlsTrust) -> None:
+        origin = address_of_url(base_url).origin
+        proxy = environment_proxy(origin)
+        if proxy is not None and proxy.is_socks:
+            raise SetupError(f"the proxy {proxy} cannot be used with AI_TRANSPORT=aiohttp")
+        self._proxy = (
+            None
+            if proxy is None
+            else URL.build(
+                scheme=proxy.scheme, host=proxy.host, port=proxy.port, user=proxy.user, password=proxy.password or None
+            )
+        )
+        tls: ssl.SSLContext | bool = trust.context() if origin.scheme == "https" else True
         self._responses: WeakSet[aiohttp.ClientResponse] = WeakSet()
         # No limit: all clients of a gateway share it, and one that is busy must not keep another waiting.
         self._connector = _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS, ssl=tls)
@@ -51,17 +69,15 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and return the response as soon as its headers are there."""
-        body = _body(request)
         while True:
             _reused.set(False)
             try:
-                response = await self._send(request, body)
+                response = await self._send(request)
                 break
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 # Some servers, such as llama.cpp's, promise to keep a connection and close it after the answer all
-                # the same. That is no failure of the gateway's, and a connection that is new tells. A body in slices
-                # cannot be sent twice.
-                if not _reused.get() or not isinstance(body, bytes | None):
+                # the same. That is no failure of the gateway's, and a connection that is new tells.
+                if not _reused.get():
                     raise
         self._responses.add(response)
         return httpx2.Response(
@@ -76,13 +92,13 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             },
         )
 
-    async def _send(self, request: httpx2.Request, body: Any) -> aiohttp.ClientResponse:
+    async def _send(self, request: httpx2.Request) -> aiohttp.ClientResponse:
         limits: dict[str, float | None] = request.extensions.get("timeout", {})
         return await self._session.request(
             request.method,
             str(request.url),
-            headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
-            data=body,
+            headers=_headers(request),
+            data=_body(request),
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read")),
             proxy=self._proxy,
@@ -90,8 +106,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
     async def connect(self, url: str) -> None:
         """Open the connection that the next request to this URL will use, unless there is one; nothing is sent."""
-        proxy = None if self._proxy is None else URL(self._proxy)
-        request = aiohttp.ClientRequest("GET", URL(url), session=self._session, proxy=proxy)
+        request = aiohttp.ClientRequest("GET", URL(url), session=self._session, proxy=self._proxy)
         connection = await self._connector.connect(request, traces=[], timeout=aiohttp.ClientTimeout())
         if connection.protocol is not None:
             self._connector.requests[connection.protocol] -= 1
@@ -141,7 +156,21 @@ class _Body(httpx2.AsyncByteStream):
         await self._response.wait_for_close()
 
 
-def _body(request: httpx2.Request) -> Any:
-    if isinstance(request.stream, httpx2.ByteStream):
-        return b"".join(request.stream) or None
-    return request.stream
+def _headers(request: httpx2.Request) -> list[tuple[str, str]]:
+    headers = [(name.decode(), value.decode()) for name, value in request.headers.raw]
+    if isinstance(request.stream, httpx2.ByteStream) and (size := sum(map(len, request.stream))) > _LARGE_BODY:
+        headers.append(("Content-Length", str(size)))
+    return headers
+
+
+def _body(request: httpx2.Request) -> bytes | AsyncIterator[bytes] | None:
+    if not isinstance(request.stream, httpx2.ByteStream):
+        raise TypeError("a body must be bytes")
+    content = b"".join(request.stream)
+    # aiohttp warns of large bytes, because writing them in one go would hold up the loop.
+    return _slices(content) if len(content) > _LARGE_BODY else content or None
+
+
+async def _slices(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _SLICE):
+        yield content[start : start + _SLICE]

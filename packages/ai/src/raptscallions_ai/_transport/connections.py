@@ -8,9 +8,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from raptscallions_ai._dialects.dialect import Encoded
+    from raptscallions_ai._transport.http.errors import Replaced
 
     Read = Callable[[], Awaitable[bytes]]
     """Returns what has come of a body, waiting for something; nothing at the end."""
+
+    OnReplaced = Callable[[Replaced], object]
+    """Called when a request was lost on a kept connection, and is about to be sent once more on a new one."""
 
 __all__ = ["Connections", "Response"]
 
@@ -51,12 +55,15 @@ class Connections(Protocol):
         """Whether there is anything to close."""
         ...
 
-    async def send(self, request: Encoded, *, connect_timeout: float | None) -> Response:
+    async def send(
+        self, request: Encoded, *, connect_timeout: float | None, on_replaced: OnReplaced | None = None
+    ) -> Response:
         """Send a request and return the response as soon as its status is known to be good.
 
         Args:
             request: What to send.
             connect_timeout: Seconds for connecting; None for no limit. Reading has none here.
+            on_replaced: Told of each request that is sent twice because its connection turned out to be dead.
 
         Raises:
             StatusError: The status is no success.

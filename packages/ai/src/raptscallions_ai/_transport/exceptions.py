@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import ssl
 from typing import TYPE_CHECKING
 
 from raptscallions_ai._dialects.failures import classify, is_no_such_endpoint
 from raptscallions_ai._dialects.json import parse_json
 from raptscallions_ai._dialects.redact import Redactor
-from raptscallions_ai._transport.errors import (
-    ConnectionLostError,
+from raptscallions_ai._transport import foreign_exceptions
+from raptscallions_ai._transport.errors import RedirectRefusedError, StatusError
+from raptscallions_ai._transport.foreign_exceptions import chain
+from raptscallions_ai._transport.http.errors import (
+    BodyCodingError,
     ConnectTimeoutError,
-    RedirectRefusedError,
-    StatusError,
+    HttpError,
+    NotHttpError,
+    ProxyRefusedError,
+    SetupError,
+    UnreachableError,
 )
 from raptscallions_ai.errors import (
     AiError,
@@ -25,23 +28,12 @@ from raptscallions_ai.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from raptscallions_ai._dialects.failures import Failure
     from raptscallions_ai._transport.gateway import Gateway
 
 __all__ = ["ai_error", "is_not_offered", "lost_connection"]
-
-_NOT_DECOMPRESSED = "the body could not be decompressed"
-_REASONS = {
-    "gaierror": "host name not found",
-    "ClientConnectorDNSError": "host name not found",
-    "ServerDisconnectedError": "closed by the gateway",
-    "TransferEncodingError": "closed in the middle of the answer",
-    "ContentLengthError": "closed in the middle of the answer",
-    "ClientPayloadError": "closed in the middle of the answer",
-    "RemoteProtocolError": "closed in the middle of the answer",
-}
 
 
 def ai_error(
@@ -58,9 +50,6 @@ def ai_error(
         redact: Removes the key and the prompt from a text.
         connect_timeout: The limit that applied to connecting, in seconds.
     """
-    import aiohttp
-    import httpx2
-
     if isinstance(exception, AiError):
         return exception
     if isinstance(exception, StatusError):
@@ -68,18 +57,9 @@ def ai_error(
     if isinstance(exception, RedirectRefusedError):
         where = f"the gateway redirects to {exception}, where key and prompt do not follow"
         return InvalidResponseError(f"{where} - check {gateway.url_name}")
-    if _is_invalid_url(exception):
-        return ConfigurationError(f"{gateway.url_name} is not an address that can be connected to")
-    if _is_connect_timeout(exception):
-        limit = None if connect_timeout is None else round(connect_timeout * 1000)
-        return TimeoutError(limit, phase="connect")
-    if isinstance(exception, httpx2.DecodingError):
-        return InvalidResponseError(_NOT_DECOMPRESSED, retryable=True)
-    if any(isinstance(link, aiohttp.ClientResponseError) for link in _chain(exception)):
-        return InvalidResponseError("it is not valid HTTP", retryable=True)
-    if _is_transport_error(exception):
-        return ConnectionError(details={"reason": _why(exception)})
-    return AiError(f"Unexpected error: {type(exception).__name__}", details={"reason": type(exception).__name__})
+    if (own := _http_error(exception)) is not None:
+        return _from_own(own, gateway, connect_timeout)
+    return foreign_exceptions.ai_error(exception, url_name=gateway.url_name, connect_timeout=connect_timeout)
 
 
 def is_not_offered(error: StatusError, gateway: Gateway) -> bool:
@@ -89,11 +69,36 @@ def is_not_offered(error: StatusError, gateway: Gateway) -> bool:
 
 def lost_connection(exception: Exception) -> str | None:
     """Return what happened to the connection while the answer was read, or None if this was not about it."""
-    import httpx2
+    if (own := _http_error(exception)) is None:
+        return foreign_exceptions.lost_connection(exception)
+    if isinstance(own, BodyCodingError):
+        return str(own)
+    return f"it is not valid HTTP: {own}" if isinstance(own, NotHttpError) else f"the connection was lost ({own})"
 
-    if isinstance(exception, httpx2.DecodingError):
-        return _NOT_DECOMPRESSED
-    return f"the connection was lost ({_why(exception)})" if _is_transport_error(exception) else None
+
+def _http_error(exception: Exception) -> HttpError | None:
+    return next((link for link in chain(exception) if isinstance(link, HttpError)), None)
+
+
+def _from_own(error: HttpError, gateway: Gateway, connect_timeout: float | None) -> AiError:
+    reason = str(error)
+    if isinstance(error, SetupError):
+        return ConfigurationError(reason)
+    if isinstance(error, ConnectTimeoutError):
+        return TimeoutError(None if connect_timeout is None else round(connect_timeout * 1000), phase="connect")
+    if isinstance(error, ProxyRefusedError):
+        details = {"reason": reason, "proxy": error.proxy, "proxy_status": error.status}
+        return ConnectionError(_failed(reason), retryable=not error.permanent, details=details)
+    if isinstance(error, BodyCodingError):
+        return InvalidResponseError(reason, retryable=True)
+    if isinstance(error, NotHttpError):
+        return InvalidResponseError("it is not valid HTTP", retryable=True, details={"reason": reason})
+    permanent = isinstance(error, UnreachableError) and error.permanent
+    return ConnectionError(_failed(reason) if permanent else None, retryable=not permanent, details={"reason": reason})
+
+
+def _failed(reason: str) -> str:
+    return f"{ConnectionError.default_message}: {reason}"
 
 
 def _status_error(error: StatusError, gateway: Gateway, *, model: str, redact: Callable[[str], str]) -> AiError:
@@ -104,70 +109,3 @@ def _status_error(error: StatusError, gateway: Gateway, *, model: str, redact: C
 
 def _failure(error: StatusError, gateway: Gateway) -> Failure:
     return gateway.dialect.failure(parse_json(error.body), error.status, error.headers)
-
-
-def _is_transport_error(exception: Exception) -> bool:
-    import aiohttp
-    import anyio
-    import httpx2
-
-    return isinstance(
-        exception,
-        ConnectionLostError
-        | httpx2.TransportError
-        | httpx2.StreamError
-        | aiohttp.ClientError
-        | anyio.EndOfStream
-        | anyio.BrokenResourceError
-        | anyio.ClosedResourceError
-        | OSError
-        | EOFError,
-    )
-
-
-def _is_connect_timeout(exception: Exception) -> bool:
-    """Tell a connection that took too long from one that was dropped.
-
-    The SDK's aiohttp transport reports every connection error as a timeout, so aiohttp's own class decides where
-    there is one.
-    """
-    import aiohttp
-    import httpx2
-
-    chain = list(_chain(exception))
-    for link in chain:
-        if isinstance(link, aiohttp.ClientError):
-            return isinstance(link, aiohttp.ServerTimeoutError)
-    return any(isinstance(link, ConnectTimeoutError | httpx2.TimeoutException) for link in chain)
-
-
-def _is_invalid_url(exception: Exception) -> bool:
-    import aiohttp
-    import httpx2
-
-    kinds = (httpx2.InvalidURL, httpx2.UnsupportedProtocol, aiohttp.InvalidURL)
-    return any(isinstance(link, kinds) for link in _chain(exception))
-
-
-def _why(exception: Exception) -> str:
-    """Name the deepest cause in words that a person can act on, without quoting anything that was sent."""
-    chain = list(_chain(exception))
-    for link in reversed(chain):
-        if isinstance(link, ssl.SSLCertVerificationError):
-            detail: str = getattr(link, "verify_message", "")  # aiohttp's own subclass lacks it
-            return f"TLS certificate refused: {detail}" if detail else "TLS certificate refused"
-        if isinstance(link, ssl.SSLError):
-            return "TLS handshake failed"
-        if isinstance(link, OSError) and link.errno is not None and link.errno in errno.errorcode:
-            return os.strerror(link.errno).lower()
-    names = [type(link).__name__ for link in chain]
-    return next((_REASONS[name] for name in names if name in _REASONS), names[-1])
-
-
-def _chain(exception: BaseException) -> Iterator[BaseException]:
-    link: BaseException | None = exception
-    seen: set[int] = set()
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = link.__cause__ or link.__context__

@@ -11,6 +11,7 @@ from raptscallions_ai._transport.body_limit import limit_error_body
 
 if TYPE_CHECKING:
     from raptscallions_ai._transport.aiohttp_transport import AiohttpTransport
+    from raptscallions_ai._transport.httpx_transport import HttpxTransport
 
 __all__ = ["GatewayHttpClient"]
 
@@ -28,7 +29,7 @@ class GatewayHttpClient(httpx2.AsyncClient):
         transport: What requests travel through.
     """
 
-    def __init__(self, transport: AiohttpTransport) -> None:
+    def __init__(self, transport: AiohttpTransport | HttpxTransport) -> None:
         super().__init__(transport=transport, trust_env=False)
         self._gateway = transport
 

@@ -10,21 +10,21 @@ import asyncio
 import functools
 import os
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
 
 if TYPE_CHECKING:
-    import ssl
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator, Coroutine
     from typing import Any
 
+    from raptscallions_ai._transport.aiohttp_transport import AiohttpTransport
+    from raptscallions_ai._transport.http.trust import TlsTrust
+    from raptscallions_ai._transport.http_client import GatewayHttpClient
     from raptscallions_ai._transport.pooled import PooledConnections
 
-__all__ = ["ConnectionPool", "close_all_pools", "environment_proxy", "shared_pool", "system_certificates"]
+__all__ = ["ConnectionPool", "close_all_pools", "shared_pool"]
 
-_pools: dict[tuple[str, AbstractEventLoop], ConnectionPool] = {}
+_pools: dict[tuple[str, TlsTrust, AbstractEventLoop], ConnectionPool] = {}
 
 
 class ConnectionPool:
@@ -32,26 +32,40 @@ class ConnectionPool:
 
     Args:
         base_url: The gateway's base URL.
+        trust: Whom to trust over TLS.
 
     Attributes:
-        http_client: What sends requests over them.
+        http: What sends requests over them.
     """
 
-    def __init__(self, base_url: str) -> None:
-        from raptscallions_ai._transport.aiohttp_transport import AiohttpTransport
-        from raptscallions_ai._transport.http_client import GatewayHttpClient
+    def __init__(self, base_url: str, trust: TlsTrust) -> None:
+        from raptscallions_ai._transport.http.client import HttpClient
 
-        self._key = base_url, asyncio.get_running_loop()
+        self._key = base_url, trust, asyncio.get_running_loop()
         self._process = os.getpid()  # a child of it has a copy of the loop, which does not run
         self._users: WeakSet[PooledConnections[Any]] = WeakSet()
         self._owner = self._closed_with_its_loop()
-        self._transport = AiohttpTransport(tls=system_certificates(), proxy=environment_proxy(base_url))
-        self.http_client = GatewayHttpClient(self._transport)
+        self.http = HttpClient(trust)
+        self._aiohttp: AiohttpTransport | None = None
+
+    @functools.cached_property
+    def http_client(self) -> GatewayHttpClient:
+        """What the SDK sends its requests with."""
+        from raptscallions_ai._transport.http_client import GatewayHttpClient
+        from raptscallions_ai._transport.httpx_transport import HttpxTransport
+
+        base_url, trust, _ = self._key
+        if uses_aiohttp():
+            from raptscallions_ai._transport.aiohttp_transport import AiohttpTransport
+
+            self._aiohttp = AiohttpTransport(base_url, trust)
+            return GatewayHttpClient(self._aiohttp)
+        return GatewayHttpClient(HttpxTransport(self.http, base_url))
 
     @property
     def loop(self) -> AbstractEventLoop:
         """The loop that the connections belong to."""
-        return self._key[1]
+        return self._key[2]
 
     def join(self, user: PooledConnections[Any]) -> None:
         """Note that a client uses the pool; to be called in its loop."""
@@ -76,7 +90,12 @@ class ConnectionPool:
 
     async def connect(self) -> None:
         """Open a connection ahead of the first request; to be called in the loop."""
-        await self._transport.connect(self._key[0])
+        from raptscallions_ai._transport.http.origin import address_of_url
+
+        if self._aiohttp is not None:
+            await self._aiohttp.connect(self._key[0])
+        else:
+            await self.http.connect(address_of_url(self._key[0]).origin)
 
     def forget(self) -> None:
         """Let go of the pool, so that nobody finds it any more."""
@@ -113,20 +132,22 @@ class ConnectionPool:
             yield
         finally:
             self.forget()
-            await self.http_client.aclose()
+            await self.http.aclose()
+            if self._aiohttp is not None:
+                await self._aiohttp.aclose()
 
     def __repr__(self) -> str:
         return f"ConnectionPool(base_url={self._key[0]!r}, {len(self._users)} clients)"
 
 
-async def shared_pool(base_url: str) -> ConnectionPool:
+async def shared_pool(base_url: str, trust: TlsTrust) -> ConnectionPool:
     """Return the running loop's pool for a gateway, opening it if this is the first use."""
-    key = base_url, asyncio.get_running_loop()
+    key = base_url, trust, asyncio.get_running_loop()
     if (pool := _pools.get(key)) is None:
         for old in list(_pools.values()):
             if old.loop.is_closed():  # without having shut down its generators
                 old.forget()
-        pool = ConnectionPool(base_url)
+        pool = ConnectionPool(base_url, trust)
         await pool.open()
     return pool
 
@@ -137,22 +158,6 @@ async def close_all_pools() -> None:
         await pool.aclose()
 
 
-def environment_proxy(base_url: str) -> str | None:
-    """Return the URL of the proxy that the environment names for a gateway; it may hold a password.
-
-    Never for plain http, because that proxy could read what goes to this machine.
-    """
-    parts = urlsplit(base_url)
-    if parts.scheme != "https" or proxy_bypass(parts.hostname or ""):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get("https") or proxies.get("all")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
-
-
-@functools.cache
-def system_certificates() -> ssl.SSLContext:
-    """Return a TLS context that all pools share, because reading the system's certificates takes 30 ms."""
-    import httpx2
-
-    return httpx2.create_ssl_context()
+def uses_aiohttp() -> bool:
+    """Whether the SDK is to send through aiohttp."""
+    return os.environ.get("AI_TRANSPORT", "").strip().lower() == "aiohttp"

@@ -22,18 +22,17 @@ from raptscallions_ai._transport.redirects import (
 from raptscallions_ai._transport.response import body_reader, read_document
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
     import httpx2
     from openai import AsyncOpenAI, RequestOptions
 
     from raptscallions_ai._dialects.dialect import Encoded
+    from raptscallions_ai._transport.connections import OnReplaced
+    from raptscallions_ai._transport.http.trust import TlsTrust
     from raptscallions_ai._transport.pool import ConnectionPool
 
 __all__ = ["SdkConnections", "address_of"]
-
-_LARGE_BODY = 1024 * 1024
-_SLICE = 64 * 1024
 
 
 class SdkConnections(PooledConnections["AsyncOpenAI"]):
@@ -44,12 +43,19 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         api_key: The key.
         headers: Headers to send with every request.
         injected: A client of the user's own, to be used as it is and never closed.
+        trust: Whom to trust over TLS; else what the system trusts.
     """
 
     def __init__(
-        self, *, base_url: str, api_key: str, headers: Mapping[str, str], injected: AsyncOpenAI | None = None
+        self,
+        *,
+        base_url: str,
+        api_key: str,
+        headers: Mapping[str, str],
+        injected: AsyncOpenAI | None = None,
+        trust: TlsTrust | None = None,
     ) -> None:
-        super().__init__(base_url)
+        super().__init__(base_url, trust)
         self._api_key = api_key
         self._headers = headers
         self._injected = injected
@@ -58,22 +64,32 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         """Return the running loop's SDK client, building it on first use."""
         return self._injected or await super().get()
 
-    async def send(self, request: Encoded, *, connect_timeout: float | None) -> Response:
+    async def send(
+        self, request: Encoded, *, connect_timeout: float | None, on_replaced: OnReplaced | None = None
+    ) -> Response:
         """Send a request and return the response as soon as its status is known to be good, body unread."""
+        from raptscallions_ai._transport.httpx_transport import listeners
+
         sdk = await self.get()
         path = request.path
-        for _ in range(MOST_REDIRECTS):
-            try:
-                response = await _post(sdk, path, request, connect_timeout=connect_timeout)
-            except StatusError as error:
-                if not 300 <= error.status < 400:
-                    raise
-                path = redirect_target(error, POST_REDIRECTS)
-            else:
-                headers = response.headers
-                # The hooks of the user's own client may still want what a response holds.
-                read = body_reader(response, shed_headers=self._injected is None)
-                return Response(response.status_code, headers, read, response.aclose)
+        told = [] if on_replaced is None else [on_replaced]
+        listening = listeners.set(told)
+        try:
+            for _ in range(MOST_REDIRECTS):
+                try:
+                    response = await _post(sdk, path, request, connect_timeout=connect_timeout)
+                except StatusError as error:
+                    if not 300 <= error.status < 400:
+                        raise
+                    path = redirect_target(error, POST_REDIRECTS)
+                else:
+                    headers = response.headers
+                    # The hooks of the user's own client may still want what a response holds.
+                    read = body_reader(response, shed_headers=self._injected is None)
+                    return Response(response.status_code, headers, read, response.aclose)
+        finally:
+            told.clear()  # a connection that was opened meanwhile keeps the context, which must not keep the call
+            listeners.reset(listening)
         raise too_many_redirects()
 
     async def get_json(self, path: str, query: Mapping[str, object], *, connect_timeout: float | None) -> bytes:
@@ -106,11 +122,17 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         """Load what sending a request takes: half a second of imports and certificates."""
         import openai
 
-        from raptscallions_ai._transport import aiohttp_transport, http_client, sdk_exceptions
-        from raptscallions_ai._transport.pool import system_certificates
+        from raptscallions_ai._transport import http_client, httpx_transport, sdk_exceptions
+        from raptscallions_ai._transport.http import client
+        from raptscallions_ai._transport.pool import uses_aiohttp
 
-        system_certificates()
-        del openai, aiohttp_transport, http_client, sdk_exceptions  # their import was the point
+        if uses_aiohttp():
+            from raptscallions_ai._transport import aiohttp_transport
+
+            del aiohttp_transport
+        del openai, http_client, httpx_transport, sdk_exceptions, client  # their import was the point
+        if self._base_url.startswith("https:"):
+            self._trust.context()
 
     def _build(self, pool: ConnectionPool) -> AsyncOpenAI:
         """Return an SDK client with this client's key and headers, which are added to each request that it sends."""
@@ -152,18 +174,13 @@ async def _post(sdk: AsyncOpenAI, path: str, request: Encoded, *, connect_timeou
     from openai import AsyncStream, OpenAIError
 
     options = _options(connect_timeout=connect_timeout)
-    headers = request.headers
-    content: bytes | AsyncIterator[bytes] = request.body
-    if len(request.body) > _LARGE_BODY:
-        # aiohttp warns of large bytes, because writing them in one go would hold up the loop.
-        content, headers = _slices(request.body), {**headers, "Content-Length": str(len(request.body))}
-    options["headers"] = headers
+    options["headers"] = request.headers
     options["params"] = request.query
     try:
         response = await sdk.post(
             path,
             cast_to=httpx2.Response,
-            content=content,
+            content=request.body,
             stream=True,
             # The SDK hands this class on without using it when a raw response is asked for.
             stream_cls=AsyncStream[object],
@@ -174,11 +191,6 @@ async def _post(sdk: AsyncOpenAI, path: str, request: Encoded, *, connect_timeou
 
         raise without_sdk(error) from error.__cause__
     return cast("httpx2.Response", response)
-
-
-async def _slices(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), _SLICE):
-        yield body[start : start + _SLICE]
 
 
 def _options(*, connect_timeout: float | None) -> RequestOptions:

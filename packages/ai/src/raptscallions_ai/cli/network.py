@@ -44,10 +44,11 @@ async def check_connection(url: str, timeout: float, checklist: Checklist) -> No
 
 def _proxy(base_url: str) -> str | None:
     """Return host and port of the proxy that the client will use; its URL may hold a password."""
-    from raptscallions_ai._transport.pool import environment_proxy
+    from raptscallions_ai._transport.http.origin import address_of_url
+    from raptscallions_ai._transport.http.proxies import environment_proxy
 
-    url = environment_proxy(base_url)
-    return urlsplit(url).netloc.rpartition("@")[2] if url else None
+    proxy = environment_proxy(address_of_url(base_url).origin)
+    return str(proxy).partition("://")[2] if proxy else None
 
 
 async def _look_up(host: str, port: int, timeout: float) -> list[str]:
