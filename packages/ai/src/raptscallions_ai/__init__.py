@@ -38,6 +38,7 @@ from raptscallions_ai.answer.result import (
     Attempt,
     ChatResult,
     ParsedResult,
+    RateLimits,
     Usage,
 )
 from raptscallions_ai.answer.run_events import (
@@ -164,6 +165,7 @@ __all__ = [
     "ChatResult",
     "ParsedResult",
     "ParsedStream",
+    "RateLimits",
     "ToolCall",
     "Usage",
     # errors

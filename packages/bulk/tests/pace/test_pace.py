@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from raptscallions_bulk.pace.controller import Pace
 from raptscallions_bulk.pace.recent import Recent
+from raptscallions_bulk.pace.told import told_rate
 
 
 def drive(pace: Pace, seconds: float, *, latency: float = 0.5, begun: float = 0.0) -> list[float]:
@@ -200,3 +201,23 @@ def test_a_told_rate_is_never_passed_by_more_than_a_second_of_it(rate: float, la
     for first in range(0, len(sent), 7):
         for last in range(first, len(sent), 7):
             assert last - first + 1 <= rate * (sent[last] - sent[first] + 1) + 2
+
+
+@pytest.mark.requirement("E06-T002.AC6")
+@pytest.mark.parametrize(
+    ("limit", "left", "reset", "rate"),
+    [
+        (3000, None, None, 50.0),  # a minute's, where nothing says otherwise
+        (10_000, 9_900, 0.6, 10_000 / 60),
+        (14_400, 14_370, 180.0, 14_400 / 86_400),  # a day's
+        (10_000, 9_999, 0.006, None),  # too little is used up to tell
+        (100, 50, 0.0, None),
+        (0, 0, 1.0, None),
+        (None, 5, 1.0, None),
+    ],
+)
+def test_a_limit_that_is_told_is_a_rate(
+    limit: int | None, left: int | None, reset: float | None, rate: float | None
+) -> None:
+    told = told_rate(limit, left, reset)
+    assert told == (None if rate is None else pytest.approx(rate))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from raptscallions_ai._call.history import Spending
 from raptscallions_ai._dialects.decoder import AnswerDecoder
 from raptscallions_ai._dialects.fold import Fold
+from raptscallions_ai._dialects.rate_limits import read_rate_limits
 from raptscallions_ai._transport.response import close_later, close_response
 from raptscallions_ai.answer.result import Attempt
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from raptscallions_ai._dialects.request import ChatRequest
     from raptscallions_ai._transport.connections import OnReplaced, Read, Response
     from raptscallions_ai.answer.chunks import StreamChunk
-    from raptscallions_ai.answer.result import ChatResult
+    from raptscallions_ai.answer.result import ChatResult, RateLimits
     from raptscallions_ai.errors import AiError
 
 __all__ = ["Exchange"]
@@ -59,6 +60,8 @@ class Exchange:
         self._response: Response | None = None
         self._status: int | None = None
         self._id_in_headers: str | None = None  # before any event tells it
+        self._limits: RateLimits | None = None
+        self._response_cache: str | None = None
         self._keep_alives = 0
 
     async def send(self, request: ChatRequest, *, now: float, on_replaced: OnReplaced) -> int:
@@ -79,6 +82,8 @@ class Exchange:
         response = await gateway.connections.send(encoded, connect_timeout=connect, on_replaced=on_replaced)
         headers = response.headers
         self._id_in_headers = next((headers[name] for name in gateway.dialect.id_headers if name in headers), None)
+        self._limits = read_rate_limits(headers)
+        self._response_cache = headers.get("x-openrouter-cache-status")
         response.headers = {}  # 4 of the 26 KiB of an open stream, the key included
         self._status, self._response, self.read = response.status, response, response.read
         return response.status
@@ -121,6 +126,8 @@ class Exchange:
             gateway=self.route.gateway.url,
             generation_id=fold.generation_id or self._id_in_headers,
             usage=fold.usage if fold.started or fold.usage.reported else None,
+            limits=self._limits,
+            response_cache=None if self._response_cache is None else self._response_cache.lower(),
         )
 
     def spending(self) -> Spending:

@@ -22,6 +22,7 @@ from raptscallions_ai._dialects.error_codes import (
 from raptscallions_ai._dialects.failure import Failure, cleaned, read_failure
 from raptscallions_ai._dialects.json import json_list
 from raptscallions_ai._dialects.overflow import asks_more_than_a_limit, context_figures
+from raptscallions_ai._dialects.rate_limits import read_rate_limits
 from raptscallions_ai._dialects.retry_after import parse_retry_after
 from raptscallions_ai._dialects.wordings import Kind, kind_of_words
 from raptscallions_ai.answer.result import ChatResult
@@ -172,7 +173,9 @@ def classify(failure: Failure, *, model: str, redact: Callable[[str], str], url_
 def _rate_limit(told: _Told) -> AiError:
     if asks_more_than_a_limit(told.failure):
         told.retryable(False)
-    return errors.RateLimitError(**told.fixed())
+    error = errors.RateLimitError(**told.fixed())
+    error.limits = read_rate_limits(told.failure.headers)
+    return error
 
 
 def _timeout(told: _Told) -> AiError:

@@ -105,6 +105,27 @@ def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimits:
+    """What a gateway told of its limits with an answer; None for what it did not tell.
+
+    Attributes:
+        requests: How many requests it allows, in a time that it does not name.
+        requests_left: How many of these were left.
+        requests_reset: Seconds until all of them are there again.
+        tokens: How many tokens it allows, likewise.
+        tokens_left: How many of these were left.
+        tokens_reset: Seconds until all of them are there again.
+    """
+
+    requests: int | None = None
+    requests_left: int | None = None
+    requests_reset: float | None = None
+    tokens: int | None = None
+    tokens_left: int | None = None
+    tokens_reset: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One request that was made for a call.
 
@@ -118,6 +139,8 @@ class Attempt:
         gateway: The base URL that was asked.
         generation_id: The gateway's id of the generation, where it told one; what `client.generation` takes.
         usage: What the attempt used, as far as the gateway told; None if it failed before anything was billed.
+        limits: What the gateway told of its limits with the answer; None if nothing.
+        response_cache: `hit` or `miss`, as OpenRouter tells of its cache of answers; None if it was not asked.
     """
 
     model: str
@@ -129,6 +152,8 @@ class Attempt:
     gateway: str = ""
     generation_id: str | None = None
     usage: Usage | None = None
+    limits: RateLimits | None = None
+    response_cache: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, Union, cast, get_args, g
 from raptscallions_ai.answer.chunks import StreamChunk
 from raptscallions_ai.answer.events import StreamEvent
 from raptscallions_ai.answer.json_values import from_plain, to_plain
-from raptscallions_ai.answer.result import Attempt, ChatResult, OutputIssue, Usage
+from raptscallions_ai.answer.result import Attempt, ChatResult, OutputIssue, RateLimits, Usage
 from raptscallions_ai.answer.run_events import ToolRunEvent, ToolRunResult
 from raptscallions_ai.answer.unknown_fields import field_names, make_with_unknown, needed_fields, unknown_fields_of
 from raptscallions_ai.errors import AiError, ToolError
@@ -278,11 +278,8 @@ def error_from_object(data: Any) -> AiError:
     cls = next((classes[name] for name in names if isinstance(name, str) and name in classes), AiError)
     # What an error holds besides must not hide what its class can do.
     hidden = {name for name in data if name.startswith("_") or (name in dir(cls) and name not in _CLASS_FIELDS)}
-    state = {
-        name: _read_of_error(name, value)
-        for name, value in data.items()
-        if name not in hidden and name not in ("kind", "name", "parents")
-    }
+    shown = {name: value for name, value in data.items() if name not in hidden | {"kind", "name", "parents"}}
+    state = {name: _read_of_error(name, value) for name, value in shown.items()}
     if not isinstance(message := state.get("message"), str):
         raise ValueError("an error lacks its 'message'")
     for name in _CLASS_FIELDS:
@@ -350,6 +347,7 @@ _ERROR_FIELDS: dict[str, Any] = {
     "sentence": str,
     "errors": tuple[OutputIssue, ...],
     "reasons": tuple[str, ...],
+    "limits": RateLimits | None,
 }
 
 # Which classes there are
@@ -369,9 +367,10 @@ def _heads() -> dict[type, dict[str, str]]:
         "usage": Usage,
         "tool_call": ToolCall,
         "attempt": Attempt,
+        "rate_limits": RateLimits,
         "output_issue": OutputIssue,
     }
-    return {**chunks, **events, **of_runs, **{cls: {"kind": kind} for kind, cls in others.items()}}
+    return chunks | events | of_runs | {cls: {"kind": kind} for kind, cls in others.items()}
 
 
 _HEADS = _heads()

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from typing import Unpack
 
-    from raptscallions_ai.answer.result import OutputIssue
+    from raptscallions_ai.answer.result import OutputIssue, RateLimits
 
 __all__ = [
     "AiError",
@@ -105,7 +105,11 @@ class InvalidMediaError(AiError, ValueError):
 
 
 class RateLimitError(AiError):
-    """The gateway, or every provider behind it, is limiting requests; see `retry_after`."""
+    """The gateway, or every provider behind it, is limiting requests; see `retry_after`.
+
+    Attributes:
+        limits: What the gateway told of its limits; None if nothing.
+    """
 
     status_code = 429
     retryable = True
@@ -115,6 +119,7 @@ class RateLimitError(AiError):
         fields.setdefault("retry_after", seconds)
         fields["details"] = {"retry_after": fields.get("retry_after"), **(fields.get("details") or {})}
         super().__init__(**fields)
+        self.limits: RateLimits | None = None
 
 
 class TimeoutError(AiError, builtins.TimeoutError):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-from raptscallions_ai import AiError, ChatClient, ChatResult, ParsedResult
+from raptscallions_ai import AiError, ChatClient, ChatResult, ParsedResult, RateLimitError, RateLimits
 from raptscallions_bulk.engine.feed import Feed
 from raptscallions_bulk.engine.item import Item
 from raptscallions_bulk.engine.meter import Meter
@@ -20,6 +20,7 @@ from raptscallions_bulk.errors import BulkError
 from raptscallions_bulk.journal.records import Answered, Failed, Known, Record, Returned, Same, Sent
 from raptscallions_bulk.money import to_decimal
 from raptscallions_bulk.pace.controller import Pace
+from raptscallions_bulk.pace.told import told_rate
 from raptscallions_bulk.report import Row
 from raptscallions_bulk.rows.answers import line_of_answer, line_of_error, line_of_same
 from raptscallions_bulk.rows.request import RequestMaker
@@ -216,6 +217,12 @@ class Engine:
 
     async def _call(self, item: Item) -> ChatResult:
         settings, messages = self._settings, item.request.messages
+        if settings.stream and settings.answer_as is None:
+            async with self._client.stream_chat(messages, model=settings.model, **self._options) as stream:
+                if (generation := stream.partial.id) is not None:
+                    # Known as soon as the headers are there, so that the gateway's books can be asked after a crash.
+                    self._store.committer.add(Known(item.number, generation))
+                return await stream.result()
         if settings.answer_as is None:
             return await self._client.chat(messages, stream=settings.stream, model=settings.model, **self._options)
         client = cast("Any", self._client)
@@ -228,6 +235,7 @@ class Engine:
         used = usage.total_tokens if usage.reported and usage.total_tokens else None
         self.pace.answered(self.now(), seconds, expected=item.request.prompt_tokens, used=used)
         self._is_warm = True
+        self._take_limits(result.attempts[-1].limits if result.attempts else None)
         self.recovery.learn(result)
         cost, uncertain, from_cache = self.recovery.cost_of(item, result)
         answer = kept = result.content
@@ -270,10 +278,24 @@ class Engine:
             self._count_alike(error)
             self._fail(item, error, self.recovery.cost_of_failure(item, error))
 
+    def _take_limits(self, limits: RateLimits | None) -> None:
+        if limits is None:
+            return
+        now, given = self.now(), self._settings
+        requests = told_rate(limits.requests, limits.requests_left, limits.requests_reset)
+        tokens = told_rate(limits.tokens, limits.tokens_left, limits.tokens_reset)
+        # What the person says counts for more than what the gateway does.
+        self.pace.told(
+            now,
+            requests=None if given.requests is not None else requests,
+            tokens=None if given.tokens is not None else tokens,
+        )
+
     def _pace_after(self, item: Item, error: Exception, meaning: Meaning, seconds: float) -> None:
         now, tokens = self.now(), item.request.prompt_tokens
         retry_after = error.retry_after if isinstance(error, AiError) else None
         if meaning.verdict == "limited":
+            self._take_limits(error.limits if isinstance(error, RateLimitError) else None)
             self.pace.refused(now, tokens, retry_after)
         elif meaning.verdict == "broken gateway":
             self.pace.failed(now, retry_after)

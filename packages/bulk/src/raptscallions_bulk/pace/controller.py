@@ -119,9 +119,9 @@ class Pace:
 
     def told(self, now: float, *, requests: float | None = None, tokens: float | None = None) -> None:
         """Take rates that the gateway tells, a second each."""
-        if requests is not None and requests > 0:
+        if requests is not None and _differs(requests, self.requests.told):
             self.requests.tell(now, requests)
-        if tokens is not None and tokens > 0:
+        if tokens is not None and _differs(tokens, self.tokens.told):
             self.tokens.tell(now, tokens)
 
     def _failed(self, now: float) -> None:
@@ -138,3 +138,8 @@ class Pace:
             self._probe_at = now + self._probe_wait
             self.requests.remember(now)
             self.tokens.remember(now)
+
+
+def _differs(rate: float, before: float | None) -> bool:
+    """Whether a rate is another one than before; what is concluded from figures on the way is never quite the same."""
+    return rate > 0 and (before is None or not 0.8 <= rate / before <= 1.25)
