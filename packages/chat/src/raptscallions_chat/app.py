@@ -6,14 +6,18 @@ import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from raptscallions_chat.auth.chain import auth_from, sessions_from
+from raptscallions_chat.auth.chain import auth_from
 from raptscallions_chat.credentials.clients import TenantClients
 from raptscallions_chat.credentials.envelope import KeyRing
 from raptscallions_chat.credentials.vault import CredentialVault
 from raptscallions_chat.domain.ids import new_id
+from raptscallions_chat.features import make_features, make_shared
 from raptscallions_chat.http.api import make_api
 from raptscallions_chat.http.dependencies import Services
+from raptscallions_chat.limits.admission import Limits
 from raptscallions_chat.log.memory import MemoryLog, MemorySignals
+from raptscallions_chat.prompting import ConversationPrompts
+from raptscallions_chat.run_news import RunNews
 from raptscallions_chat.runs.metrics import RunMetrics
 from raptscallions_chat.runs.options import RunOptions
 from raptscallions_chat.runs.runtime import Runtime
@@ -88,25 +92,39 @@ def create_app(
             tenants = TenantDirectory(database)
             metrics = RunMetrics()
             log, signals = await _log_and_signals(stack, chosen, metrics)
+            vault = _vault(chosen, database)
+            shared = make_shared(chosen, database, tenants, vault)
+            answering = clients or TenantClients(vault, tenants, own=client, allow_own=chosen.allow_shared_key)
+            store = SqlStore(database)
             runtime = Runtime(
-                store=SqlStore(database),
+                store=store,
                 log=log,
                 signals=signals,
-                clients=clients or _clients(chosen, database, tenants, client),
+                clients=answering,
                 options=run_options(chosen),
+                prompts=ConversationPrompts(store, shared.conversation_tools, shared.attachments),
                 metrics=metrics,
             )
+            around = make_features(chosen, shared, runtime, answering)
             app.state.services = Services(
                 runtime=runtime,
-                auth=auth or auth_from(chosen, database, tenants, sessions_from(chosen, database, tenants)),
-                admission=admission,
+                auth=auth or auth_from(chosen, database, tenants, around.sessions),
+                admission=admission or Limits(database, tenants, chosen, around.budgets),
                 max_message_bytes=chosen.max_message_bytes,
                 streams_per_user=chosen.streams_per_user,
+                tools=around.find_tool,
+                features=around,
             )
+            news = RunNews(database, answering, around.events, chosen.title_model)
+            runtime.watch(news.on_begin, news.on_end)
             await runtime.start()
+            if chosen.role != "web":
+                around.retention.start()
             try:
                 yield
             finally:
+                await around.retention.aclose()
+                await news.aclose()
                 await runtime.aclose()
 
     return make_api(lifespan)
@@ -136,8 +154,6 @@ async def _log_and_signals(
     return RedisLog(redis, ttl=settings.log_ttl_s, failed=metrics.log_failures.inc), RedisSignals(redis, new_id())
 
 
-def _clients(
-    settings: ChatSettings, database: Database, tenants: TenantDirectory, own: ChatClient | None
-) -> TenantClients:
+def _vault(settings: ChatSettings, database: Database) -> CredentialVault:
     ring = None if settings.keys is None else KeyRing.parse(settings.keys.get_secret_value())
-    return TenantClients(CredentialVault(database, ring), tenants, own=own, allow_own=settings.allow_shared_key)
+    return CredentialVault(database, ring)

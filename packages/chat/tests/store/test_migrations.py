@@ -12,10 +12,13 @@ from raptscallions_chat.store.migrate import MigrationNeededError, check, newest
 from raptscallions_chat.store.schema import metadata
 
 
-def differences(connection: Connection) -> list[object]:
+def is_described(name: str | None, *_: object) -> bool:
     # The index of the full-text search is each database's own, and not in the metadata.
-    options = {"compare_type": False, "include_name": lambda name, *_: not str(name).startswith("message_search")}
-    context = MigrationContext.configure(connection, opts=options)
+    return not str(name).startswith("message_search")
+
+
+def differences(connection: Connection) -> list[object]:
+    context = MigrationContext.configure(connection, opts={"compare_type": False, "include_name": is_described})
     return list(compare_metadata(context, metadata))
 
 

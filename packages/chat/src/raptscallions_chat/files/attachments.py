@@ -134,7 +134,7 @@ class Attachments:
             attachments.c.id.in_([id_ for id_ in wanted if id_ is not None]),
             attachments.c.tenant_id == principal.tenant_id,
             attachments.c.user_id == principal.user_id,
-            attachments.c.status == "stored",
+            attachments.c.status.in_(["stored", "shared"]),
         )
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).mappings().all()
@@ -142,6 +142,24 @@ class Attachments:
         if None in wanted or len(by_id) < len(set(wanted)):
             raise ChatError("not_found", "There is no such attachment.")
         return [Attachment(**{name: by_id[id_][name] for name in Attachment.__slots__}) for id_ in wanted]
+
+    async def attach(self, principal: Principal, ids: Sequence[str], conversation_id: str) -> list[Attachment]:
+        """Return attachments that are to be part of a conversation from now on, and are deleted with it.
+
+        One that is part of another conversation already stays until its user deletes it.
+
+        Raises:
+            ChatError: `not_found`: one is unknown, deleted or another user's.
+        """
+        found = await self.find(principal, ids)
+        chosen = (attachments.c.id.in_([each.id for each in found]), attachments.c.status == "stored")
+        place = attachments.c.conversation_id
+        async with self._database.write() as connection:
+            shared = update(attachments).values(conversation_id=None, status="shared")
+            await connection.execute(shared.where(*chosen, place.is_not(None), place != conversation_id))
+            put = update(attachments).values(conversation_id=conversation_id)
+            await connection.execute(put.where(*chosen, place.is_(None)))
+        return found
 
     async def read(self, attachment: Attachment) -> bytes:
         """Return the bytes of an attachment.

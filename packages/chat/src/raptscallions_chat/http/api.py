@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from raptscallions_chat._version import __version__
-from raptscallions_chat.http import conversations, health, runs
+from raptscallions_chat.http import account, conversations, files, health, library, runs, tenant_keys, tenants
 from raptscallions_chat.http.errors import install_error_handlers
 
 if TYPE_CHECKING:
@@ -28,9 +28,11 @@ def make_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -
         title="RaptScallions chat", version=__version__, description=_ABOUT, lifespan=lifespan, redirect_slashes=False
     )
     install_error_handlers(app)
-    app.include_router(conversations.router, prefix="/conversations")
-    # What the original called them.
-    app.include_router(conversations.router, prefix="/sessions", include_in_schema=False)
-    app.include_router(runs.router)
+    for router in (conversations.router, library.of_conversations):
+        app.include_router(router, prefix="/conversations")
+        # What the original called them.
+        app.include_router(router, prefix="/sessions", include_in_schema=False)
+    for router in (runs.router, library.router, files.router, account.router, tenants.router, tenant_keys.router):
+        app.include_router(router)
     app.include_router(health.router)
     return app

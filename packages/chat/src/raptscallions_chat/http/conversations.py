@@ -10,14 +10,16 @@ from starlette.responses import Response
 from raptscallions_chat.domain.commands import Reply, Send
 from raptscallions_chat.domain.errors import ChatError
 from raptscallions_chat.domain.ids import parse_id
+from raptscallions_chat.domain.principal import Principal
 from raptscallions_chat.domain.records import Conversation
 from raptscallions_chat.domain.text import clean
-from raptscallions_chat.domain.titles import first_words
+from raptscallions_chat.domain.titles import clean_title, first_words
 from raptscallions_chat.domain.tree import UNSET
 from raptscallions_chat.http.dependencies import (
     AskedOnce,
     ConversationId,
     User,
+    features,
     json_reply,
     responses,
     services,
@@ -77,7 +79,7 @@ async def get_conversation(request: Request, user: User, conversation_id: Conver
     return json_reply(200, conversation_payload(found), {"ETag": f'"{found.version}"'})
 
 
-@router.patch("/{conversation_id}", response_model=ConversationOut, responses=responses(400, 404, 412, 422))
+@router.patch("/{conversation_id}", response_model=ConversationOut, responses=responses(400, 404, 409, 412, 422))
 async def change_conversation(
     request: Request,
     user: User,
@@ -85,23 +87,29 @@ async def change_conversation(
     body: ChangeConversation,
     if_match: Annotated[str | None, Header(description="The `ETag` that it must have.")] = None,
 ) -> Response:
-    """Rename a conversation, or choose another model for it."""
+    """Rename a conversation, choose another model or path for it, or open it again."""
     values: dict[str, Any] = {}
     if "title" in body.model_fields_set:
-        title = clean(body.title or "").strip() or None
+        title = clean(clean_title(body.title or "")) or None
         values |= {"title": title, "title_source": None if title is None else "user"}
     if "model" in body.model_fields_set:
         values["model"] = None if body.model is None else clean(body.model)
+    if body.state is not None:
+        values |= {"state": "active", "completed_at": None}
+    if body.head_id is not None:
+        values["head_id"] = await _head(request, user, conversation_id, body.head_id)
     changed = await services(request).runtime.store.update_conversation(
         user, conversation_id, values, version=_version(if_match)
     )
+    await features(request).tell(user, "conversation_changed", conversation_id, title=changed.title)
     return json_reply(200, conversation_payload(changed), {"ETag": f'"{changed.version}"'})
 
 
-@router.delete("/{conversation_id}", status_code=204, responses=responses(404))
+@router.delete("/{conversation_id}", status_code=204, responses=responses(404, 409))
 async def delete_conversation(request: Request, user: User, conversation_id: ConversationId) -> Response:
-    """Delete a conversation; an answer that is being written is stopped."""
-    await services(request).runtime.delete_conversation(user, conversation_id)
+    """Delete a conversation with everything that was said in it; an answer that is being written is stopped."""
+    await features(request).purge.delete(user, conversation_id)
+    await features(request).tell(user, "conversation_deleted", conversation_id)
     return Response(status_code=204)
 
 
@@ -168,6 +176,8 @@ async def send_message(
         raise ChatError("unknown_parent", "`parent_id` is no message of this conversation.")
     if here.admission is not None:
         await here.admission.admit(asked.principal)
+    if here.features is not None:
+        await here.features.check_message(asked.principal, conversation_id, parts)
     command = Send(
         principal=asked.principal,
         conversation_id=conversation_id,
@@ -202,6 +212,20 @@ async def stream_conversation(request: Request, user: User, conversation_id: Con
     if run is None:
         return Response(status_code=204)
     return stream_of(request, user, run.id, 0)
+
+
+async def _head(request: Request, user: Principal, conversation_id: str, given: str) -> str:
+    head_id = parse_id(given)
+    store = services(request).runtime.store
+    try:
+        message = None if head_id is None else await store.get_message(user, head_id)
+    except ChatError:
+        message = None
+    if message is None or message.conversation_id != conversation_id:
+        raise ChatError("unknown_parent", "`head_id` is no message of this conversation.")
+    if await store.live_run(conversation_id) is not None:
+        raise ChatError("run_active", "An answer is being written; the current path cannot change meanwhile.")
+    return message.id
 
 
 def _completed(conversation: Conversation) -> Reply:

@@ -20,7 +20,8 @@ from raptscallions_chat.http.schemas import ErrorOut
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from raptscallions_chat.protocols import Admission, Auth
+    from raptscallions_chat.features import Features
+    from raptscallions_chat.protocols import Admission, Auth, AuthRequest
     from raptscallions_chat.runs.runtime import Runtime
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "RunId",
     "Services",
     "User",
+    "auth_request",
+    "features",
     "json_reply",
     "responses",
     "services",
@@ -55,6 +58,7 @@ class Services:
         max_message_bytes: The largest message; 0 for no limit.
         streams_per_user: The most streams that a user reads at a time in this process; 0 for no limit.
         tools: Finds tools; None if there are none.
+        features: Everything around runs.
     """
 
     runtime: Runtime
@@ -63,6 +67,7 @@ class Services:
     max_message_bytes: int = 0
     streams_per_user: int = 0
     tools: ToolFinder | None = None
+    features: Features | None = None
 
     async def find_tool(self, principal: Principal, name: str) -> str:
         """Return the id of a tool's newest version.
@@ -82,6 +87,13 @@ def services(request: Request) -> Services:
     return found
 
 
+def features(request: Request) -> Features:
+    """Return everything around runs."""
+    found = services(request).features
+    assert found is not None
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _AuthRequest:
     """What authentication sees of a request."""
@@ -92,14 +104,18 @@ class _AuthRequest:
     cookies: Mapping[str, str]
 
 
-async def _user(request: Request) -> Principal:
-    seen = _AuthRequest(
+def auth_request(request: Request) -> AuthRequest:
+    """Return what authentication sees of a request."""
+    return _AuthRequest(
         headers=request.headers,
         peer=None if request.client is None else request.client.host,
         method=request.method,
         cookies=request.cookies,
     )
-    return await services(request).auth.authenticate(seen)
+
+
+async def _user(request: Request) -> Principal:
+    return await services(request).auth.authenticate(auth_request(request))
 
 
 User = Annotated[Principal, Depends(_user)]
@@ -196,6 +212,7 @@ _MEANINGS = {
     409: "The state of the conversation does not allow this now; `code` says why.",
     412: "It has changed since it was read.",
     413: "It is too large.",
+    415: "A file of this type cannot be attached.",
     422: "The request is invalid; `code` and `details` say why.",
     424: "No AI is configured.",
     429: "Too much at a time; see `Retry-After`.",

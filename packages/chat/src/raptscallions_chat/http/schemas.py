@@ -73,8 +73,12 @@ class ChangeConversation(_Request):
         extra="forbid", hide_input_in_errors=True, json_schema_extra={"examples": [{"title": "Why skies are blue"}]}
     )
 
-    title: Title | None = None
-    model: ModelName | None = None
+    title: Title | None = Field(None, description="A title; an empty one takes it away.")
+    model: ModelName | None = Field(None, description="The model to ask from now on.")
+    head_id: Annotated[str, StringConstraints(max_length=100)] | None = Field(
+        None, description="The message whose path is the current one from now on."
+    )
+    state: Literal["active"] | None = Field(None, description="`active` opens a completed conversation again.")
 
 
 class ForkConversation(_Request):

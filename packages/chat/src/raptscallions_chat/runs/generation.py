@@ -17,11 +17,11 @@ from raptscallions_chat.runs.errors import failure_payload
 from raptscallions_chat.store.database import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from raptscallions_ai import StreamChunk
-    from raptscallions_chat.domain.records import Message
+    from raptscallions_chat.domain.records import Message, Run
     from raptscallions_chat.domain.statuses import RunStatus
     from raptscallions_chat.protocols import Clients, LeasedClient, RunLog
     from raptscallions_chat.runs.flusher import Flusher
@@ -58,6 +58,7 @@ class Generator:
         self._prompts = prompts
         self._settler = settler
         self._metrics = metrics
+        self.on_end: Callable[[Run], None] | None = None
 
     async def generate(self, live: LiveRun) -> None:
         """Write an answer from the beginning to the end, whatever happens; cancellation ends it as interrupted."""
@@ -161,6 +162,8 @@ class Generator:
             return
         self._log.append([batch])
         self._metrics.runs.labels(end=status).inc()
+        if self.on_end is not None:
+            self.on_end(ended)
         if unsettled:
             self._settler.wake()
 

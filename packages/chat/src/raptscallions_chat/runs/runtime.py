@@ -18,7 +18,7 @@ from raptscallions_chat.runs.sweeper import Sweeper
 from raptscallions_chat.runs.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from raptscallions_chat.domain.commands import Idempotent, Outcome, Send, Sent
     from raptscallions_chat.domain.principal import Principal
@@ -77,6 +77,7 @@ class Runtime:
             settler=settler,
             metrics=self.metrics,
         )
+        self._generator = generator
         self.worker = Worker(
             worker_id,
             store=store,
@@ -95,6 +96,11 @@ class Runtime:
         self._beginning: set[asyncio.Task[Outcome[Sent]]] = set()
         if options.on_crash == "continue":
             sweeper.on_orphan = self._continue_orphan
+
+    def watch(self, on_begin: Callable[[Run], None], on_end: Callable[[Run], None]) -> None:
+        """Call functions whenever a run of this process begins, and whenever this process ends one."""
+        self.worker.on_begin = on_begin
+        self._generator.on_end = self.sweeper.on_end = on_end
 
     async def start(self) -> None:
         """Begin to work."""
@@ -173,11 +179,6 @@ class Runtime:
         if outcome.result is not None:
             await self._stop(run_id, reason)
         return outcome
-
-    async def delete_conversation(self, principal: Principal, conversation_id: str) -> None:
-        """Delete a conversation, and stop what is being written in it."""
-        for run_id in await self.store.delete_conversation(principal, conversation_id):
-            await self.stop(principal, run_id)
 
     @property
     def claimant(self) -> str | None:

@@ -38,6 +38,7 @@ class Sweeper:
         self._metrics = metrics
         self._options = options
         self.on_orphan: Callable[[Run], Awaitable[None]] | None = None
+        self.on_end: Callable[[Run], None] | None = None
 
     async def run(self) -> None:
         """Sweep for ever."""
@@ -84,6 +85,8 @@ class Sweeper:
 
     async def tell(self, run: Run) -> None:
         """Tell readers the end of a run, and workers that the next one of its conversation may begin."""
+        if self.on_end is not None:
+            self.on_end(run)
         pieces = await self._store.pieces_after(run.id, run.last_seq - 1)
         for seq_to, lines in pieces:
             events = [event_of(line) for line in lines.split("\n")]

@@ -13,7 +13,7 @@ from raptscallions_chat.domain.ids import new_id
 from raptscallions_chat.runs.live import LiveRun
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from raptscallions_chat.domain.records import Run
     from raptscallions_chat.domain.statuses import StopReason
@@ -69,6 +69,7 @@ class Worker:
         self._claim_wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._renewed_at = 0.0
+        self.on_begin: Callable[[Run], None] | None = None
 
     @property
     def live_runs(self) -> dict[str, LiveRun]:
@@ -105,6 +106,8 @@ class Worker:
         if run.started_at is not None:
             self._metrics.queue_seconds.observe(max(0.0, (run.started_at - run.queued_at).total_seconds()))
         live.task = asyncio.create_task(self._work(live))
+        if self.on_begin is not None:
+            self.on_begin(run)
 
     def wake(self) -> None:
         """Look for runs that wait."""

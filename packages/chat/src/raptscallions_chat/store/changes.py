@@ -1,4 +1,4 @@
-"""Changes of a whole conversation: completed, forked, deleted."""
+"""Changes of a whole conversation: completed, forked."""
 
 from __future__ import annotations
 
@@ -105,18 +105,6 @@ class ChangeStore:
             return conversation_of(row)
 
         return await once(self._database, request, work)
-
-    async def delete_conversation(self, principal: Principal, conversation_id: str) -> list[str]:
-        """Delete a conversation, so that nobody sees it any more; return the runs of it that are to be stopped.
-
-        Raises:
-            ChatError: `not_found`.
-        """
-        async with self._database.write() as connection:
-            found = await find_conversation(connection, principal, conversation_id, lock=True)
-            await _change(connection, conversation_id, {"deleted_at": utc_now(), "version": found.version + 1})
-            where = (runs.c.conversation_id == conversation_id, runs.c.status.in_(["queued", "running"]))
-            return list((await connection.execute(select(runs.c.id).where(*where))).scalars())
 
 
 async def _change(connection: AsyncConnection, conversation_id: str, values: dict[str, Any]) -> Conversation:

@@ -132,6 +132,8 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
         "foreign_keys=ON",
         "busy_timeout=10000",
         "temp_store=MEMORY",
+        # What is deleted is overwritten, so that an erasure leaves nothing in the file.
+        "secure_delete=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
