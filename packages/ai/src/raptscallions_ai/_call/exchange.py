@@ -53,7 +53,13 @@ class Exchange:
         named = gateway.url_name
         self.route = route
         self.fold = fold = Fold(model=route.model, require_usage=require_usage, redact=redact, url_name=named)
-        self.decoder = AnswerDecoder(fold, gateway.dialect.reader(fold), max_bytes=max_event_bytes, url_name=named)
+        self.decoder = AnswerDecoder(
+            fold,
+            gateway.dialect.reader(fold),
+            max_bytes=max_event_bytes,
+            framing=gateway.dialect.framing,
+            url_name=named,
+        )
         self.read: Read | None = None
         self.complete = False
         self.sent_at = now

@@ -1,4 +1,4 @@
-"""The body of an answer: an event stream, or one JSON document from a gateway that does not stream."""
+"""The body of an answer: a stream of events or lines, or one JSON document from a gateway that does not stream."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from raptscallions_ai._dialects.failures import URL_SETTING
 from raptscallions_ai._dialects.json import MalformedJSONError
+from raptscallions_ai._dialects.lines import LinesDecoder
 from raptscallions_ai._dialects.sse import EventTooLargeError, SSEDecoder
 from raptscallions_ai.errors import AiError, InvalidResponseError, StreamInterruptedError
 
 if TYPE_CHECKING:
-    from raptscallions_ai._dialects.dialect import Reader
+    from raptscallions_ai._dialects.dialect import Framing, Reader
     from raptscallions_ai._dialects.fold import Fold
     from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.answer.result import ChatResult
@@ -26,25 +27,36 @@ class AnswerDecoder:
     """Feed the bytes of one response into a fold.
 
     Whether the body is a stream or a document is told by its first byte, not by its content type: gateways label
-    both wrongly, and no line of an event stream begins with a brace, a bracket or a tag.
+    both wrongly, and no line of an event stream begins with a brace, a bracket or a tag. In a stream of lines each one
+    begins with a brace; only a document that is spread over lines has nothing more on its first.
 
     Args:
         fold: Takes the chunks.
         reader: Turns events into chunks, and feeds the fold with them.
         max_bytes: The largest event, and the largest document.
+        framing: How a stream is cut into events.
         url_name: What the user set the gateway's URL with, for messages that send them there.
 
     Attributes:
         ended: Whether the end mark was seen, or something wrong; what follows is ignored.
     """
 
-    def __init__(self, fold: Fold, reader: Reader, *, max_bytes: int, url_name: str = URL_SETTING) -> None:
+    def __init__(
+        self,
+        fold: Fold,
+        reader: Reader,
+        *,
+        max_bytes: int,
+        framing: Framing = "sse",
+        url_name: str = URL_SETTING,
+    ) -> None:
         self.ended = False
         self._fold = fold
         self._reader = reader
         self._max = max_bytes
         self._url_name = url_name
-        self._sse = SSEDecoder(max_bytes)
+        self._framed = SSEDecoder(max_bytes) if framing == "sse" else LinesDecoder(max_bytes)
+        self._lines = framing == "lines"
         self._undecided: bytes = b""
         self._document: list[bytes] | None = None
         self._streaming = False
@@ -58,14 +70,14 @@ class AnswerDecoder:
     @property
     def keep_alives(self) -> int:
         """How many comments and events only kept the connection alive."""
-        return self._sse.comments + self._reader.keep_alives
+        return self._framed.comments + self._reader.keep_alives
 
     def feed(self, data: bytes) -> list[StreamChunk]:
         """Take in bytes and return the chunks that they complete."""
         if not self._streaming and not (data := self._decide(data)):
             return []
         try:
-            events = self._sse.feed(data)
+            events = self._framed.feed(data)
         except EventTooLargeError as error:
             return self._read_up_to_the_limit(error)
         chunks: list[StreamChunk] = []
@@ -97,6 +109,13 @@ class AnswerDecoder:
             if start not in b"{[<":
                 self._streaming = True
                 return data
+            if self._lines and start == b"{":
+                if not (rest := data.partition(b"{")[2].lstrip(b" \t")):
+                    self._undecided = data
+                    return b""
+                if rest[:1] not in b"\r\n":
+                    self._streaming = True
+                    return data
             self._document = list[bytes]()
         self._document.append(data)
         self._size += len(data)
@@ -114,7 +133,7 @@ class AnswerDecoder:
 
     def _close_stream(self) -> list[StreamChunk]:
         try:
-            events = self._sse.close()
+            events = self._framed.close()
         except EventTooLargeError as error:
             return self._read_up_to_the_limit(error)
         chunks: list[StreamChunk] = []
