@@ -41,7 +41,14 @@ from raptscallions_ai.testing import Cut, FakeGateway, Gate, Hang, ScriptedClien
 pytestmark = pytest.mark.requirement("E04-T005.AC11")
 
 NAMES = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__"}
-OF_WRAPPERS = {"abandon", "being_read", "read", "has_provider_routing"}  # for those who build streams and clients
+OF_WRAPPERS = {
+    "abandon",
+    "being_read",
+    "read",
+    "has_provider_routing",
+    "key_fingerprint",
+    "timeouts",
+}  # for those who build streams and clients
 KEY = "sk-or-v1-such-a-secret"
 PROMPT = "what Mr. Smith-Jones said"
 

@@ -220,7 +220,8 @@ async def test_answers_on_disk_outlive_the_client_and_are_nobody_elses(
     place = tmp_path / "answers"
     fake_gateway.stream("Hello")
     secret: dict[str, Any] = {"extra_headers": {"X-Secret": "header-secret"}}
-    await CachedClient(new_client(), disk_store(place)).chat("my PIN is 4711", **secret)
+    async with CachedClient(new_client(), disk_store(place)) as first:
+        await first.chat("my PIN is 4711", **secret)
     again = await CachedClient(new_client(), disk_store(place)).chat("my PIN is 4711", **secret)
     assert (again.content, len(fake_gateway.requests)) == ("Hello", 1)
     if os.name == "posix":

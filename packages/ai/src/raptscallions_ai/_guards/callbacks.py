@@ -50,40 +50,56 @@ class contained:
         raise _as_failure(self._what, error) from error
 
 
-async def call_hook(what: str, hook: Callable[..., Any], *arguments: object) -> Any:
+async def call_hook(what: str, hook: Callable[..., Any], *arguments: object, within: float | None = None) -> Any:
     """Call a function of somebody else's that must not block, and await what it returns if that can be awaited.
+
+    Args:
+        what: Whose code it is, for messages.
+        hook: The function.
+        *arguments: What it gets.
+        within: Seconds that it may take; None for no limit.
 
     Raises:
         Exception: Whatever it raises.
         CallbackError: It raised what is no `Exception`.
+        TimeoutError: It took longer.
     """
     with contained(what):
         outcome = hook(*arguments)
-    return await in_task(what, outcome) if inspect.isawaitable(outcome) else outcome
+    return await in_task(what, outcome, within=within) if inspect.isawaitable(outcome) else outcome
 
 
-async def in_task(what: str, work: Awaitable[T]) -> T:
+async def in_task(what: str, work: Awaitable[T], *, within: float | None = None) -> T:
     """Await code of somebody else's in a task of its own, so that it cannot hold up who waits for it.
 
     When the caller is cancelled, the work is; if it has not ended two seconds later, nobody waits for it any more.
 
+    Args:
+        what: Whose code it is, for messages.
+        work: What to await.
+        within: Seconds that it may take; None for no limit.
+
     Raises:
         Exception: Whatever the work raises.
         CallbackError: It raised what is no `Exception`.
+        TimeoutError: It took longer. It has been cancelled, and is not waited for.
     """
     task = asyncio.create_task(_outcome_of(work))
     try:
-        await asyncio.wait([task])
+        await asyncio.wait([task], timeout=within)
     except BaseException:
         await let_go(what, task)
         raise
+    if not task.done():
+        await let_go(what, task, grace=0.0)
+        raise TimeoutError
     return _settled(what, _Outcome(None, asyncio.CancelledError()) if task.cancelled() else task.result())
 
 
-async def let_go(what: str, task: asyncio.Task[Any]) -> None:
+async def let_go(what: str, task: asyncio.Task[Any], *, grace: float | None = None) -> None:
     """Cancel a task that runs code of somebody else's, and wait until it has ended, but not for ever."""
     task.cancel()
-    await asyncio.wait([task], timeout=_GRACE)
+    await asyncio.wait([task], timeout=_GRACE if grace is None else grace)
     if not task.done():
         _log.warning("code that was cancelled goes on running: %s", what)
         _runaways.add(task)

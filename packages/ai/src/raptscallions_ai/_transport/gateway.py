@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from raptscallions_ai._dialects.failures import URL_SETTING
+from raptscallions_ai._guards.fingerprint import fingerprint_of
 from raptscallions_ai.options.routing import is_openrouter
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ class Gateway:
     connections: Connections
     dialect: Dialect
     url_name: str = URL_SETTING
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this key from others, without telling it."""
+        return fingerprint_of(self.secret)
 
     @property
     def is_openrouter(self) -> bool:

@@ -7,6 +7,7 @@ Importing the SDK takes half a second; that happens in a thread, on first use.
 from __future__ import annotations
 
 import os
+import uuid
 from typing import TYPE_CHECKING, cast
 
 from raptscallions_ai._transport.connections import Response
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from raptscallions_ai._transport.http.trust import TlsTrust
     from raptscallions_ai._transport.pool import ConnectionPool
 
-__all__ = ["SdkConnections", "address_of"]
+__all__ = ["SdkConnections", "address_of", "key_of"]
 
 
 class SdkConnections(PooledConnections["AsyncOpenAI"]):
@@ -167,6 +168,11 @@ def address_of(openai_client: AsyncOpenAI) -> str:
         raise TypeError(f"openai_client must be an openai.AsyncOpenAI, not {type(openai_client).__name__}")
     url = openai_client.base_url
     return f"{url.scheme}://{url.netloc.decode()}{url.path}"
+
+
+def key_of(openai_client: AsyncOpenAI) -> str:
+    """Return the key of a client of the user's own; if it asks for one each time, what no other client has."""
+    return openai_client.api_key or f"key-of-client-{uuid.uuid4().hex}"
 
 
 async def _post(sdk: AsyncOpenAI, path: str, request: Encoded, *, connect_timeout: float | None) -> httpx2.Response:

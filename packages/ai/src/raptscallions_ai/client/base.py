@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.answer.stream import ChatStream
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions
+    from raptscallions_ai.options.timeouts import Timeouts
     from raptscallions_ai.structured.parsed_stream import ParsedStream
     from raptscallions_ai.tool_runs.execution import Approve
     from raptscallions_ai.tool_runs.run import StopCondition, ToolRun
@@ -57,6 +58,16 @@ class BaseChatClient(ABC):
     @property
     def base_url(self) -> str | None:
         """The base URL of the gateway; None if the client has none."""
+        return None
+
+    @property
+    def timeouts(self) -> Timeouts | None:
+        """The deadlines of calls that name none; None if the client cannot tell."""
+        return None
+
+    @property
+    def key_fingerprint(self) -> str | None:
+        """What tells the keys of two clients apart and does not tell the key; None if the client has none."""
         return None
 
     @abstractmethod

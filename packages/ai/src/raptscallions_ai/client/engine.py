@@ -12,6 +12,7 @@ from raptscallions_ai._call.breaker import CircuitBreakers
 from raptscallions_ai._call.recovery import Recovery, Route, checked_models, checked_on_interrupt
 from raptscallions_ai._call.retry import checked_retries
 from raptscallions_ai._dialects.dialect import NO_FACTS, ModelFacts
+from raptscallions_ai._guards.fingerprint import fingerprint_of
 from raptscallions_ai.answer.stream import ChatStream
 from raptscallions_ai.client.base import BaseChatClient
 from raptscallions_ai.errors import AiError
@@ -85,6 +86,17 @@ class EngineClient(BaseChatClient):
     def base_url(self) -> str:
         """The base URL of the gateway."""
         return self._gateway.url
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """The deadlines of calls that name none."""
+        return self._defaults.timeouts
+
+    @property
+    def key_fingerprint(self) -> str:
+        """What tells the keys of two clients apart, those of fallback clients included, and does not tell the key."""
+        keys = [client._gateway.fingerprint for client in (self, *self._fallback_clients)]
+        return keys[0] if len(keys) == 1 else fingerprint_of("".join(keys))
 
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]

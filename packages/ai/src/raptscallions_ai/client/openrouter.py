@@ -117,7 +117,7 @@ def _aliases(settings: AiSettings, given: Mapping[str, str] | None) -> Mapping[s
 def _gateway(settings: AiSettings, openai_client: AsyncOpenAI | None, url_name: str) -> Gateway:
     from raptscallions_ai._dialects.openai.dialect import OpenAIDialect
     from raptscallions_ai._transport.gateway import Gateway
-    from raptscallions_ai._transport.sdk import SdkConnections
+    from raptscallions_ai._transport.sdk import SdkConnections, key_of
 
     headers = {
         "User-Agent": f"raptscallions-ai/{__version__}",
@@ -133,7 +133,8 @@ def _gateway(settings: AiSettings, openai_client: AsyncOpenAI | None, url_name: 
         headers={name: value for name, value in headers.items() if value},
         injected=openai_client,
     )
-    return Gateway(settings.gateway_url, key, connections, OpenAIDialect(), url_name)
+    secret = key if openai_client is None else key_of(openai_client)
+    return Gateway(settings.gateway_url, secret, connections, OpenAIDialect(), url_name)
 
 
 def _resolve(settings: AiSettings | None, arguments: dict[str, Any], *, trusted: bool) -> AiSettings:

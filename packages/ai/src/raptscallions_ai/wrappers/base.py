@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from raptscallions_ai.answer.stream import ChatStream
 from raptscallions_ai.client.base import BaseChatClient
+from raptscallions_ai.options.timeouts import Timeouts
 from raptscallions_ai.wrappers.call import ChatCall
 from raptscallions_ai.wrappers.source import StreamSource
 
@@ -46,6 +48,16 @@ class WrappedClient(BaseChatClient):
         return self.inner.base_url if isinstance(self.inner, BaseChatClient) else None
 
     @property
+    def timeouts(self) -> Timeouts | None:
+        """The deadlines of calls that name none; None if the wrapped client cannot tell."""
+        return self.inner.timeouts if isinstance(self.inner, BaseChatClient) else None
+
+    @property
+    def key_fingerprint(self) -> str | None:
+        """What tells the keys of two clients apart and does not tell the key; None if the client has none."""
+        return self.inner.key_fingerprint if isinstance(self.inner, BaseChatClient) else None
+
+    @property
     def has_provider_routing(self) -> bool:
         """Whether all gateways that a call may reach understand OpenRouter's `provider` option."""
         return isinstance(self.inner, BaseChatClient) and self.inner.has_provider_routing
@@ -84,6 +96,22 @@ class WrappedClient(BaseChatClient):
         Nothing is sent before it is read.
         """
         return StreamSource(self.inner.stream_chat(call.messages, model=call.model, **call.options))
+
+    def total_of(self, call: ChatCall) -> float | None:
+        """Return the seconds that a call may take as a whole; None for no limit."""
+        timeouts = self._timeouts_of(call)
+        return None if timeouts is None else timeouts.total
+
+    def ask_within(self, call: ChatCall, seconds: float | None) -> ChunkSource:
+        """Return the wrapped client's answer to a call that has so many seconds left of its `total`."""
+        timeouts = self._timeouts_of(call)
+        if timeouts is None or seconds is None:
+            return self.ask(call)
+        return self.ask(replace(call, options={**call.options, "timeout": replace(timeouts, total=seconds)}))
+
+    def _timeouts_of(self, call: ChatCall) -> Timeouts | None:
+        given = call.options.get("timeout")
+        return self.timeouts if given is None else Timeouts.of(given)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.inner!r})"

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
+import math
 from collections import deque
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 import msgspec
 
-from raptscallions_ai._guards.imports import require_extra
+from raptscallions_ai._guards.callbacks import in_task
 from raptscallions_ai._guards.log import Log
 from raptscallions_ai.answer.collector import StreamCollector
 from raptscallions_ai.options.call_options import ChatOptions
 from raptscallions_ai.wrappers.base import WrappedClient
-from raptscallions_ai.wrappers.source import AroundSource
+from raptscallions_ai.wrappers.source import AroundSource, TotalClock
 from raptscallions_ai.wrappers.stored_answer import NOTHING_USED, Recorder, restored
 
 if TYPE_CHECKING:
@@ -32,130 +32,155 @@ if TYPE_CHECKING:
     from raptscallions_ai.options.call_options import CallOptions
     from raptscallions_ai.wrappers.call import ChatCall
 
-__all__ = ["CachedClient", "disk_store", "memory_store"]
+__all__ = ["CachedClient"]
 
 _COLLECTION = "answers-1"  # the number is that of the format
+_MOMENT = 0.1  # seconds that the end of an answer is held back for its store; memory and a disk need less
+_MOST_BEING_KEPT = 64  # answers that a slow store holds in memory at a time
 # How a call is made, but not what is asked; all other options are part of the key.
 _NOT_ASKED = frozenset({"timeout", "max_retries", "include_waiting", "on_interrupt", "prefill", "stream"})
 _IN_REQUEST = ChatOptions.__annotations__.keys() | {"extra_body", "extra_headers", "extra_query"}
 _log = Log()
-
-
-def memory_store(max_entries: int = 1000) -> AsyncKeyValue:
-    """Return a store for a `CachedClient` in the memory of this process; needs the extra `cache`.
-
-    Args:
-        max_entries: How many answers it keeps; the one that was not used for longest goes first.
-    """
-    require_extra("cache", "key_value.aio.stores.memory")
-    from key_value.aio.stores.memory import MemoryStore
-
-    return MemoryStore(max_entries_per_collection=max_entries)
-
-
-def disk_store(directory: str | Path) -> AsyncKeyValue:
-    """Return a store for a `CachedClient` in files, one for each answer; needs the extra `cache`.
-
-    Answers lie in it as plain text, so it is for one user only. Expired ones are deleted when they are asked for, or
-    all together by the store's `cull()`; nothing limits its size.
-
-    Args:
-        directory: Where; if it is not there, it is made so that no other user can read it.
-
-    Raises:
-        ValueError: The directory is there, and open to other users.
-    """
-    require_extra("cache", "key_value.aio.stores.filetree")
-    from key_value.aio.stores.filetree import FileTreeStore
-
-    place = Path(directory)
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.name == "posix" and place.stat().st_mode & 0o077:
-        raise ValueError(f"{place} is open to other users, who could read the answers: chmod it to 700")
-    return FileTreeStore(data_directory=place)
+_being_kept: WeakKeyDictionary[AsyncKeyValue, dict[str, asyncio.Task[None]]] = WeakKeyDictionary()
 
 
 class CachedClient(WrappedClient):
     """A chat client that asks only what it has not asked before.
 
-    The key of an answer is a SHA-256 hash of the whole request: gateway, model, messages and options, also those that
-    no answer depends on, such as `user`. Only complete answers are kept, the conversation never. A kept answer comes
-    chunk by chunk, as it had come; its usage says that nothing was used, and it has no `attempts`. A store that fails
-    is as good as none.
+    The key of an answer is a SHA-256 hash of the whole request: gateway, whose key it is, model, messages and options,
+    also those that no answer depends on, such as `user`. Only complete answers of up to a million characters are kept,
+    the conversation never. A kept answer comes chunk by chunk, as it had come; its usage says that nothing was used,
+    and it has no `attempts`.
+
+    A store that fails, or is slow, is as good as none. An answer is delivered before it is kept, and closing the client
+    waits for the last ones. What the store takes to find an answer counts to the call's `Timeouts.total`.
 
     Args:
         inner: Whom to ask.
         store: Where answers are kept: `memory_store()`, `disk_store(...)`, or any store of py-key-value-aio.
         ttl: Seconds that an answer is good for; None for ever.
         namespace: What keeps answers apart in a store that is shared, such as a tenant's name.
+        share_between_keys: Whether clients with other keys are given the same answers.
+        store_timeout: Seconds that the store may take to find an answer, or to keep one.
 
     Raises:
-        ValueError: `ttl` is not positive.
+        ValueError: `ttl` or `store_timeout` is not positive.
     """
 
     def __init__(
-        self, inner: ChatClient, store: AsyncKeyValue, *, ttl: float | None = None, namespace: str = ""
+        self,
+        inner: ChatClient,
+        store: AsyncKeyValue,
+        *,
+        ttl: float | None = None,
+        namespace: str = "",
+        share_between_keys: bool = False,
+        store_timeout: float = 2.0,
     ) -> None:
         super().__init__(inner)
         if ttl is not None and not ttl > 0:
             raise ValueError("ttl must be a positive number of seconds, or None")
-        self._store, self._ttl, self._namespace = store, ttl, namespace
+        if not store_timeout > 0:
+            raise ValueError("store_timeout must be a positive number of seconds")
+        self._answers = _Answers(store, ttl, store_timeout)
+        self._namespace, self._share_between_keys = namespace, share_between_keys
 
     def source(self, call: ChatCall) -> ChunkSource:
         """Return where the chunks of a call come from."""
-        kept = call.kept()
-        return _CachedCall(_Kept(self._store, self._key(call), self._ttl), lambda: self.ask(kept))
+        kept, key = call.kept(), self._key(call)
+        return _CachedCall(self._answers, key, self.total_of(call), lambda left: self.ask_within(kept, left))
+
+    async def aclose(self) -> None:
+        """Wait until the last answers are kept, and close the wrapped client."""
+        await self._answers.flush()
+        await super().aclose()
 
     def _key(self, call: ChatCall) -> str:
         """Return the key of a call's answer; raises what is wrong with the call as the client would."""
         asked = cast("CallOptions", {name: value for name, value in call.options.items() if name not in _NOT_ASKED})
         request = replace(call, options=asked, model=self.resolve_model(call.model)).request()
         ours = {name: value for name, value in asked.items() if name not in _IN_REQUEST and value is not None}
-        facts = [self._namespace, self.base_url, dict(request.headers), dict(request.query), ours]
+        whose = None if self._share_between_keys else self.key_fingerprint
+        facts = [self._namespace, self.base_url, whose, dict(request.headers), dict(request.query), ours]
         encoded = msgspec.json.encode([facts, msgspec.json.decode(request.body)], order="sorted")
         return hashlib.sha256(encoded).hexdigest()
 
 
-class _Kept:
-    """The place of one answer in a store."""
+class _Answers:
+    """The answers in a store, which may be slow, or fail."""
 
-    def __init__(self, store: AsyncKeyValue, key: str, ttl: float | None) -> None:
-        self._store, self._key, self._ttl = store, key, ttl
+    def __init__(self, store: AsyncKeyValue, ttl: float | None, timeout: float) -> None:
+        self._store, self._ttl, self._timeout = store, ttl, timeout
+        # Of the store and not of this client, or another one would not find what is on its way into it.
+        self._being_kept = _being_kept.setdefault(store, {})
 
-    async def get(self) -> list[StreamChunk] | None:
+    async def get(self, key: str, within: float) -> list[StreamChunk] | None:
+        """Return a kept answer; None if there is none, or none in time."""
         try:
-            stored = await self._store.get(self._key, collection=_COLLECTION)
+            work = self._found(key)
+            stored = await in_task("the store of a cache", work, within=min(self._timeout, within))
             return None if stored is None else restored(stored)
         except Exception as error:
             _log.warning("an answer could not be read from the cache: %s", type(error).__name__)
             return None
 
-    async def put(self, answer: dict[str, Any]) -> None:
+    async def put(self, key: str, answer: Callable[[], dict[str, Any]]) -> None:
+        """Keep an answer; a store that is not done with it in a moment is not waited for."""
+        if len(self._being_kept) >= _MOST_BEING_KEPT:
+            _log.warning("an answer was not kept in the cache: its store is too slow")
+            return
+        task = asyncio.create_task(self._keep(key, answer), name="raptscallions_ai: keep an answer")
+        self._being_kept[key] = task
+        task.add_done_callback(lambda done: self._kept(key, done))
+        await asyncio.wait([task], timeout=_MOMENT)
+
+    async def flush(self) -> None:
+        """Wait until what is being kept is kept."""
+        loop = asyncio.get_running_loop()
+        if mine := [task for task in self._being_kept.values() if task.get_loop() is loop]:
+            await asyncio.wait(mine)
+
+    async def _found(self, key: str) -> dict[str, Any] | None:
+        task = self._being_kept.get(key)
+        if task is not None and task.get_loop() is asyncio.get_running_loop():
+            await asyncio.wait([task])
+        return await self._store.get(key, collection=_COLLECTION)
+
+    async def _keep(self, key: str, answer: Callable[[], dict[str, Any]]) -> None:
         try:
-            await self._store.put(self._key, answer, collection=_COLLECTION, ttl=self._ttl)
+            work = self._store.put(key, answer(), collection=_COLLECTION, ttl=self._ttl)
+            await in_task("the store of a cache", work, within=self._timeout)
         except Exception as error:
             _log.warning("an answer could not be kept in the cache: %s", type(error).__name__)
 
+    def _kept(self, key: str, task: asyncio.Task[None]) -> None:
+        if self._being_kept.get(key) is task:
+            del self._being_kept[key]
+
 
 class _CachedCall(AroundSource):
-    def __init__(self, kept: _Kept, ask: Callable[[], ChunkSource]) -> None:
+    def __init__(
+        self, answers: _Answers, key: str, total: float | None, ask: Callable[[float | None], ChunkSource]
+    ) -> None:
         super().__init__()
-        self._kept, self._ask = kept, ask
+        self._answers, self._key, self._ask = answers, key, ask
+        self._clock = TotalClock(total)
         self._recorder: Recorder | None = None
 
     async def begin(self) -> ChunkSource:
-        if (chunks := await self._kept.get()) is not None:
+        self._clock.start()
+        if (chunks := await self._answers.get(self._key, self._clock.left_or(math.inf))) is not None:
             _log.info("answered from the cache: chunks=%d", len(chunks))
             return _Replay(chunks)
         self._recorder = Recorder()
-        return self._ask()
+        return self._ask(self._clock.left())
 
     async def read(self) -> Sequence[StreamChunk]:
         chunks = await super().read()
-        if self._recorder is not None and chunks:
-            self._recorder.add(chunks)
-            if (last := chunks[-1]).type == "done":
-                await self._kept.put(self._recorder.stored(last.result))
+        if (recorder := self._recorder) is not None and chunks:
+            recorder.add(chunks)
+            if (last := chunks[-1]).type == "done" and recorder.is_fit:
+                await self._answers.put(self._key, lambda: recorder.stored(last.result))
         return chunks
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
+import builtins
+import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from raptscallions_ai._guards.callbacks import call_hook, contained
 from raptscallions_ai._guards.log import Log
-from raptscallions_ai.errors import AiError
+from raptscallions_ai.errors import AiError, CallbackError
+from raptscallions_ai.tools.tool import checked_timeout
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.call import ChatCall
-from raptscallions_ai.wrappers.source import AroundSource
+from raptscallions_ai.wrappers.source import AroundSource, TotalClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +46,11 @@ class HookedClient(WrappedClient):
         on_error: Called with the error of a failed call; must not wait.
         on_left: Called with what had arrived, if the caller left before the end or was cancelled; must not wait, and
             may be called in any thread.
+        hook_timeout: Seconds that `before_call` may wait; None for no limit but the call's `Timeouts.total`, to which
+            what it waits counts.
+
+    Raises:
+        ValueError: `hook_timeout` is not positive.
     """
 
     def __init__(
@@ -54,8 +62,10 @@ class HookedClient(WrappedClient):
         after_call: Callable[[ChatCall, ChatResult], None] | None = None,
         on_error: Callable[[ChatCall, AiError], None] | None = None,
         on_left: Callable[[ChatCall, ChatResult], None] | None = None,
+        hook_timeout: float | None = 60.0,
     ) -> None:
         super().__init__(inner)
+        self.hook_timeout = checked_timeout(hook_timeout, "hook_timeout")
         self.before_call = before_call
         self.on_chunk = on_chunk
         self.after_call = after_call
@@ -78,29 +88,37 @@ class _HookedCall(AroundSource):
     async def begin(self) -> ChunkSource | None:
         if (before := self._client.before_call) is None:
             return None
-        changed = before(self._call)
-        if inspect.isawaitable(changed):
-            changed = await changed
+        clock = TotalClock(self._client.total_of(self._call))
+        clock.start()
+        within = min(self._client.hook_timeout or math.inf, clock.left_or(math.inf))
+        try:
+            changed = await call_hook("before_call", before, self._call, within=None if within == math.inf else within)
+        except builtins.TimeoutError:
+            clock.left()  # which raises, if it was the call's time that was up
+            raise CallbackError(f"before_call took longer than {self._client.hook_timeout:g} seconds") from None
         self._call = changed or self._call
-        return self._client.ask(self._call)
+        return self._client.ask_within(self._call, clock.left())
 
     def received(self, chunks: Sequence[StreamChunk]) -> Sequence[StreamChunk]:
         if (on_chunk := self._client.on_chunk) is not None:
             for chunk in chunks:
-                on_chunk(self._call, chunk)
+                with contained("on_chunk"):
+                    on_chunk(self._call, chunk)
         if chunks[-1].type == "done" and (after := self._client.after_call) is not None:
-            after(self._call, chunks[-1].result)
+            with contained("after_call"):
+                after(self._call, chunks[-1].result)
         return chunks
 
     def ended(self, result: ChatResult | None, error: BaseException | None) -> None:
         if result is not None:
             return
         try:
-            if isinstance(error, AiError):
-                if self._client.on_error is not None:
-                    self._client.on_error(self._call, error)
-            elif self._client.on_left is not None:
-                self._client.on_left(self._call, self.partial())
+            with contained("a hook"):
+                if isinstance(error, AiError):
+                    if self._client.on_error is not None:
+                        self._client.on_error(self._call, error)
+                elif self._client.on_left is not None:
+                    self._client.on_left(self._call, self.partial())
         except Exception as failure:
             # Its message may quote the conversation.
             _log.error("a hook of a call failed: %s", type(failure).__name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+import math
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -11,10 +11,9 @@ from weakref import WeakKeyDictionary
 
 from raptscallions_ai._guards.imports import require_extra
 from raptscallions_ai.errors import RateLimitError
-from raptscallions_ai.options.timeouts import Timeouts
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.estimate import prompt_tokens
-from raptscallions_ai.wrappers.source import AroundSource
+from raptscallions_ai.wrappers.source import AroundSource, TotalClock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,6 +29,7 @@ __all__ = ["RateLimitedClient", "RateLimiter"]
 
 _LONGEST_DEBT = 10  # minutes: a figure that no call can have used must not close the limiter for ever
 _MINUTE = 60_000  # milliseconds
+_MOST_OWED = 10  # bucketfuls: a gateway that tells of a million times what a call used stops nobody for ever
 
 
 class RateLimiter:
@@ -139,18 +139,14 @@ class RateLimitedClient(WrappedClient):
 
     def source(self, call: ChatCall) -> ChunkSource:
         """Return where the chunks of a call come from."""
-        timeout, tokens = call.options.get("timeout"), prompt_tokens(call)
-        timeouts = Timeouts() if timeout is None else Timeouts.of(timeout)
-        if timeouts.total is None:
-            return _LimitedCall(self.limiter, tokens, self.ask(call))
+        total, tokens = self.total_of(call), prompt_tokens(call)
+        if total is None:
+            return _LimitedCall(self.limiter, tokens, TotalClock(None), self.ask(call))
         call.request()  # what is wrong with it is said at once, as ever
         later = call.kept()
-
-        def ask_within(seconds: float) -> ChunkSource:
-            rest = replace(timeouts, total=seconds)
-            return self.ask(replace(later, options={**later.options, "timeout": rest}))
-
-        return _LimitedCall(self.limiter, tokens, None, timeouts.total, ask_within)
+        return _LimitedCall(
+            self.limiter, tokens, TotalClock(total), None, lambda seconds: self.ask_within(later, seconds)
+        )
 
 
 class _LimitedCall(AroundSource):
@@ -158,22 +154,22 @@ class _LimitedCall(AroundSource):
         self,
         limiter: RateLimiter,
         tokens: int,
+        clock: TotalClock,
         inner: ChunkSource | None,
-        total: float | None = None,
-        ask_within: Callable[[float], ChunkSource] | None = None,
+        ask_within: Callable[[float | None], ChunkSource] | None = None,
     ) -> None:
         super().__init__(inner)
         self._limiter, self._tokens = limiter, tokens
-        self._total, self._ask_within = total, ask_within
+        self._clock, self._ask_within = clock, ask_within
 
     async def begin(self) -> ChunkSource | None:
-        begun = monotonic()
-        self._tokens = await self._limiter.acquire(self._tokens, max_wait=self._total)
-        if self._total is None or self._ask_within is None:
+        self._clock.start()
+        wait = self._clock.left_or(math.inf)
+        self._tokens = await self._limiter.acquire(self._tokens, max_wait=None if wait == math.inf else wait)
+        if self._ask_within is None:
             return None
-        left = self._total - (monotonic() - begun)
         try:
-            return self._ask_within(max(0.001, left))
+            return self._ask_within(self._clock.left())
         except BaseException:
             self._limiter.release()
             raise
@@ -208,7 +204,7 @@ class _Bucket:
         bucket, limit = self._bucket, self._limit
         if bucket is None or limit is None:
             return amount
-        due = min(limit, amount) + (owed := self._debt())
+        due = min(limit, amount) + (owed := min(self._debt(), _MOST_OWED * limit))
         part = max(0, min(limit, due))
         while part:
             item = RateItem("call", _number(bucket.now()), weight=part)

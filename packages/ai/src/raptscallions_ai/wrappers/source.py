@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
+import math
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from raptscallions_ai.answer.chunks import DoneChunk
 from raptscallions_ai.answer.result import ChatResult, Usage
-from raptscallions_ai.errors import AiError
+from raptscallions_ai.errors import AiError, TimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.answer.stream import ChatStream, ChunkSource
 
-__all__ = ["AroundSource", "Once", "StreamSource"]
+__all__ = ["AroundSource", "Once", "StreamSource", "TotalClock"]
 
 
 class StreamSource:
@@ -63,6 +66,39 @@ class Once:
     def first(self) -> bool:
         """Whether nobody has asked before."""
         return self._taken.acquire(blocking=False)
+
+
+class TotalClock:
+    """What is left of a call's `total` when a wrapper has taken its part of it.
+
+    Args:
+        total: Seconds for the whole call; None for no limit.
+    """
+
+    def __init__(self, total: float | None) -> None:
+        self._total = total
+        self._ends = math.inf
+
+    def start(self) -> None:
+        """Begin to count."""
+        if self._total is not None:
+            self._ends = monotonic() + self._total
+
+    def left_or(self, otherwise: float) -> float:
+        """Return the seconds that are left, at least 0; `otherwise` if there is no limit."""
+        return otherwise if self._total is None else max(0.0, self._ends - monotonic())
+
+    def left(self) -> float | None:
+        """Return the seconds that are left for the gateway; None for no limit.
+
+        Raises:
+            TimeoutError: Nothing is left.
+        """
+        if self._total is None:
+            return None
+        if (seconds := self._ends - monotonic()) <= 0:
+            raise TimeoutError(round(self._total * 1000), phase="total")
+        return seconds
 
 
 class AroundSource:
@@ -179,7 +215,7 @@ class AroundSource:
         try:
             async with asyncio.timeout(None) as self._waiting:
                 self._inner = await self.begin() or self._inner
-        except TimeoutError:
+        except builtins.TimeoutError:
             if not self._stopped:
                 raise
             return

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
-from raptscallions_ai.answer.chunks import DoneChunk
+from raptscallions_ai.answer.chunks import ContentChunk, DoneChunk, ReasoningChunk, ToolCallChunk
 from raptscallions_ai.answer.codec import from_object, to_object
 from raptscallions_ai.answer.result import ChatResult, Usage
 
@@ -23,19 +23,32 @@ _OF_THE_CALL = ("attempts", "usage", "time_to_first_chunk", "duration")
 NOTHING_USED = Usage(cost=Decimal(0), cost_source="reported", raw={"response_cache": "hit"})
 
 
+_LARGEST = 1_000_000  # characters of an answer
+_FRAME = 100  # what a chunk takes beside its text
+
+
 class Recorder:
     """Notes the chunks of an answer while it arrives."""
 
     def __init__(self) -> None:
         self._chunks: list[StreamChunk] = []
+        self._size = 0
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether the answer is small enough to be kept."""
+        return self._size <= _LARGEST
 
     def add(self, chunks: Iterable[StreamChunk]) -> None:
         """Note some chunks; those of an attempt that was made again are forgotten."""
         for chunk in chunks:
             if chunk.type == "restarted":
                 self._chunks.clear()
+                self._size = 0
             elif chunk.type in _KEPT:
-                self._chunks.append(chunk)
+                self._size += _size_of(chunk)
+                if self.is_fit:
+                    self._chunks.append(chunk)
 
     def stored(self, result: ChatResult) -> dict[str, Any]:
         """Return the whole answer as a JSON object."""
@@ -59,3 +72,13 @@ def restored(stored: Mapping[str, Any]) -> list[StreamChunk]:
     if not isinstance(result, ChatResult) or any(chunk.type not in _KEPT for chunk in chunks):
         raise ValueError("not a stored answer")
     return [*chunks, DoneChunk(replace(result, usage=NOTHING_USED))]
+
+
+def _size_of(chunk: StreamChunk) -> int:
+    match chunk:
+        case ContentChunk() | ReasoningChunk():
+            return _FRAME + len(chunk.content)
+        case ToolCallChunk():
+            return _FRAME + len(chunk.arguments)
+        case _:
+            return _FRAME + len(str(to_object(chunk)))
