@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from raptscallions_ai._call.recovery import Route
+    from raptscallions_ai._call.route import Route
     from raptscallions_ai._dialects.redact import Redactor
     from raptscallions_ai._dialects.request import ChatRequest
     from raptscallions_ai._transport.connections import OnReplaced, Read, Response

@@ -9,7 +9,7 @@ from raptscallions_ai.answer.chunks import ContentChunk, RestartedChunk
 from raptscallions_ai.answer.result import ChatResult
 
 if TYPE_CHECKING:
-    from raptscallions_ai._call.recovery import Route
+    from raptscallions_ai._call.route import Route
     from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.answer.result import Attempt, Usage
     from raptscallions_ai.errors import AiError

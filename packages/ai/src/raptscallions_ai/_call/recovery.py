@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, get_args
 
 from raptscallions_ai._call.retry import backoff, retry_delay
@@ -22,14 +21,10 @@ from raptscallions_ai.options.call_options import OnInterrupt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raptscallions_ai._call.breaker import CircuitBreakers
-    from raptscallions_ai._call.settling import LookUp
-    from raptscallions_ai._dialects.dialect import ModelFacts
-    from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai._call.route import Route
     from raptscallions_ai.errors import AiError
-    from raptscallions_ai.options.timeouts import Timeouts
 
-__all__ = ["Recovery", "Route", "checked_models", "checked_on_interrupt"]
+__all__ = ["Recovery", "checked_models", "checked_on_interrupt"]
 
 _PATIENCE = 2.0  # seconds; with somebody else to ask, nobody is waited for longer
 _OF_THE_GATEWAY = (404, 405, 413)  # an address that is wrong there, or a body too large, need not be so elsewhere
@@ -39,32 +34,6 @@ _CANNOT = re.compile(
     re.IGNORECASE,
 )
 _ABOUT_THE_REQUEST = (ContentPolicyError, ContextLengthError, PermissionDeniedError)
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One way to an answer: a model at a gateway.
-
-    Attributes:
-        gateway: The gateway; routes of one client share it.
-        model: The model to ask.
-        timeouts: How long to wait for it.
-        max_retries: Further attempts after a failure that may pass.
-        breakers: Remember how the client's models answered before.
-        facts: What is known of the model.
-        look_up: Looks up what an answer used, in the gateway's books; None if it keeps none.
-    """
-
-    gateway: Gateway
-    model: str
-    timeouts: Timeouts
-    max_retries: int
-    breakers: CircuitBreakers
-    facts: ModelFacts
-    look_up: LookUp | None = None
-
-    def __repr__(self) -> str:
-        return f"Route({self.model!r} at {self.gateway.url!r})"
 
 
 class Recovery:

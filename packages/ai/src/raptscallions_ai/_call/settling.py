@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING
 from raptscallions_ai.answer.result import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from raptscallions_ai._call.history import Spending
-
-    LookUp = Callable[[str], Awaitable[Usage | None]]
-    """Returns what the books say of a generation id; None where they do not know it, or there are none."""
 
 __all__ = ["settled_usage"]
 

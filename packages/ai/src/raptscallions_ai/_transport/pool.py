@@ -9,22 +9,27 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator, Coroutine
-    from typing import Any
 
     from raptscallions_ai._transport.aiohttp_transport import AiohttpTransport
     from raptscallions_ai._transport.http.trust import TlsTrust
     from raptscallions_ai._transport.http_client import GatewayHttpClient
-    from raptscallions_ai._transport.pooled import PooledConnections
 
-__all__ = ["ConnectionPool", "close_all_pools", "shared_pool"]
+__all__ = ["ConnectionPool", "PoolUser", "close_all_pools", "shared_pool"]
 
 _pools: dict[tuple[str, TlsTrust, AbstractEventLoop], ConnectionPool] = {}
+
+
+class PoolUser(Protocol):
+    """Who uses a pool."""
+
+    def left(self, loop: AbstractEventLoop) -> None:
+        """Note that the connections of a loop are closed."""
 
 
 class ConnectionPool:
@@ -43,7 +48,7 @@ class ConnectionPool:
 
         self._key = base_url, trust, asyncio.get_running_loop()
         self._process = os.getpid()  # a child of it has a copy of the loop, which does not run
-        self._users: WeakSet[PooledConnections[Any]] = WeakSet()
+        self._users: WeakSet[PoolUser] = WeakSet()
         self._owner = self._closed_with_its_loop()
         self.http = HttpClient(trust)
         self._aiohttp: AiohttpTransport | None = None
@@ -67,11 +72,11 @@ class ConnectionPool:
         """The loop that the connections belong to."""
         return self._key[2]
 
-    def join(self, user: PooledConnections[Any]) -> None:
+    def join(self, user: PoolUser) -> None:
         """Note that a client uses the pool; to be called in its loop."""
         self._users.add(user)
 
-    async def leave(self, user: PooledConnections[Any]) -> None:
+    async def leave(self, user: PoolUser) -> None:
         """Note, from any loop, that a client does not use the pool any more, and close it if it was the last."""
         if not await self._in_its_loop(self._leave(user)):
             self._users.discard(user)
@@ -117,7 +122,7 @@ class ConnectionPool:
             return False
         return True
 
-    async def _leave(self, user: PooledConnections[Any]) -> None:
+    async def _leave(self, user: PoolUser) -> None:
         self._users.discard(user)
         if not self._users:
             await self._close()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from weakref import WeakSet
 
 from raptscallions_ai._call.breaker import CircuitBreakers
-from raptscallions_ai._call.recovery import Recovery, Route, checked_models, checked_on_interrupt
+from raptscallions_ai._call.recovery import Recovery, checked_models, checked_on_interrupt
 from raptscallions_ai._call.retry import checked_retries
+from raptscallions_ai._call.route import Route
 from raptscallions_ai._dialects.dialect import NO_FACTS, ModelFacts
 from raptscallions_ai._guards.fingerprint import fingerprint_of
 from raptscallions_ai.answer.stream import ChatStream
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._call.call import GatewayCall
     from raptscallions_ai._call.defaults import CallDefaults
-    from raptscallions_ai._call.settling import LookUp
+    from raptscallions_ai._call.route import LookUp
     from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from openai import AsyncOpenAI
 
-    from raptscallions_ai._call.settling import LookUp
+    from raptscallions_ai._call.route import LookUp
     from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.answer.result import Usage
     from raptscallions_ai.options.call_options import OnInterrupt
