@@ -6,7 +6,10 @@ import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from starlette.middleware.cors import CORSMiddleware
+
 from raptscallions_chat.auth.chain import auth_from
+from raptscallions_chat.auth.origins import HostRule
 from raptscallions_chat.credentials.clients import TenantClients
 from raptscallions_chat.credentials.envelope import KeyRing
 from raptscallions_chat.credentials.vault import CredentialVault
@@ -14,6 +17,7 @@ from raptscallions_chat.domain.ids import new_id
 from raptscallions_chat.features import make_features, make_shared
 from raptscallions_chat.http.api import make_api
 from raptscallions_chat.http.dependencies import Services
+from raptscallions_chat.http.hosts import HostCheck
 from raptscallions_chat.limits.admission import Limits
 from raptscallions_chat.log.memory import MemoryLog, MemorySignals
 from raptscallions_chat.prompting import ConversationPrompts
@@ -127,7 +131,18 @@ def create_app(
                 await news.aclose()
                 await runtime.aclose()
 
-    return make_api(lifespan)
+    app = make_api(lifespan)
+    if chosen.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(chosen.cors_origins),
+            allow_credentials=True,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["ETag", "Location", "Retry-After", "X-Run-Id", "Idempotency-Replayed"],
+        )
+    app.add_middleware(HostCheck, HostRule(chosen.allowed_hosts, loopback=chosen.is_loopback and auth is None))
+    return app
 
 
 async def _log_and_signals(

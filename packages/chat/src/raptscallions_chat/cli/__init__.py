@@ -7,6 +7,6 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command with the arguments of the process."""
-    from raptscallions_chat.cli.app import app
+    from raptscallions_chat.cli.manage import app
 
     app(prog_name="raptscallions-chat")

@@ -76,6 +76,8 @@ async def serve_until_told(settings: ChatSettings, *, local: bool, migrate: bool
             server_header=False,
             date_header=False,
             ws="none",
+            # Whose headers are believed is for the service's own authentication to say.
+            proxy_headers=False,
         )
         listener = _listen(settings.host, settings.port)
         stack.callback(listener.close)

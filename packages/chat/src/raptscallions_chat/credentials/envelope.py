@@ -80,6 +80,11 @@ class KeyRing:
         """The name of the key that encrypts."""
         return self._first
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all keys, in order."""
+        return tuple(self._keys)
+
     def seal(self, secret: str, *, bound_to: str) -> SealedSecret:
         """Return the secret encrypted; it opens only with the same `bound_to`."""
         data_key = os.urandom(32)

@@ -26,6 +26,7 @@ _STATUS_OF = {
     "idempotency_in_progress": 409,
     "conflict": 409,
     "precondition_failed": 412,
+    "bad_host": 421,
     "message_too_large": 413,
     "attachment_too_large": 413,
     "unsupported_media_type": 415,

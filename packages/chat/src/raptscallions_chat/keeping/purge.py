@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import delete, exists, select, update
 
@@ -28,12 +28,23 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from raptscallions_chat.files.attachments import Attachments
-    from raptscallions_chat.runs.runtime import Runtime
     from raptscallions_chat.store.database import Database
 
-__all__ = ["Purge"]
+__all__ = ["Purge", "RunStopper"]
 
 _BATCH = 100
+
+
+class RunStopper(Protocol):
+    """Who stops runs, and forgets what live readers were told."""
+
+    async def stop(self, principal: Principal, run_id: str) -> object:
+        """Stop a run, wherever it is."""
+        ...
+
+    def forget(self, run_ids: Sequence[str]) -> None:
+        """Forget the events of runs."""
+        ...
 
 
 class Purge:
@@ -43,13 +54,13 @@ class Purge:
 
     Args:
         database: Where they are.
-        runtime: Stops what is being written, and forgets its events.
+        runs: Stops what is being written, and forgets its events.
         attachments: Deletes the files that were attached.
     """
 
-    def __init__(self, database: Database, runtime: Runtime, attachments: Attachments) -> None:
+    def __init__(self, database: Database, runs: RunStopper, attachments: Attachments) -> None:
         self._database = database
-        self._runtime = runtime
+        self._runs = runs
         self._attachments = attachments
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:
@@ -85,7 +96,7 @@ class Purge:
         async with self._database.read() as connection:
             found = (await connection.execute(query)).all()
         for row in found:
-            await self._runtime.stop(Principal(row.tenant_id, row.user_id), row.id)
+            await self._runs.stop(Principal(row.tenant_id, row.user_id), row.id)
 
     async def sweep(self, condition: ColumnElement[bool] | None = None) -> int:
         """Take what is marked as deleted out of all tables; return how many conversations.
@@ -106,7 +117,7 @@ class Purge:
                     return count
                 run_ids, files = await _empty(connection, ids)
             await self._attachments.erase(files)
-            self._runtime.log.drop(run_ids)
+            self._runs.forget(run_ids)
             count += len(ids)
 
 

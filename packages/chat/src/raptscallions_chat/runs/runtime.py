@@ -18,7 +18,7 @@ from raptscallions_chat.runs.sweeper import Sweeper
 from raptscallions_chat.runs.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from raptscallions_chat.domain.commands import Idempotent, Outcome, Send, Sent
     from raptscallions_chat.domain.principal import Principal
@@ -96,6 +96,10 @@ class Runtime:
         self._beginning: set[asyncio.Task[Outcome[Sent]]] = set()
         if options.on_crash == "continue":
             sweeper.on_orphan = self._continue_orphan
+
+    def forget(self, run_ids: Sequence[str]) -> None:
+        """Forget the events of runs, because they are deleted."""
+        self.log.drop(run_ids)
 
     def watch(self, on_begin: Callable[[Run], None], on_end: Callable[[Run], None]) -> None:
         """Call functions whenever a run of this process begins, and whenever this process ends one."""
