@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Any
 from raptscallions_ai import ChatClient
 from raptscallions_bulk.engine.engine import Engine
 from raptscallions_bulk.engine.settings import InDoubt, Settings, checked
+from raptscallions_bulk.export import export_rows
+from raptscallions_bulk.live import read_limits, write_status
 from raptscallions_bulk.money import Price, amount_of, to_pico
 from raptscallions_bulk.planning import Planner, known_price
 from raptscallions_bulk.report import Plan, Report, Row, RunStoppedError, Status
+from raptscallions_bulk.retrying import reset_rows
 from raptscallions_bulk.rows.answer_type import AnswerType
 from raptscallions_bulk.rows.request import Ask, RequestMaker
 from raptscallions_bulk.rows.sources import open_source
 from raptscallions_bulk.store import RunStore
 from raptscallions_bulk.summary import report_of, status_of
+from raptscallions_bulk.viewing import RunView
 
 if TYPE_CHECKING:
     from raptscallions_bulk.rows.sources import Source
@@ -185,6 +189,31 @@ class BulkRun:
             self._engine.pace.window.set_most(most)
             self._engine.changed()
 
+    async def retry(self, only: Iterable[str] = ()) -> int:
+        """Let rows that have failed be asked again by the next run, and return how many; what they cost stays spent.
+
+        Args:
+            only: The classes of errors, such as `ProviderError`, and `in_doubt` and `lost` for such rows, which may be
+                paid twice then. All that failed if none is given; those in doubt and lost are never meant by that.
+
+        Raises:
+            RunFolderError: There is no run, or another process owns it.
+        """
+        return await reset_rows(self._folder, set(only))
+
+    def export(self, path: str | Path, *, with_input: bool = True) -> int:
+        """Write all rows to a JSONL, CSV, TSV or Parquet file in the order of the source, and return how many.
+
+        Args:
+            path: The file; written anew.
+            with_input: Whether each row's own fields come first.
+
+        Raises:
+            RunFolderError: There is no run.
+            SourceError: The file is of no kind that is known.
+        """
+        return export_rows(RunView(self._folder), Path(path), self._source if with_input else None)
+
     def __await__(self) -> Generator[Any, None, Report]:
         return self._run_to_end().__await__()
 
@@ -276,6 +305,12 @@ class BulkRun:
         return self.report
 
     async def _watch(self, engine: Engine, store: RunStore) -> None:
-        while self._on_progress is not None:
+        """Tell where the run is, and see whether somebody has changed its limits."""
+        while True:
             await asyncio.sleep(_TICK)
-            self._on_progress(status_of(store, engine, self._settings))
+            status = status_of(store, engine, self._settings)
+            write_status(self._folder, status)
+            if (most := read_limits(self._folder)) is not None and most != engine.pace.window.most:
+                self.limit_open(most)
+            if self._on_progress is not None:
+                self._on_progress(status)

@@ -20,6 +20,7 @@ from raptscallions_bulk.rows.answers import AnswerLine, read_line
 __all__ = ["RunFile", "RunStore"]
 
 _FORMAT = 1
+_LIVE = ("status.json", "limits.json")
 
 
 class RunFile(msgspec.Struct, omit_defaults=True):
@@ -66,7 +67,7 @@ class RunStore:
         self.is_new = not self._path.exists()
         if self.is_new and folder.exists() and any(folder.iterdir()):
             names = {path.name for path in folder.iterdir()}
-            if names - {"owner.lock", "owner.json", "owner.new", "ballast", "journal", "answers", "index"}:
+            if names - {"owner.lock", "owner.json", "owner.new", "ballast", "journal", "answers", "index", *_LIVE}:
                 raise RunFolderError(f"{folder} holds something else than a run; choose an empty or a new folder")
         self.storage = Storage(folder)
         try:

@@ -8,10 +8,12 @@ import typer
 
 from raptscallions_ai._version import __version__
 from raptscallions_ai.cli.exit_codes import EXIT_CODES_HELP
+from raptscallions_ai.cli.further_commands import Commands
 
 __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
+    cls=Commands,
     epilog=EXIT_CODES_HELP,
     no_args_is_help=True,
     add_completion=False,

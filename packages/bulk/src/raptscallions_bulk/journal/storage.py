@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from raptscallions_bulk.errors import RunFolderError, StorageError
-from raptscallions_bulk.journal.frames import Damage, frame, read_frames
+from raptscallions_bulk.journal.frames import Damage, frame
 from raptscallions_bulk.journal.owner import Owner
-from raptscallions_bulk.journal.records import Pointing, Record, decode, encode
+from raptscallions_bulk.journal.reading import read_records, read_snapshot
+from raptscallions_bulk.journal.records import Pointing, Record, encode
 
 __all__ = ["Entry", "Storage"]
 
@@ -92,8 +93,11 @@ class Storage:
         Raises:
             RunFolderError: Something in the middle of a file is damaged.
         """
-        snapshot, after = self._newest_snapshot()
-        return snapshot, self._records(after)
+        snapshot, after = read_snapshot(self._journal)
+        for old in self._journal.glob("*.log"):
+            if int(old.stem) <= after:
+                old.unlink()  # a snapshot has taken its place, and its removal was cut off
+        return snapshot, read_records(self._journal, after, self._cut)
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Write answers, then records, and return when both are on the disk; records are told where answers are.
@@ -212,25 +216,6 @@ class Storage:
             pieces += (b"\n", line)  # first the line feed, so that a line that was cut off spoils no other
             offset += 1 + len(line)
         self._lines.append(b"".join(pieces))
-
-    def _newest_snapshot(self) -> tuple[bytes | None, int]:
-        for path in sorted(self._journal.glob("*.snapshot"), reverse=True):
-            contents = list(read_frames(path.read_bytes()))
-            if len(contents) != 1 or isinstance(contents[0], Damage):
-                raise RunFolderError(f"{path} is damaged; restore the folder from a copy")
-            return contents[0], int(path.stem)
-        return None, 0
-
-    def _records(self, after: int) -> Iterator[Record]:
-        for path in sorted(self._journal.glob("*.log")):
-            if int(path.stem) <= after:
-                path.unlink()  # a snapshot has taken its place, and its removal was cut off
-                continue
-            for content in read_frames(path.read_bytes()):
-                if isinstance(content, Damage):
-                    self._cut(path, content)
-                else:
-                    yield decode(content)
 
     def _cut(self, path: Path, damage: Damage) -> None:
         if not damage.is_tail:

@@ -39,6 +39,7 @@ class BillingGateway:
         sent: How often each prompt arrived.
         cost: USD that were billed.
         refused: How many requests were refused for the limit.
+        books: USD of each generation, by its id.
     """
 
     api_key = "sk-fake-billing"
@@ -64,7 +65,7 @@ class BillingGateway:
         self._port = 0
         self._level, self._filled_at = requests_per_second or 0.0, 0.0
         self._kept: dict[str, bytes] = {}
-        self._costs: dict[str, Decimal] = {}
+        self.books: dict[str, Decimal] = {}
         self.billed: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
         self.cost = Decimal(0)
@@ -79,6 +80,10 @@ class BillingGateway:
     def paid_twice(self) -> list[str]:
         """The prompts that were billed more than once."""
         return [prompt for prompt, times in self.billed.items() if times > 1]
+
+    def refuse_when(self, fail: Callable[[str, int], int | None]) -> None:
+        """Refuse requests from now on as `fail` says."""
+        self._fail = fail
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -152,7 +157,7 @@ class BillingGateway:
 
     def _completion(self, prompt: str, answer: str, cached: str | None, cost: Decimal) -> bytes:
         generation = f"gen-{sum(self.billed.values())}-{self._chance.getrandbits(48):012x}"
-        self._costs[generation] = cost
+        self.books[generation] = cost
         tokens = (0, 0) if cached == "hit" else (len(prompt) // 4 + 1, len(answer) // 4 + 1)
         message = {"role": "assistant", "content": answer}
         usage = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)}
@@ -169,7 +174,7 @@ class BillingGateway:
         return _response(200, data, extra)
 
     def _book(self, generation: str) -> bytes:
-        cost = self._costs.get(generation) if self._has_books else None
+        cost = self.books.get(generation) if self._has_books else None
         if cost is None:
             return _response(404, {"error": {"code": 404, "message": "Generation not found"}})
         return _response(200, {"data": {"id": generation, "model": self.model, "total_cost": float(cost)}})

@@ -1,0 +1,1 @@
+"""The command `raptscallions-ai bulk`; it needs the extra `cli`: ``pip install 'raptscallions-bulk[cli]'``."""

@@ -1,0 +1,193 @@
+"""Runs that the command line starts: the client, Ctrl-C, progress, and what is said at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from raptscallions_ai import OpenRouterClient
+from raptscallions_bulk.errors import RunFolderError
+from raptscallions_bulk.money import Price
+from raptscallions_bulk.progress import ProgressLine, duration
+from raptscallions_bulk.report import Plan, Report
+from raptscallions_bulk.run import BulkRun
+from raptscallions_bulk.viewing import RunView
+
+__all__ = ["Command", "carry_out", "note", "plan_of", "saved_command"]
+
+
+class Command(msgspec.Struct, omit_defaults=True):
+    """What `bulk run` was told, as `run.json` keeps it for `bulk resume`; it holds no key."""
+
+    source: str
+    ask: str = "{text}"
+    instructions: str | None = None
+    labels: str | None = None
+    schema: str | None = None
+    key: str | None = None
+    model: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    max_cost: str | None = None
+    price: str | None = None
+    timeout: float = 600.0
+    in_doubt: str = "recover"
+    max_open: int = 2048
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    dedupe: bool = True
+    response_cache: bool = True
+    local: bool = False
+
+
+def note(text: str) -> None:
+    """Say something on stderr."""
+    sys.stderr.write(text + "\n")
+
+
+def saved_command(folder: Path) -> Command:
+    """Return what the run of a folder was told.
+
+    Raises:
+        RunFolderError: There is no run, or it was not started from the command line.
+    """
+    view = RunView(folder)
+    if not view.file.command:
+        raise RunFolderError(f"{folder} was not started with `bulk run`; go on with the program that did")
+    return msgspec.convert(view.file.command, Command)
+
+
+async def plan_of(command: Command, folder: Path, sample: int) -> Plan:
+    """Return what a run will take."""
+    async with _client(command) as client:
+        return await _run(command, client, folder, changed=False).plan(sample)
+
+
+async def carry_out(command: Command, folder: Path, *, changed: bool = False) -> Report:
+    """Run to the end, with progress on stderr; the first Ctrl-C drains, the second cuts."""
+    progress = ProgressLine()
+    async with _client(command) as client:
+        run = _run(command, client, folder, changed=changed, on_progress=progress)
+        with _interruptible(run):
+            try:
+                return await run
+            finally:
+                progress.end()
+
+
+def told(plan: Plan) -> str:
+    """Return a plan as a person reads it."""
+    lines = [f"{plan.rows:,} rows to ask"]
+    if plan.duplicates:
+        lines.append(f"{plan.duplicates:,} ask what another one asks, and are free")
+    if plan.invalid:
+        lines.append(f"{plan.invalid:,} cannot be asked: a field is missing, or they are no rows")
+    lines.append(f"{plan.prompt_tokens:,} tokens to send, about")
+    if plan.completion_tokens is not None:
+        lines.append(f"{plan.completion_tokens:,} tokens to get, about")
+    if plan.cost_low is not None:
+        lines.append(f"{plan.cost_low:.4f} USD, if all answers are as long as those of the sample")
+    most = "unknown: give --price, and --max-tokens" if plan.cost_high is None else f"{plan.cost_high:.4f} USD"
+    lines.append(f"at most {most}")
+    if plan.seconds is not None:
+        lines.append(f"{duration(plan.seconds)} at least")
+    if plan.sampled:
+        lines.append(f"{plan.sampled:,} rows asked so far, for {plan.spent:f} USD")
+    return "\n".join(lines)
+
+
+@dataclass
+class _Interrupts:
+    run: BulkRun
+    count: int = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+        if self.count == 1:
+            note("\nEnding: what is open may finish. Ctrl-C again ends at once, and leaves it in doubt.")
+            self.run.drain()
+        else:
+            self.run.cut()
+
+
+@contextlib.contextmanager
+def _interruptible(run: BulkRun) -> Any:
+    loop, interrupted = asyncio.get_running_loop(), _Interrupts(run)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    with contextlib.suppress(NotImplementedError):  # Windows ends at once
+        for one in signals:
+            loop.add_signal_handler(one, interrupted)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            for one in signals:
+                loop.remove_signal_handler(one)
+
+
+@contextlib.asynccontextmanager
+async def _client(command: Command) -> AsyncGenerator[OpenRouterClient]:
+    if not command.local:
+        async with OpenRouterClient() as client:
+            yield client
+        return
+    from raptscallions_ai.local import LocalGateway
+
+    note("Local model: SmolLM2-135M-Instruct, a toy of 135M parameters; do not trust what it says.")
+    async with (
+        LocalGateway() as gateway,
+        OpenRouterClient(gateway.api_key, gateway.base_url, gateway.model) as client,
+    ):
+        yield client
+
+
+def _run(
+    command: Command, client: OpenRouterClient, folder: Path, *, changed: bool, on_progress: Any = None
+) -> BulkRun:
+    from raptscallions_bulk.cli.schema_type import type_of_labels, type_of_schema
+
+    answer_as = None
+    if command.labels is not None:
+        answer_as = type_of_labels(command.labels)
+    elif command.schema is not None:
+        answer_as = type_of_schema(command.schema)
+    options = {"max_tokens": command.max_tokens, "temperature": command.temperature}
+    run = BulkRun(
+        client,
+        command.source,
+        folder,
+        ask=command.ask,
+        instructions=command.instructions,
+        answer_as=answer_as,
+        key=command.key,
+        model=command.model,
+        options={name: value for name, value in options.items() if value is not None},
+        max_cost=command.max_cost,
+        price=None if command.price is None else _price(command.price),
+        timeout=command.timeout,
+        in_doubt=command.in_doubt,  # type: ignore[arg-type] - checked by the run
+        response_cache=command.response_cache,
+        dedupe=command.dedupe,
+        changed=changed,
+        max_open=command.max_open,
+        requests_per_minute=command.requests_per_minute,
+        tokens_per_minute=command.tokens_per_minute,
+        on_progress=on_progress,
+    )
+    run.command = msgspec.to_builtins(command)
+    return run
+
+
+def _price(text: str) -> Price:
+    prompt, comma, completion = text.partition(",")
+    if not comma:
+        raise ValueError("--price needs two amounts: USD for a million tokens of prompts, and of answers: 0.15,0.60")
+    return Price(prompt.strip(), completion.strip())
