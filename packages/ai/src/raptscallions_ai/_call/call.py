@@ -179,7 +179,8 @@ class GatewayCall:
         if begun is not None and self._recovery.may_continue:
             continuing = route.gateway.dialect.continuing(request, begun, known=self._recovery.prefill)
         self._recovery.continuing = self._history.continues = continuing is not None
-        return continuing or request
+        self._recovery.sent = continuing or request
+        return self._recovery.sent
 
     def _take(self, data: bytes) -> list[StreamChunk]:
         """Return the chunks that a read completes; nothing read is the body's end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from typing import TYPE_CHECKING, cast, get_args
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from raptscallions_ai._call.route import Route
+    from raptscallions_ai._dialects.request import ChatRequest
     from raptscallions_ai.errors import AiError
 
 __all__ = ["Recovery", "checked_models", "checked_on_interrupt"]
+
+_log = logging.getLogger("raptscallions_ai")
 
 _PATIENCE = 2.0  # seconds; with somebody else to ask, nobody is waited for longer
 _OF_THE_GATEWAY = (404, 405, 413)  # an address that is wrong there, or a body too large, need not be so elsewhere
@@ -50,6 +54,7 @@ class Recovery:
         may_continue: Whether an answer that broke off is to be gone on with, where the model can.
         prefill: Whether it is known that the model can; None to go by its name.
         continuing: Whether that is what the current attempt does.
+        sent: What the current attempt asks.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class Recovery:
         self._after_content_policy = after_content_policy
         self._failures = 0
         self._interruptions = 0
+        self.sent: ChatRequest | None = None
         self.route: Route = self._take(self._untried)
 
     @property
@@ -113,6 +119,8 @@ class Recovery:
         if self.continuing and not interrupted and isinstance(error, BadRequestError):
             self.prefill = False  # it does not take the beginning of an answer after all
             return 0.0
+        if not interrupted and self._is_spelt_otherwise(error):
+            return 0.0
         retries, patience = self.route.max_retries, _PATIENCE if others else math.inf
         if not interrupted:
             self._failures += 1
@@ -124,6 +132,15 @@ class Recovery:
             return None
         delay = backoff(error, failures=self._interruptions)
         return delay if delay < remaining and delay <= patience else None
+
+    def _is_spelt_otherwise(self, error: AiError) -> bool:
+        """Whether the request was refused for its spelling alone, and there is another that says the same."""
+        if self.sent is None or not isinstance(error, BadRequestError) or error.gateway_status not in (400, 422):
+            return False
+        lesson = self.route.gateway.dialect.learn(self.sent, error.gateway_message or "")
+        if lesson is not None:
+            _log.warning("%s refuses a spelling of the request; from now on it gets: %s", self.route, lesson)
+        return lesson is not None
 
     def _take(self, suitable: Sequence[Route]) -> Route:
         """Take the first route that is not known to be down, or the first if all are."""

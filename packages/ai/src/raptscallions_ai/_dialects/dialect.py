@@ -134,6 +134,19 @@ class Dialect(Protocol):
         """
         ...
 
+    def learn(self, request: ChatRequest, message: str) -> str | None:
+        """Take in why a request was refused, with a status of 400 or 422.
+
+        Args:
+            request: What was refused.
+            message: The gateway's words.
+
+        Returns:
+            Another spelling of the same request, which `encode` uses from now on, by its name for a log; or None if
+            there is none that would help, or it was tried.
+        """
+        ...
+
     def continuing(self, request: ChatRequest, begun: ChatResult, *, known: bool | None) -> ChatRequest | None:
         """Return the request that lets the model go on with an answer that broke off, or None if it cannot.
 

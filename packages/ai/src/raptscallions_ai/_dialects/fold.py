@@ -43,6 +43,7 @@ class Fold:
         url_name: What the user set the gateway's URL with, for messages that send them there.
 
     Attributes:
+        asked_model: The model that was asked for.
         started: Whether any content was received, so that the call can no longer be retried unseen.
         settled: Whether nothing is missing any more, so that the end mark need not be waited for at length.
         native: Returns the answer in its own dialect; set by a reader whose dialect is not the canonical one.
@@ -54,7 +55,7 @@ class Fold:
     ) -> None:
         self.started = self.settled = False
         self.failure: AiError | None = None
-        self._asked_model = model
+        self.asked_model = model
         self._require_usage = require_usage
         self._redact = redact
         self._url_name = url_name
@@ -161,7 +162,7 @@ class Fold:
         ):
             self._upstream_failed = False
             return
-        self.failure = classify(failure, model=self._asked_model, redact=self._redacted, url_name=self._url_name)
+        self.failure = classify(failure, model=self.asked_model, redact=self._redacted, url_name=self._url_name)
 
     def fail(self, error: AiError) -> None:
         """Note what is wrong with the answer itself, as it was read."""
@@ -172,6 +173,10 @@ class Fold:
         answer = self.partial()
         said = [answer.content, answer.reasoning, *map(_arguments, answer.tool_calls)]
         return Redactor([], said)(self._redact(text))
+
+    def excuse_usage(self) -> None:
+        """Let an answer without usage be whole, because the host was not asked for any."""
+        self._require_usage = False
 
     def mark_done(self, *, whole: bool = False) -> None:
         """Note that the end mark `[DONE]` was seen; or, if `whole`, the end of a JSON body, which proves itself."""

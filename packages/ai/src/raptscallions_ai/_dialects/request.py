@@ -103,7 +103,12 @@ def build_request(
         ValueError: An option is out of range, or a header or the model cannot be sent.
     """
     fields = checked_fields(options)
-    body: dict[str, object] = {"model": resolve_model_alias(model, aliases), "messages": to_wire(messages)}
+    conversation = to_wire(messages)
+    if (instructions := options.get("system")) is not None:
+        if not isinstance(cast("object", instructions), str):
+            raise TypeError(f"system must be a text, not {type(instructions).__name__}")
+        conversation = [{"role": "system", "content": instructions}, *conversation]
+    body: dict[str, object] = {"model": resolve_model_alias(model, aliases), "messages": conversation}
     body["stream"] = True
     # OpenRouter always sends usage; every other gateway has to be asked.
     body["stream_options"] = {"include_usage": True}

@@ -219,6 +219,33 @@ class ChatResult:
         """Whether the model asks for at least one tool call."""
         return bool(self.tool_calls)
 
+    @property
+    def input_tokens(self) -> int:
+        """Tokens of the request: `usage.prompt_tokens`."""
+        return self.usage.prompt_tokens
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens of the answer: `usage.completion_tokens`."""
+        return self.usage.completion_tokens
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens of both: `usage.total_tokens`."""
+        return self.usage.total_tokens
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The answer as one body of a chat completion, put together from its parts: a stream has no body of its own."""
+        choice = {
+            "index": 0,
+            "message": self.to_message().to_dict(),
+            "finish_reason": self.finish_reason,
+            "native_finish_reason": self.native_finish_reason,
+        }
+        body = {"id": self.id, "object": "chat.completion", "model": self.model, "provider": self.provider}
+        return {**body, "choices": [choice], "usage": dict(self.usage.raw)}
+
     def to_message(self) -> ChatMessage:
         """Return the assistant message to append to the conversation, reasoning details unchanged and in order."""
         from raptscallions_ai.messages.message import ChatMessage

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from types import TracebackType
     from typing import Unpack
 
@@ -214,6 +214,18 @@ class BaseChatClient(ABC):
             tool_timeout=tool_timeout,
             options=options,
         )
+
+    def chat_stream(
+        self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> AsyncIterator[str]:
+        """Return the text of the answer as it arrives; the same as `stream_chat(...).text_stream`.
+
+        Args:
+            messages: One user message as a `str`, or a conversation.
+            model: The model to ask; else the client's default.
+            **options: `CallOptions`, as for `stream_chat`.
+        """
+        return self.stream_chat(messages, model=model, **options).text_stream
 
     async def __aenter__(self) -> Self:
         return self

@@ -121,7 +121,7 @@ class EngineClient(BaseChatClient):
 
         defaults = self._defaults
         usage, on_interrupt = options.get("require_usage"), options.get("on_interrupt")
-        model = model or defaults.model
+        model = model or self.resolve_model()
         request = build_request(messages, model=model, options=options, aliases=self._aliases)
         routes = self._routes(request.model, options)
         recovery = Recovery(

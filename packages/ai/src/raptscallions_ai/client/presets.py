@@ -5,6 +5,7 @@ What is not documented by a host is not claimed here: such a record has an addre
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,14 @@ from raptscallions_ai._dialects.openai.preset import Preset
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PRESETS", "Preset", "register_preset"]
+__all__ = ["PRESETS", "Preset", "preset_named", "register_preset"]
 
 _BUILT_IN = (
     Preset(
         name="openai",
         base_url="https://api.openai.com/v1",
         key_env=("OPENAI_API_KEY",),
+        default_model="gpt-4o",
         token_field="max_completion_tokens",
         source="OpenAI API reference, chat completions: max_tokens is deprecated and refused by reasoning models",
     ),
@@ -35,6 +37,7 @@ _BUILT_IN = (
         name="groq",
         base_url="https://api.groq.com/openai/v1",
         key_env=("GROQ_API_KEY",),
+        default_model="llama-3.3-70b-versatile",
         token_field="max_completion_tokens",
         refused=frozenset({"logprobs", "logit_bias", "top_logprobs"}),
         source="GroqDocs, OpenAI compatibility: these fields give a 400",
@@ -61,7 +64,7 @@ _BUILT_IN = (
         key_env=("MISTRAL_API_KEY",),
         token_field="max_tokens",
         stream_usage=False,
-        renames=MappingProxyType({"developer": "system", "seed": "random_seed"}),
+        renames={"developer": "system", "seed": "random_seed"},
         tool_choice_required="any",
         source="Mistral API reference, chat: unknown fields give a 422",
     ),
@@ -116,6 +119,19 @@ _presets: dict[str, Preset] = {preset.name: preset for preset in _BUILT_IN}
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(_presets)
 """Every known host by its name, yours included."""
+
+
+def preset_named(name: str) -> Preset:
+    """Return the preset of a name.
+
+    Raises:
+        ValueError: There is none; the message lists near names.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    near = get_close_matches(name.lower(), PRESETS, 3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(PRESETS)}"
+    raise ValueError(f"no preset is called {name!r}; {hint}")
 
 
 def register_preset(preset: Preset) -> None:

@@ -135,6 +135,8 @@ class ChatOptions(TypedDict, total=False):
 class CallOptions(ChatOptions, total=False):
     """Keyword arguments of `stream_chat` and `chat`: `ChatOptions`, and how the call is made."""
 
+    system: str | None
+    """Instructions in front of the conversation: the same as `system(...)` as its first message."""
     timeout: float | Timeouts | None
     """Seconds until the first content and between each next, or `Timeouts`; else the client's."""
     max_retries: int | None

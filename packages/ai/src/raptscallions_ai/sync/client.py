@@ -15,7 +15,7 @@ from raptscallions_ai.sync.loop_thread import Errands, shared_loop_thread
 from raptscallions_ai.sync.stream import SyncChatStream
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine, Iterator, Mapping
     from types import TracebackType
     from typing import Unpack
 
@@ -133,6 +133,17 @@ class SyncChatClient(Generic[C]):
             **options,
         )
         return SyncToolRun(run, shared_loop_thread(), errands)
+
+    def chat_stream(
+        self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> Iterator[str]:
+        """Return the text of the answer as it arrives; see `OpenRouterClient.chat_stream`."""
+        return self.stream_chat(messages, model=model, **options).text_stream
+
+    @property
+    def wrapped(self) -> C:
+        """The client that does the work."""
+        return self._client
 
     def close(self) -> None:
         """End all calls and close all connections; the client cannot be used afterwards. Safe to call again."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["FakeGateway"]
 
 _PREFIX = "/api/v1"
-_CHAT = ("POST", f"{_PREFIX}/chat/completions")
 _ANSWER = Answer(("Hello", " from", " the", " fake", " gateway."))
 
 
@@ -46,13 +45,17 @@ class FakeGateway(Script):
         embedding_model: The model to ask for vectors, which depend on nothing but the text.
     """
 
+    prefix: str = "/api/v1"
+    chat_path: str = "/chat/completions"
+
     def __init__(self, *, require_key: bool = False) -> None:
         super().__init__(lambda request: _ANSWER.stream() if request.wants_stream else _ANSWER.json())
         self.api_key = "sk-or-v1-not-a-real-key"
         self.model = MODEL
         self.embedding_model = EMBEDDING_MODEL
         self._require_key = require_key
-        self._routes: dict[tuple[str, str], Script] = {_CHAT: self, **default_routes(_PREFIX)}
+        self._chat = ("POST", f"{self.prefix}{self.chat_path}")
+        self._routes: dict[tuple[str, str], Script] = {self._chat: self, **default_routes(_PREFIX)}
         self._server = Server(self._choose)
         self._loopback = Loopback(self._server, "fake gateway")
 
@@ -63,7 +66,7 @@ class FakeGateway(Script):
         Raises:
             RuntimeError: The gateway has not been started.
         """
-        return self._loopback.url(_PREFIX)
+        return self._loopback.url(self.prefix)
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -102,10 +105,24 @@ class FakeGateway(Script):
         return await self._server.watch.until(predicate, timeout)
 
     def _choose(self, request: RecordedRequest) -> Reply:
-        if self._require_key and request.headers.get("authorization") != f"Bearer {self.api_key}":
-            return unauthorized(request)
-        script = self._routes.get((request.method, request.path))
-        return unknown_route(request) if script is None else script.choose(request)
+        if self._require_key and not self.has_key(request):
+            return self.refuse(request)
+        route = (request.method, request.path)
+        script = self._routes.get(route)
+        reply = unknown_route(request) if script is None else script.choose(request)
+        return self.translated(reply) if route == self._chat or script is None else reply
+
+    def translated(self, reply: Reply) -> Reply:
+        """Return a reply in the dialect of this server."""
+        return reply
+
+    def has_key(self, request: RecordedRequest) -> bool:
+        """Whether a request carries the key."""
+        return request.headers.get("authorization") == f"Bearer {self.api_key}"
+
+    def refuse(self, request: RecordedRequest) -> Reply:
+        """Return the answer to a request without the key."""
+        return unauthorized(request)
 
     def __enter__(self) -> Self:
         self._loopback.start()

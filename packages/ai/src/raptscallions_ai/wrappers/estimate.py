@@ -27,6 +27,7 @@ _MEDIA = 1000  # tokens of an image, a page or the like
 def prompt_tokens(call: ChatCall) -> int:
     """Return about how many tokens a call sends: a token for four bytes of text, a thousand for an image or a file."""
     sent = sum(_FRAME + _content(message.get("content")) for message in to_wire(call.messages))
+    sent += _text(call.options.get("system") or "")
     return sent + sum(_text(str(tool)) for tool in tools_to_wire(call.options.get("tools") or ()))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from raptscallions_ai._dialects.dialect import Framing, ModelFacts
-    from raptscallions_ai._dialects.failures import Failure
+    from raptscallions_ai._dialects.failure import Failure
     from raptscallions_ai._dialects.fold import Fold
     from raptscallions_ai._dialects.request import ChatRequest
     from raptscallions_ai.answer.result import ChatResult
@@ -81,6 +81,10 @@ class AnthropicDialect:
         elif failure.error_type == "request_too_large":  # of too many bytes, which says nothing of the context
             failure.error_type = "payload_too_large"
         return failure
+
+    def learn(self, request: ChatRequest, message: str) -> str | None:
+        """Return None: there is one spelling for everything."""
+        return None
 
     def continuing(self, request: ChatRequest, begun: ChatResult, *, known: bool | None) -> ChatRequest | None:
         """Return the request with the text so far as a trailing assistant message, or None if the model takes none."""

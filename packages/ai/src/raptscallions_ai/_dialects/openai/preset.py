@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal
 
 __all__ = ["Preset"]
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +37,13 @@ class Preset:
     base_url: str
     key_env: tuple[str, ...] = ()
     auth: str = "bearer"
-    headers: Mapping[str, str] = field(default=_NOTHING)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
     default_model: str = ""
     token_field: Literal["max_tokens", "max_completion_tokens"] | None = None
     stream_usage: bool = True
     require_usage: bool = True
-    renames: Mapping[str, str] = field(default=_NOTHING)
+    renames: Mapping[str, str] = field(default_factory=dict[str, str])
     refused: frozenset[str] = frozenset()
-    defaults: Mapping[str, Any] = field(default=_NOTHING)
+    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
     tool_choice_required: str | None = "required"
     source: str = ""

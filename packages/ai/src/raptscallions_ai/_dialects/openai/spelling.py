@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._dialects.openai.preset import Preset
 
-__all__ = ["RESPELLINGS", "lesson_of", "respelt", "spelt_for"]
+__all__ = ["NO_USAGE_ASKED", "RESPELLINGS", "lesson_of", "respelt", "spelt_for"]
+
+NO_USAGE_ASKED = "no stream_options"
+"""The spelling without the wish for usage, after which an answer may have none."""
 
 _Body = dict[str, Any]
 _TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
@@ -130,7 +133,7 @@ RESPELLINGS: dict[str, tuple[Callable[[str], bool], Callable[[_Body], bool], Cal
         _has("max_completion_tokens"),
         lambda body: _rename(body, "max_completion_tokens", "max_tokens"),
     ),
-    "no stream_options": (
+    NO_USAGE_ASKED: (
         _names("stream_options"),
         _has("stream_options"),
         lambda body: body.pop("stream_options", None),

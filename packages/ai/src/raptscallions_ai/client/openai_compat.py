@@ -1,0 +1,168 @@
+"""`AsyncOpenAICompatClient`: any host that speaks OpenAI chat completions, by its preset or by its URL alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from raptscallions_ai._call.defaults import CallDefaults
+from raptscallions_ai._dialects.openai.preset import Preset
+from raptscallions_ai._version import __version__
+from raptscallions_ai.client.engine import EngineClient
+from raptscallions_ai.client.engine_settings import NO_KEY, engine_settings, key_of, variable
+from raptscallions_ai.client.presets import PRESETS, preset_named
+from raptscallions_ai.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from raptscallions_ai._call.document import JsonApi
+    from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai.gateway_api.models import ModelInfo
+    from raptscallions_ai.options.call_options import OnInterrupt
+    from raptscallions_ai.options.timeouts import Timeouts
+    from raptscallions_ai.settings import AiSettings
+
+__all__ = ["AsyncOpenAICompatClient"]
+
+_UNNAMED = "no-model-is-named"
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+_VARIABLE = re.compile(r"\{(\w+)\}")
+
+
+class AsyncOpenAICompatClient(EngineClient):
+    """A client of any host that speaks OpenAI chat completions.
+
+    A preset knows where a known host is and how it differs. For another host the URL is enough: it is asked as OpenAI
+    documents it, and where it refuses a spelling the equivalent one is sent, once, and remembered for that model.
+
+    Args:
+        api_key: The key; else the variable of the preset. A host on this machine needs none.
+        base_url: The host's URL, such as `https://api.groq.com/openai/v1`; else that of the preset.
+        model: The model of calls that name none; else that of the preset.
+        preset: The name of one of `PRESETS`, or a `Preset` of your own; else the one whose URL it is, else OpenAI.
+        headers: Headers of each request.
+        timeout: Seconds until the first content and between each next, or `Timeouts`; else as the `AI_*` settings say.
+        max_retries: Further attempts before the first content, 0 to 5.
+        on_interrupt: What to do when an answer breaks off: `fail`, `restart` or `continue`.
+        fallback_models: Models to ask in order when the first one fails or is silent.
+        fallback_clients: Clients to ask after those, of whatever engine. They are not closed with this client.
+
+    Raises:
+        ConfigurationError: The key, the model or a variable of the URL is missing, or something is invalid.
+        ValueError: There is no preset of that name, or `timeout` is not positive.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        model: str | None = None,
+        *,
+        preset: str | Preset | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | Timeouts | None = None,
+        max_retries: int | None = None,
+        on_interrupt: OnInterrupt | None = None,
+        fallback_models: Sequence[str] | None = None,
+        fallback_clients: Sequence[EngineClient] = (),
+    ) -> None:
+        chosen = _chosen(preset, base_url)
+        given: dict[str, Any] = {"api_key": api_key, "max_retries": max_retries}
+        del api_key  # a traceback with local variables must not show it if the next line raises
+        given["gateway_url"] = base_url or _address(chosen)
+        given["default_model"] = model or chosen.default_model or _UNNAMED
+        given["api_key"] = _key(chosen, given.pop("api_key"), given["gateway_url"])
+        settings = engine_settings(given)
+        super().__init__(
+            _gateway(settings, chosen, headers or {}, "base_url" if base_url else "preset"),
+            CallDefaults.of(settings, timeout=timeout, on_interrupt=on_interrupt, fallback_models=fallback_models),
+            aliases={},
+            fallback_clients=fallback_clients,
+        )
+
+    def resolve_model(self, model: str | None = None) -> str:
+        """Return the id of the model that a call is for: the one that it names, or the client's default.
+
+        Raises:
+            ConfigurationError: It names none, and the client has no default.
+        """
+        if model is None and self._defaults.model == _UNNAMED:
+            raise ConfigurationError("this host has no default model: give model= to the call or to the client")
+        return super().resolve_model(model)
+
+    async def models(self) -> list[ModelInfo]:
+        """Return the models that the host offers.
+
+        Raises:
+            AiError: The list could not be had.
+        """
+        from raptscallions_ai.gateway_api.models import fetch_models
+
+        return await fetch_models(self._api())
+
+    async def list_models(self) -> list[str]:
+        """Return the ids of the models that the host offers.
+
+        Raises:
+            AiError: The list could not be had.
+        """
+        return [model.id for model in await self.models()]
+
+    def _api(self) -> JsonApi:
+        from raptscallions_ai._call.document import JsonApi
+
+        return JsonApi(self._open_gateway(), self._defaults.timeouts, max_retries=self._defaults.max_retries)
+
+
+def _chosen(preset: str | Preset | None, base_url: str | None) -> Preset:
+    """Return what is known of a host: the preset that was named, or the one whose address it has."""
+    if isinstance(preset, Preset):
+        return preset
+    if preset is not None:
+        return preset_named(preset)
+    if base_url is None:
+        return PRESETS["openai"]
+    host = urlsplit(base_url).netloc
+    known = (each for each in PRESETS.values() if "{" not in each.base_url and urlsplit(each.base_url).netloc == host)
+    return next(known, None) or Preset(name=host or "this host", base_url=base_url)
+
+
+def _address(preset: Preset) -> str:
+    """Return a preset's URL, with the environment's variables in it.
+
+    Raises:
+        ConfigurationError: One of them is not set.
+    """
+    missing = [name for name in _VARIABLE.findall(preset.base_url) if not os.environ.get(name)]
+    if missing:
+        listed = ", ".join(missing)
+        problems = dict.fromkeys(missing, "is required but not set")
+        raise ConfigurationError(f"{preset.name} needs {listed} in the environment", details={"variables": problems})
+    return _VARIABLE.sub(lambda found: os.environ[found[1]].rstrip("/"), preset.base_url)
+
+
+def _key(preset: Preset, given: str | None, url: str) -> str:
+    if given or preset.key_env:
+        is_local = (urlsplit(url).hostname or "") in _LOCAL
+        return (given or variable(preset.key_env) or NO_KEY) if is_local else key_of(preset.name, given, preset.key_env)
+    if (urlsplit(url).hostname or "") in _LOCAL:
+        return NO_KEY
+    return key_of(preset.name, None, ("AI_API_KEY",))
+
+
+def _gateway(settings: AiSettings, preset: Preset, headers: Mapping[str, str], url_name: str) -> Gateway:
+    from raptscallions_ai._dialects.openai.dialect import OpenAIDialect
+    from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai._transport.http_connections import HttpConnections
+
+    url, key = settings.gateway_url, settings.api_key.get_secret_value()
+    sent = {"User-Agent": f"raptscallions-ai/{__version__}", "Accept-Encoding": "identity"}
+    if key != NO_KEY:
+        sent |= {"Authorization": f"Bearer {key}"} if preset.auth == "bearer" else {preset.auth: key}
+    else:
+        key = ""
+    connections = HttpConnections(base_url=url, headers={**sent, **preset.headers, **headers})
+    return Gateway(url, key, connections, OpenAIDialect(preset), url_name)

@@ -1,0 +1,143 @@
+"""The engines for code that is not asynchronous; each has the methods of its asynchronous client without `await`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from raptscallions_ai.client.anthropic import AsyncAnthropicClient
+from raptscallions_ai.client.engine import EngineClient
+from raptscallions_ai.client.openai_compat import AsyncOpenAICompatClient
+from raptscallions_ai.sync.client import SyncChatClient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Literal, Unpack
+
+    from raptscallions_ai.client.presets import Preset
+    from raptscallions_ai.gateway_api.models import ModelInfo
+    from raptscallions_ai.messages.message import Messages
+    from raptscallions_ai.options.call_options import CallOptions, OnInterrupt
+    from raptscallions_ai.options.timeouts import Timeouts
+
+__all__ = ["AnthropicClient", "OpenAICompatClient"]
+
+E = TypeVar("E", bound=EngineClient)
+
+
+class SyncEngineClient(SyncChatClient[E]):
+    """What the synchronous clients of all engines have in common."""
+
+    def warm_up(self) -> None:
+        """Load what a call needs ahead of the first one; see `OpenRouterClient.warm_up`."""
+        self._run(self._client.warm_up())
+
+
+class AnthropicClient(SyncEngineClient[AsyncAnthropicClient]):
+    """A client of the Anthropic Messages API; `AsyncAnthropicClient` describes the arguments."""
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        model: str | None = None,
+        *,
+        base_url: str | None = None,
+        auth: Literal["bearer", "x-api-key"] = "bearer",
+        betas: Sequence[str] = (),
+        api_version: str = "2023-06-01",
+        max_tokens: int | None = None,
+        timeout: float | Timeouts | None = None,
+        max_retries: int | None = None,
+        on_interrupt: OnInterrupt | None = None,
+        fallback_models: Sequence[str] | None = None,
+        fallback_clients: Sequence[SyncChatClient[Any]] = (),
+    ) -> None:
+        given: dict[str, Any] = {"api_key": api_key}
+        del api_key  # a traceback with local variables must not show it if the next line raises
+        super().__init__(
+            AsyncAnthropicClient(
+                given.pop("api_key"),
+                model,
+                base_url=base_url,
+                auth=auth,
+                betas=betas,
+                api_version=api_version,
+                max_tokens=max_tokens,
+                timeout=timeout,
+                max_retries=max_retries,
+                on_interrupt=on_interrupt,
+                fallback_models=fallback_models,
+                fallback_clients=asynchronous(fallback_clients),
+            )
+        )
+
+    def models(self) -> list[ModelInfo]:
+        """Return the models that the host offers; see `AsyncAnthropicClient.models`."""
+        return self._run(self._client.models())
+
+    def list_models(self) -> list[str]:
+        """Return the ids of the models that the host offers."""
+        return self._run(self._client.list_models())
+
+    def count_tokens(self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]) -> int:
+        """Return how many tokens a request would have; see `AsyncAnthropicClient.count_tokens`."""
+        work = self._client.count_tokens(messages, model=model, **options)
+        del messages, options  # a traceback with local variables must not show the conversation
+        return self._run(work)
+
+
+class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient]):
+    """A client of any host that speaks chat completions; `AsyncOpenAICompatClient` describes the arguments."""
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        model: str | None = None,
+        *,
+        preset: str | Preset | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | Timeouts | None = None,
+        max_retries: int | None = None,
+        on_interrupt: OnInterrupt | None = None,
+        fallback_models: Sequence[str] | None = None,
+        fallback_clients: Sequence[SyncChatClient[Any]] = (),
+    ) -> None:
+        given: dict[str, Any] = {"api_key": api_key}
+        del api_key  # a traceback with local variables must not show it if the next line raises
+        super().__init__(
+            AsyncOpenAICompatClient(
+                given.pop("api_key"),
+                base_url,
+                model,
+                preset=preset,
+                headers=headers,
+                timeout=timeout,
+                max_retries=max_retries,
+                on_interrupt=on_interrupt,
+                fallback_models=fallback_models,
+                fallback_clients=asynchronous(fallback_clients),
+            )
+        )
+
+    def models(self) -> list[ModelInfo]:
+        """Return the models that the host offers."""
+        return self._run(self._client.models())
+
+    def list_models(self) -> list[str]:
+        """Return the ids of the models that the host offers."""
+        return self._run(self._client.list_models())
+
+
+def asynchronous(clients: Sequence[SyncChatClient[Any]]) -> list[EngineClient]:
+    """Return the clients that do the work of these.
+
+    Raises:
+        TypeError: One is no synchronous client of an engine.
+    """
+    found: list[EngineClient] = []
+    for client in clients:
+        inner: object = getattr(client, "wrapped", None)
+        if not isinstance(inner, EngineClient):
+            raise TypeError(f"fallback_clients must be synchronous clients of engines, not {type(client).__name__}")
+        found.append(inner)
+    return found
