@@ -47,6 +47,7 @@ OF_WRAPPERS = {
     "read",
     "has_provider_routing",
     "key_fingerprint",
+    "next_for",
     "timeouts",
 }  # for those who build streams and clients
 KEY = "sk-or-v1-such-a-secret"

@@ -9,14 +9,14 @@ from raptscallions_ai._guards.imports import lazy_names
 if TYPE_CHECKING:
     from raptscallions_ai.answer.codec import UnknownValue
     from raptscallions_ai.answer.result import FinishReason, OutputIssue
-    from raptscallions_ai.answer.stream import ChunkSource
+    from raptscallions_ai.answer.stream import ChunkSource, TextStream
 
-__all__ = ["ChunkSource", "FinishReason", "OutputIssue", "UnknownValue"]
+__all__ = ["ChunkSource", "FinishReason", "OutputIssue", "TextStream", "UnknownValue"]
 
 __getattr__ = lazy_names(
     __name__,
     {
-        "stream": ("ChunkSource",),
+        "stream": ("ChunkSource", "TextStream"),
         "result": (
             "FinishReason",
             "OutputIssue",

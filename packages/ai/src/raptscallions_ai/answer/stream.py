@@ -9,7 +9,7 @@ from raptscallions_ai.answer.chunks import ContentChunk, DoneChunk, RestartedChu
 from raptscallions_ai.errors import AiError, StreamInterruptedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
     from types import TracebackType
 
     from raptscallions_ai.answer.chunks import StreamChunk
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.answer.events import StreamEvent
     from raptscallions_ai.answer.result import ChatResult, Usage
 
-__all__ = ["ChatStream", "ChunkSource", "EventStream", "StreamIterator", "VisibleText"]
+__all__ = ["ChatStream", "ChunkSource", "EventStream", "StreamIterator", "TextStream", "VisibleText"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -81,13 +81,13 @@ class ChatStream:
         return self._reading
 
     @property
-    def text_stream(self) -> AsyncGenerator[str]:
+    def text_stream(self) -> TextStream:
         """The answer's text only, as an async iterator of `str`; other chunks are passed over.
 
         Text that was yielded cannot be taken back: if the answer restarts (`on_interrupt="restart"`) after there was
         some, the error that interrupted it is raised.
         """
-        return self._text()
+        return TextStream(self, VisibleText())
 
     def events(self) -> EventStream:
         """Return the answer as events with brackets (`start`, `text_start`, `text_delta`, ...); see `StreamEvent`.
@@ -175,7 +175,11 @@ class ChatStream:
             raise self._left_early()
         return StreamIterator(self)
 
-    async def __anext__(self) -> StreamChunk:
+    def __anext__(self) -> Coroutine[object, object, StreamChunk]:
+        return self.next_for(None)
+
+    async def next_for(self, reader: object) -> StreamChunk:
+        """Return the next chunk; `reader`, whose end would close the stream, lives until it is there."""
         if self._ready:
             return self._ready.pop()
         if self._reading:
@@ -209,17 +213,6 @@ class ChatStream:
     def _left_early(self) -> StreamInterruptedError:
         return StreamInterruptedError("the stream was closed before it was complete", partial=self.partial)
 
-    async def _text(self) -> AsyncGenerator[str]:
-        visible = VisibleText()
-        async for chunk in self:
-            try:
-                piece = visible.of(chunk)
-            except AiError:
-                await self.aclose()
-                raise
-            if piece is not None:
-                yield piece.content
-
     def __reduce__(self) -> NoReturn:
         # A copy would end the call of the original when it is collected.
         raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
@@ -233,20 +226,20 @@ class ChatStream:
 
 
 class VisibleText:
-    """Picks the chunks whose text goes to someone who cannot take back what has been shown."""
+    """Picks the text that goes to someone who cannot take back what has been shown."""
 
     def __init__(self) -> None:
         self._shown = False
 
-    def of(self, chunk: StreamChunk) -> ContentChunk | None:
-        """Return a chunk, if it is a piece of text.
+    def of(self, chunk: object) -> str | None:
+        """Return the text of a chunk; None if it has none.
 
         Raises:
             AiError: The answer begins anew, after text of the one before it; the error is what ended that.
         """
         if type(chunk) is ContentChunk:
             self._shown = True
-            return chunk
+            return chunk.content
         if self._shown and type(chunk) is RestartedChunk:
             raise chunk.error
         return None
@@ -258,7 +251,7 @@ class _Readable(Protocol[T_co]):
     @property
     def being_read(self) -> bool: ...
 
-    def __anext__(self) -> Coroutine[object, object, T_co]: ...
+    def next_for(self, reader: object) -> Coroutine[object, object, T_co]: ...
 
     def abandon(self) -> None: ...
 
@@ -275,7 +268,7 @@ class StreamIterator(Generic[T_co]):
         return self
 
     def __anext__(self) -> Coroutine[object, object, T_co]:
-        return self._stream.__anext__()
+        return self._stream.next_for(self)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
@@ -283,6 +276,53 @@ class StreamIterator(Generic[T_co]):
     def __del__(self) -> None:
         if not self._stream.being_read:  # by another iterator, which is still wanted
             self._stream.abandon()
+
+
+class _Closable(Protocol):
+    """What a `TextStream` reads."""
+
+    def __aiter__(self) -> AsyncIterator[object]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class TextStream:
+    """The text of an answer only, as an async iterator of `str`; letting go of it closes the answer.
+
+    It is no generator: one that a cancellation had ended would look like the end of the answer to whoever reads on.
+
+    Args:
+        answer: What to read, a stream or a run.
+        visible: Picks what is shown.
+    """
+
+    def __init__(self, answer: _Closable, visible: VisibleText) -> None:
+        self._answer = answer
+        self._visible = visible
+        self._items: AsyncIterator[object] | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        if self._items is None:
+            self._items = aiter(self._answer)
+        while True:
+            item = await anext(self._items)
+            try:
+                text = self._visible.of(item)
+            except AiError:
+                await self.aclose()
+                raise
+            if text is not None:
+                return text
+
+    async def aclose(self) -> None:
+        """Stop: close the connection. Safe to call at any time, and again."""
+        await self._answer.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
 
 
 class EventStream:

@@ -167,8 +167,8 @@ class _TextIterator:
     def __next__(self) -> str:
         try:
             while True:
-                if (piece := self._visible.of(next(self._chunks))) is not None:
-                    return piece.content
+                if (text := self._visible.of(next(self._chunks))) is not None:
+                    return text
         except (StopIteration, AiError):
             raise
         except BaseException:

@@ -11,16 +11,16 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias
 
 from raptscallions_ai._guards.callbacks import call_hook
-from raptscallions_ai.answer.chunks import ContentChunk, DoneChunk, RestartedChunk
+from raptscallions_ai.answer.chunks import DoneChunk
 from raptscallions_ai.answer.result import ChatResult, Usage
 from raptscallions_ai.answer.run_events import StepFinished, ToolRunDone, ToolRunResult
-from raptscallions_ai.answer.stream import StreamIterator
+from raptscallions_ai.answer.stream import StreamIterator, TextStream, VisibleText
 from raptscallions_ai.errors import AiError, StreamInterruptedError
 from raptscallions_ai.messages.message import user
 from raptscallions_ai.tool_runs.execution import ToolExecution, ToolPolicy, tools_by_name, with_ids
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import Coroutine
     from types import TracebackType
 
     from raptscallions_ai.answer.run_events import ToolRunEvent
@@ -138,9 +138,9 @@ class ToolRun:
         return self._reading
 
     @property
-    def text_stream(self) -> AsyncGenerator[str]:
+    def text_stream(self) -> TextStream:
         """The text of all answers only, as an async iterator of `str`; see `ChatStream.text_stream`."""
-        return self._text()
+        return TextStream(self, _VisibleText())
 
     async def result(self) -> ToolRunResult:
         """Run to the end and return the last answer, with the usage of all steps.
@@ -192,7 +192,11 @@ class ToolRun:
             raise self._left_early()
         return StreamIterator(self)
 
-    async def __anext__(self) -> ToolRunEvent:
+    def __anext__(self) -> Coroutine[object, object, ToolRunEvent]:
+        return self.next_for(None)
+
+    async def next_for(self, reader: object) -> ToolRunEvent:
+        """Return the next event; `reader`, whose end would close the run, lives until it is there."""
         if self._reading:
             raise AiError("This run is already being read by another task")
         if self._ended:
@@ -288,18 +292,6 @@ class ToolRun:
             await self._execution.aclose()
         await self._stream.aclose()
 
-    async def _text(self) -> AsyncGenerator[str]:
-        given = False
-        async for event in self:
-            if isinstance(event, ContentChunk):
-                given = True
-                yield event.content
-            elif isinstance(event, StepFinished):
-                given = False
-            elif given and isinstance(event, RestartedChunk):
-                await self.aclose()
-                raise event.error
-
     def __reduce__(self) -> NoReturn:
         raise TypeError("a run is not pickled or copied: it holds a connection and the conversation")
 
@@ -314,3 +306,12 @@ class ToolRun:
 
 def _has_begun(answer: ChatResult) -> bool:
     return bool(answer.id or answer.content or answer.reasoning or answer.tool_calls or answer.usage.reported)
+
+
+class _VisibleText(VisibleText):
+    """The text of all answers of a run; one that is finished can no more begin anew."""
+
+    def of(self, chunk: object) -> str | None:
+        if isinstance(chunk, StepFinished):
+            self._shown = False
+        return super().of(chunk)
