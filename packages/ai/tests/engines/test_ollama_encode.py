@@ -140,7 +140,7 @@ def test_formats() -> None:
     assert sent(response_format={"type": "json_object"})["format"] == "json"
     assert "format" not in sent(response_format={"type": "text"})
     with pytest.raises(NotSupportedError, match="cloud"):
-        sent(response_format=named, defaults=OllamaDefaults(formats=False))
+        sent(response_format=named, defaults=OllamaDefaults(cloud=True))
 
 
 @pytest.mark.parametrize(

@@ -95,13 +95,14 @@ class JsonApi:
         body = await self._ask(send, f"GET {path}", model="", redact=Redactor([gateway.secret], []))
         return None if body is None else parse_json(body)
 
-    async def post(self, path: str, request: DocumentRequest, *, max_bytes: int) -> bytes:
+    async def post(self, path: str, request: DocumentRequest, *, max_bytes: int, method: str = "POST") -> bytes:
         """Send a request and return the document that answers it, as it was received.
 
         Args:
             path: The path under the base URL.
             request: What to send.
             max_bytes: The largest document.
+            method: Another HTTP method than POST, such as DELETE.
 
         Raises:
             NotSupportedError: The gateway has no such endpoint.
@@ -109,13 +110,13 @@ class JsonApi:
         """
         connections, connect = self.gateway.connections, self._timeouts.connect
         headers = {"Accept": "application/json", **request.headers}
-        encoded = Encoded(path, request.body, headers, request.query)
+        encoded = Encoded(path, request.body, headers, request.query, method)
 
         async def send() -> bytes:
             return await connections.post_json(encoded, connect_timeout=connect, max_bytes=max_bytes)
 
         redact = Redactor([self.gateway.secret], request.quotable)
-        return await self._ask(send, f"POST {path}", model=request.model, redact=redact) or b""
+        return await self._ask(send, f"{method} {path}", model=request.model, redact=redact) or b""
 
     async def _ask(
         self,

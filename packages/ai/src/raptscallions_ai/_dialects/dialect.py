@@ -28,19 +28,21 @@ Framing = Literal["sse", "lines"]
 
 @dataclass(slots=True, eq=False)  # frozen would cost as much again as all the rest of sending it
 class Encoded:
-    """What is sent with POST; its repr shows the path only.
+    """What is sent; its repr shows where only.
 
     Attributes:
         path: The path below the gateway's base URL.
         body: The JSON body.
         headers: Further headers.
         query: Further query parameters.
+        method: The HTTP method; only engines without the SDK may have another than POST.
     """
 
     path: str
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, object] = field(repr=False)
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,14 @@ class HttpConnections(PooledConnections["HttpClient"]):
         headers = {"content-type": "application/json"}
         headers |= {name.lower(): value for name, value in request.headers.items()}
         return await self._send(
-            "POST", request.path, request.query, headers, request.body, POST_REDIRECTS, connect_timeout, on_replaced
+            request.method,
+            request.path,
+            request.query,
+            headers,
+            request.body,
+            POST_REDIRECTS,
+            connect_timeout,
+            on_replaced,
         )
 
     async def get_json(self, path: str, query: Mapping[str, object], *, connect_timeout: float | None) -> bytes:

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from raptscallions_ai.options.timeouts import Timeouts
     from raptscallions_ai.options.types import ProviderPreferences
 
-__all__ = ["EmbedOptions", "EmbeddingResult", "build_embedding_request", "fetch_embeddings"]
+__all__ = [
+    "EmbedOptions",
+    "EmbeddingResult",
+    "build_embedding_request",
+    "checked_vectors",
+    "fetch_embeddings",
+]
 
 _log = Log()
 
@@ -184,6 +190,23 @@ def _read(document: bytes, request: EmbeddingRequest) -> EmbeddingResult:
         vectors = [_vector(entry.embedding) for entry in _in_order(answer.data, len(request.texts))]
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
         vectors, answer = [], _WireEmbeddings([])
+    meter = UsageMeter()
+    meter.feed(answer.usage)
+    return EmbeddingResult(
+        vectors=checked_vectors(vectors, request),
+        model=answer.model or request.model,
+        usage=meter.result(),
+        provider=answer.provider,
+        id=answer.id,
+    )
+
+
+def checked_vectors(vectors: list[list[float]], request: EmbeddingRequest) -> list[list[float]]:
+    """Return vectors, checked to be one for each text and all of one length.
+
+    Raises:
+        InvalidResponseError: They are not, or not of the length that was asked for.
+    """
     lengths = {len(vector) for vector in vectors}
     if len(vectors) != len(request.texts):
         raise InvalidResponseError(f"it does not have one vector for each of {len(request.texts)} texts")
@@ -191,15 +214,7 @@ def _read(document: bytes, request: EmbeddingRequest) -> EmbeddingResult:
         raise InvalidResponseError("its vectors are not all of one length, or hold what is no number")
     if request.dimensions not in (None, *lengths):
         raise InvalidResponseError(f"its vectors have {lengths.pop()} dimensions, not {request.dimensions}")
-    meter = UsageMeter()
-    meter.feed(answer.usage)
-    return EmbeddingResult(
-        vectors=vectors,
-        model=answer.model or request.model,
-        usage=meter.result(),
-        provider=answer.provider,
-        id=answer.id,
-    )
+    return vectors
 
 
 def _in_order(entries: list[_WireEmbedding], wanted: int) -> list[_WireEmbedding]:

@@ -56,6 +56,10 @@ class OllamaDialect:
         """Read the response to a request that failed."""
         return read_failure(body, status=status, headers=headers)
 
+    def learn(self, request: ChatRequest, message: str) -> str | None:
+        """Return None: there is one spelling only."""
+        return None
+
     def continuing(self, request: ChatRequest, begun: ChatResult, *, known: bool | None) -> ChatRequest | None:
         """Return the request with the text so far as a trailing assistant message, or None if the model takes none."""
         return continued(request, begun, known=known)

@@ -42,6 +42,7 @@ _NO_COUNTERPART = frozenset(
     | {"preset", "provider", "stop_server_tools_when", "structured_outputs", "top_a", "verbosity"}
     | {"web_search_options", "x_search_filter", "n"}
 )
+_CLOUD_MODELS = ("-cloud", ":cloud")
 _EFFORTS = {"minimal": "low", "xhigh": "max", "none": False}
 
 
@@ -53,13 +54,13 @@ class OllamaDefaults:
         num_ctx: How many tokens of context the model is loaded with; None for the server's choice.
         keep_alive: How long the model stays loaded, as in `"10m"`, or in seconds; None for the server's choice.
         truncate: Whether the server may cut a conversation that does not fit, which it tells nobody.
-        formats: Whether an answer can be held to a format; Ollama's cloud cannot.
+        cloud: Whether it is Ollama's cloud that is asked, which holds no answer to a format.
     """
 
     num_ctx: int | None = None
     keep_alive: str | float | None = None
     truncate: bool = False
-    formats: bool = True
+    cloud: bool = False
 
 
 def chat_body(body: Mapping[str, Any], defaults: OllamaDefaults) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def chat_body(body: Mapping[str, Any], defaults: OllamaDefaults) -> dict[str, An
     if tools := _tools(given):
         made["tools"] = tools
     if (form := _format(given)) is not None:
-        if not defaults.formats:
+        if defaults.cloud or str(made["model"]).endswith(_CLOUD_MODELS):
             raise NotSupportedError("Ollama's cloud holds no answer to a format; leave response_format out")
         made["format"] = form
     if (think := _think(given)) is not None:
