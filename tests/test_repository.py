@@ -262,14 +262,6 @@ def test_the_libraries_of_the_extras_stay_in_their_parts() -> None:
     assert [name for name in importers_of("rich") if not name.startswith("cli/")] == ["local/progress.py"]
 
 
-def test_the_modules_that_the_architecture_names_exist() -> None:
-    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
-    named = set(re.findall(r"(?<![\w./])((?:\w+/)*\w+\.py)\b", text))
-    places = {name: (ROOT / name, SOURCE / name.removeprefix("raptscallions_ai/")) for name in named}
-    assert len(named) > 20
-    assert [name for name, candidates in places.items() if not any(path.is_file() for path in candidates)] == []
-
-
 def test_the_folders_of_tests_are_named_after_those_of_the_source() -> None:
     tests = ROOT / "packages/ai/tests"
     folders = {path.parent.relative_to(tests).parts[0] for path in tests.rglob("test_*.py")}
