@@ -122,7 +122,8 @@ async def test_an_error_at_once_is_raised_on_entering() -> None:
 async def test_a_stream_left_early_is_closed_and_keeps_what_came() -> None:
     client = ScriptedClient(["a", "b", "c"])
     async with client.stream_chat("Hello") as stream:
-        received = await anext(stream.text_stream)
+        text = stream.text_stream
+        received = await anext(text)
         [call] = client.calls
         assert (received, stream.partial.content, call.closed) == ("a", "a", False)
     assert (call.closed, call.partial.content) == (True, "a")
