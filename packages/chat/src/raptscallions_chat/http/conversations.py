@@ -193,7 +193,7 @@ async def send_message(
         worker_id=here.runtime.claimant,
     )
     outcome = await here.runtime.send(command, asked.once(begin_reply))
-    return await sent_reply(request, outcome)
+    return await sent_reply(request, asked.principal, outcome)
 
 
 @router.get(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 from fastapi import Depends, Path, Request
@@ -57,6 +58,7 @@ class Services:
         admission: Limits of sends; None for none.
         max_message_bytes: The largest message; 0 for no limit.
         streams_per_user: The most streams that a user reads at a time in this process; 0 for no limit.
+        open_streams: How many each user reads now.
         tools: Finds tools; None if there are none.
         features: Everything around runs.
     """
@@ -66,6 +68,7 @@ class Services:
     admission: Admission | None = None
     max_message_bytes: int = 0
     streams_per_user: int = 0
+    open_streams: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     tools: ToolFinder | None = None
     features: Features | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -27,6 +28,9 @@ from raptscallions_chat.http.schemas import ContinueRequest, RegenerateRequest, 
 from raptscallions_chat.http.streams import EventStreamResponse
 
 if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import AsyncGenerator, Mapping
+
     from raptscallions_chat.domain.principal import Principal
 
 __all__ = ["AT_ONCE", "begin_reply", "router", "sent_reply", "stream_of"]
@@ -105,7 +109,7 @@ async def continue_run(
         options=_options(body),
         request=asked.once(begin_reply),
     )
-    return await sent_reply(request, outcome)
+    return await sent_reply(request, asked.principal, outcome)
 
 
 @router.post("/messages/{message_id}/regenerate", status_code=202, response_model=SentOut, responses=_BEGINS)
@@ -123,7 +127,7 @@ async def regenerate(
         options=_options(body),
         request=asked.once(begin_reply),
     )
-    return await sent_reply(request, outcome)
+    return await sent_reply(request, asked.principal, outcome)
 
 
 def begin_reply(sent: Sent) -> Reply:
@@ -131,7 +135,7 @@ def begin_reply(sent: Sent) -> Reply:
     return Reply(202, encode(sent_payload(sent)), sent.run.id)
 
 
-async def sent_reply(request: Request, outcome: Outcome[Sent]) -> Response:
+async def sent_reply(request: Request, user: Principal, outcome: Outcome[Sent]) -> Response:
     """Return what was stored, or the answer's events if the client wants these at once."""
     run_id = outcome.result.run.id if outcome.result is not None else None
     if run_id is None and outcome.replayed is not None:
@@ -140,13 +144,38 @@ async def sent_reply(request: Request, outcome: Outcome[Sent]) -> Response:
         headers = {"Location": f"/runs/{run_id}/events", "X-Run-Id": run_id}
         if outcome.replayed is not None:
             headers["Idempotency-Replayed"] = "true"
-        return EventStreamResponse(services(request).runtime.following.follow(run_id), headers=headers)
+        return stream_of(request, user, run_id, 0, headers)
     return stored_reply(outcome, 202, sent_payload)
 
 
-def stream_of(request: Request, user: Principal, run_id: str, after: int) -> Response:
-    """Return a run's events that follow one."""
-    return EventStreamResponse(services(request).runtime.following.follow(run_id, after))
+def stream_of(
+    request: Request, user: Principal, run_id: str, after: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a run's events that follow one.
+
+    Raises:
+        ChatError: `too_many_streams`: the user reads as many as are allowed.
+    """
+    here = services(request)
+    who = (user.tenant_id, user.user_id)
+    if here.streams_per_user and here.open_streams[who] >= here.streams_per_user:
+        message = f"You follow {here.streams_per_user} streams already; close one."
+        raise ChatError("too_many_streams", message, details={"limit": here.streams_per_user}, retry_after=2.0)
+    return EventStreamResponse(_counted(here.open_streams, who, here.runtime.following.follow(run_id, after)), headers)
+
+
+async def _counted(
+    open_streams: Counter[tuple[str, str]], who: tuple[str, str], events: AsyncGenerator[bytes]
+) -> AsyncGenerator[bytes]:
+    open_streams[who] += 1
+    try:
+        async with aclosing(events):
+            async for data in events:
+                yield data
+    finally:
+        open_streams[who] -= 1
+        if not open_streams[who]:
+            del open_streams[who]
 
 
 def _wants_events(request: Request) -> bool:

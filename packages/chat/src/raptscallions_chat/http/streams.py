@@ -34,7 +34,7 @@ class EventStreamResponse(StreamingResponse):
         headers: Further headers.
     """
 
-    def __init__(self, events: AsyncGenerator[bytes], *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, events: AsyncGenerator[bytes], headers: Mapping[str, str] | None = None) -> None:
         super().__init__(events, headers={**_HEADERS, **(headers or {})})
         self._events = events
 

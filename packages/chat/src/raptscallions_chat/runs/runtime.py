@@ -136,6 +136,7 @@ class Runtime:
     async def send(self, command: Send, request: Idempotent[Sent] | None = None) -> Outcome[Sent]:
         """Store a message, and see that it is answered."""
         self._refuse_while_draining()
+        await self._refuse_while_overloaded()
         await self.clients.check(command.principal.tenant_id, command.model)
         return await self._to_the_end(self.store.send(command, request))
 
@@ -226,6 +227,14 @@ class Runtime:
         if self.worker.draining:
             self.metrics.sheds.labels(reason="draining").inc()
             raise ChatError("draining", "The service is about to restart; try again in a moment.", retry_after=2.0)
+
+    async def _refuse_while_overloaded(self) -> None:
+        """Refuse a new run before what goes on becomes slow: no worker here is free, and too many runs wait."""
+        if not self.options.max_queued or self.claimant is not None:
+            return
+        if await self.store.count_queued() >= self.options.max_queued:
+            self.metrics.sheds.labels(reason="overloaded").inc()
+            raise ChatError("overloaded", "Too many answers wait for a worker; try again later.", retry_after=5.0)
 
     async def _continue_orphan(self, run: Run) -> None:
         from raptscallions_chat.domain.principal import Principal
