@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from raptscallions_ai import AiError
 from raptscallions_chat.domain.errors import ChatError
@@ -76,11 +77,23 @@ async def _http_error(request: Request, error: Exception) -> Response:
         code, message = _OF_STATUS[error.status_code]
         reply = error_reply(ChatError(code, message))
         reply.headers.update(error.headers or {})
+        if error.status_code == 405:
+            reply.headers["Allow"] = ", ".join(sorted(_methods_here(request)))
         return reply
     if error.status_code == 400:
         return error_reply(ChatError("malformed_json", "The body cannot be read."))
     payload = {"type": "ChatError", "code": "http_error", "message": str(error.detail), "retryable": False}
     return _reply(error.status_code, {**payload, "retry_after": None, "details": {}})
+
+
+def _methods_here(request: Request) -> set[str]:
+    """Return the methods of all endpoints at an address; the framework knows those of the first one only."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        matches, _ = route.matches(request.scope)
+        if matches is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return found
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

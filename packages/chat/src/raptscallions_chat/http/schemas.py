@@ -97,14 +97,22 @@ class SendRequest(_Request):
         extra="forbid",
         hide_input_in_errors=True,
         json_schema_extra={
+            "oneOf": [
+                {"required": ["message"], "properties": {"message": {"type": "string"}, "parts": {"type": "null"}}},
+                {"required": ["parts"], "properties": {"parts": {"type": "array"}, "message": {"type": "null"}}},
+            ],
             "examples": [
                 {"message": "Why is the sky blue?"},
                 {"message": "And at dusk?", "on_busy": "enqueue", "options": {"temperature": 0.2}},
-            ]
+            ],
         },
     )
 
-    message: str | None = Field(None, description="The text; either this or `parts`.")
+    message: str | None = Field(
+        None,
+        description="The text, which is not only white space; either this or `parts`.",
+        json_schema_extra={"minLength": 1},
+    )
     parts: list[dict[str, Any]] | None = Field(
         None, max_length=100, description="The parts of a message, in OpenAI's format; instead of `message`."
     )
