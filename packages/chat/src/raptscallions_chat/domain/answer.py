@@ -45,7 +45,7 @@ class Answer:
     @property
     def tool_calls(self) -> list[dict[str, Any]]:
         """The tool calls so far, arguments as far as they have come."""
-        keys = ("id", "name", "arguments", "result", "error")
+        keys = ("index", "id", "name", "arguments", "result", "error")
         calls = [part for part in self._parts if part["type"] == "tool_call"]
         return [{key: call[key] for key in keys if key in call} for call in calls]
 
@@ -121,7 +121,7 @@ class Answer:
         call = self._calls.get(index)
         # A step later the numbers begin anew, with another id.
         if call is None or (event.get("id") and call["id"] and event["id"] != call["id"]):
-            call = {"type": "tool_call", "id": "", "name": "", "arguments": ""}
+            call = {"type": "tool_call", "index": index, "id": "", "name": "", "arguments": ""}
             self._calls[index] = call
             self._parts.append(call)
         call["id"] = event.get("id") or call["id"]
@@ -140,4 +140,5 @@ class Answer:
         text = [{"type": "text", "size": len(event["text"])}] if event["text"] else []
         self._texts, self._open = [event["text"]] if event["text"] else [], []
         self._parts = [*reasoning, *text, *calls]
-        self._calls = dict(enumerate(calls))
+        # The latest of each number is the one that goes on.
+        self._calls = {call["index"]: call for call in calls}

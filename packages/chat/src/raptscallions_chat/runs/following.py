@@ -37,17 +37,22 @@ class Following:
         log: What is new.
         metrics: What is counted.
         is_closing: Whether readers are to be sent away.
+        is_here: Whether this process works on a run, so that its log will have everything.
     """
 
-    def __init__(self, store: SqlStore, log: RunLog, metrics: RunMetrics, is_closing: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        store: SqlStore,
+        log: RunLog,
+        metrics: RunMetrics,
+        is_closing: Callable[[], bool],
+        is_here: Callable[[str], bool],
+    ) -> None:
         self._store = store
         self._log = log
         self._metrics = metrics
         self._is_closing = is_closing
-
-    async def last_seq(self, run: Run) -> int | None:
-        """Return the number of a run's last event if it is over."""
-        return run.last_seq if run.status in ENDS else None
+        self._is_here = is_here
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[bytes]:
         """Yield the events of a run that follow one, to its end.
@@ -66,9 +71,10 @@ class Following:
     async def _follow(self, place: _Place, reader: LogReader) -> AsyncGenerator[bytes]:
         loop = asyncio.get_running_loop()
         batches: Sequence[LogBatch] = await reader.next(place.after, 0)
-        self._metrics.resumes.labels(source="log" if place.is_next(batches) else "store").inc()
+        from_log = place.is_next(batches) or (not batches and self._is_here(place.run_id))
+        self._metrics.resumes.labels(source="log" if from_log else "store").inc()
         silent_since = asked_at = loop.time()
-        ask_store = not place.is_next(batches)
+        ask_store = not from_log
         while not self._is_closing():
             if place.is_next(batches) and not place.is_behind(batches):
                 data = place.take(batches)

@@ -88,6 +88,8 @@ class Generator:
         live = work.live
         if live.stop_reason is not None:
             return
+        if live.run.kind != "continue":
+            self._flusher.note(live)
         prompt, answer = await self._prompts.prompt(live.run)
         self._begin(live, answer)
         if work.lease is None:

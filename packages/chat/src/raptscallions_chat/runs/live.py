@@ -46,6 +46,7 @@ class LiveRun:
         self.in_flight: asyncio.Future[None] | None = None
         self.seq = 0
         self.task: asyncio.Task[None] | None = None
+        self._is_new = True
         self._pending: list[Event] = list(opening_events(run))
         self._stream: ChatStream | None = None
         self._opened = asyncio.Event()
@@ -53,8 +54,8 @@ class LiveRun:
 
     @property
     def is_new(self) -> bool:
-        """Whether nobody has seen anything of it yet."""
-        return self.seq <= len(opening_events(self.run))
+        """Whether nobody has seen anything of the answer yet."""
+        return self._is_new
 
     @property
     def has_pending(self) -> bool:
@@ -84,6 +85,7 @@ class LiveRun:
         first, run = self.seq + 1, self.run
         self.seq += len(events)
         self.answer.add_all(events)
+        self._is_new = self._is_new and self.answer.is_empty
         final = bool(events) and events[-1]["type"] in ("completed", "stopped", "failed", "interrupted")
         batch = LogBatch(run.id, run.attempt, first, self.seq, frames(run.id, first, events), final)
         stored = events[len(opening_events(run)) :] if first == 1 else events

@@ -91,7 +91,9 @@ class Runtime:
             options=options,
         )
         self.sweeper = sweeper
-        self.following = Following(store, log, self.metrics, lambda: self.closing)
+        self.following = Following(
+            store, log, self.metrics, lambda: self.closing, lambda run_id: run_id in self.worker.live_runs
+        )
         self._lag: asyncio.Task[None] | None = None
         self._beginning: set[asyncio.Task[Outcome[Sent]]] = set()
         if options.on_crash == "continue":
