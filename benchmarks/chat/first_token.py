@@ -60,11 +60,11 @@ async def main() -> None:
         ):
             store = chat.app.state.services.runtime.store
             statements: list[str] = []
-            event.listen(
-                store.database.engine.sync_engine,
-                "before_cursor_execute",
-                lambda _c, _cursor, statement, *_: statements.append(statement),
-            )
+
+            def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+                statements.append(statement)
+
+            event.listen(store.database.engine.sync_engine, "before_cursor_execute", note)
             alone, served = list[float](), list[float]()
             for _ in range(rounds):
                 conversation = (await http.post("/conversations", json={})).json()["id"]

@@ -135,7 +135,8 @@ class Answer:
                 part["error" if event.get("is_error") else "result"] = event["content"]
 
     def _replace(self, event: Event) -> None:
-        calls = [{"type": "tool_call", **cast("dict[str, Any]", call)} for call in event.get("tool_calls") or ()]
+        told = cast("Sequence[dict[str, Any]]", event.get("tool_calls") or ())
+        calls: list[dict[str, Any]] = [{"type": "tool_call", **call} for call in told]
         reasoning = [{"type": "reasoning", "text": event["reasoning"]}] if event.get("reasoning") else []
         text = [{"type": "text", "size": len(event["text"])}] if event["text"] else []
         self._texts, self._open = [event["text"]] if event["text"] else [], []
