@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from raptscallions_ai.answer.events import (
     AnnotationEvent,
+    AudioEvent,
     DoneEvent,
     ErrorEvent,
     ImageEvent,
+    RefusalEvent,
     RestartedEvent,
     StartEvent,
     StreamEvent,
@@ -27,9 +29,11 @@ from raptscallions_ai.answer.stream import EventStream
 __all__ = [
     "EventStream",
     "AnnotationEvent",
+    "AudioEvent",
     "DoneEvent",
     "ErrorEvent",
     "ImageEvent",
+    "RefusalEvent",
     "RestartedEvent",
     "StartEvent",
     "StreamEvent",

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from raptscallions_ai import from_json, to_json
 from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
+    AudioChunk,
     ContentChunk,
     DoneChunk,
     ImageChunk,
     ReasoningChunk,
+    RefusalChunk,
     RestartedChunk,
     StreamChunk,
     ToolCallChunk,
@@ -28,9 +30,11 @@ from raptscallions_ai.answer.chunks import (
 from raptscallions_ai.answer.codec import UnknownValue, from_object, to_object
 from raptscallions_ai.answer.events import (
     AnnotationEvent,
+    AudioEvent,
     DoneEvent,
     ErrorEvent,
     ImageEvent,
+    RefusalEvent,
     RestartedEvent,
     StartEvent,
     StreamEvent,
@@ -104,7 +108,7 @@ USAGE = st.builds(
     is_byok=st.booleans(),
     raw=OBJECT,
 )
-TOOL_CALL = st.builds(ToolCall, TEXT, TEXT, TEXT)
+TOOL_CALL = st.builds(ToolCall, TEXT, TEXT, TEXT, OBJECT)
 ATTEMPT = st.builds(
     Attempt,
     TEXT,
@@ -203,6 +207,8 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
     ToolCallChunk: st.builds(ToolCallChunk, INDEX, MAYBE_TEXT, MAYBE_TEXT, TEXT),
     AnnotationChunk: st.builds(AnnotationChunk, OBJECT),
     ImageChunk: st.builds(ImageChunk, OBJECT),
+    AudioChunk: st.builds(AudioChunk, TEXT, TEXT),
+    RefusalChunk: st.builds(RefusalChunk, TEXT),
     WaitingChunk: st.builds(WaitingChunk),
     RestartedChunk: st.tuples(RESULT, ERROR).map(lambda held: RestartedChunk(*held)),
     DoneChunk: RESULT.map(DoneChunk),
@@ -218,6 +224,8 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
     ToolCallEndEvent: st.builds(ToolCallEndEvent, index=INDEX, tool_call=TOOL_CALL),
     AnnotationEvent: st.builds(AnnotationEvent, annotation=OBJECT),
     ImageEvent: st.builds(ImageEvent, image=OBJECT),
+    AudioEvent: st.builds(AudioEvent, TEXT, TEXT),
+    RefusalEvent: st.builds(RefusalEvent, TEXT),
     WaitingEvent: st.builds(WaitingEvent),
     RestartedEvent: st.builds(RestartedEvent, discarded=RESULT, error=ERROR),
     DoneEvent: st.builds(DoneEvent, result=RESULT),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raptscallions_ai._dialects.blocks import ReasoningBlocks, ToolCalls
-from raptscallions_ai._dialects.chunk import WireToolCall
+from raptscallions_ai._dialects.chunk import WireFunction, WireToolCall
 from raptscallions_ai.answer.chunks import ToolCallChunk
 
 
@@ -25,6 +25,7 @@ def fed(*deltas: Sequence[WireToolCall], whole: bool = False) -> tuple[list[Tool
 
 
 ONE = [("a", "f", '{"x":1}')]
+OF_A = "n6jluzkjh"  # the id that the second call of the id "a" gets
 TWO = [("a", "f", '{"x":1}'), ("b", "g", "{}")]
 
 
@@ -81,8 +82,23 @@ TWO = [("a", "f", '{"x":1}'), ("b", "g", "{}")]
         ),
         pytest.param(
             [delta(0, "a", "f", "{}"), delta(1, "a", "f", "{}")],
-            [("a", "f", "{}"), ("a", "f", "{}")],
-            id="one id under two indexes",
+            [("a", "f", "{}"), (OF_A, "f", "{}")],
+            id="one id under two indexes, so that one gets another",
+        ),
+        pytest.param(
+            [delta(0, "", "f", "{}"), delta(0, "", "g", '{"x":1}')],
+            [("", "f", "{}"), ("", "g", '{"x":1}')],
+            id="Gemini: two calls, empty ids, one index",
+        ),
+        pytest.param(
+            [delta(0, None, "f", '{"x":1}'), delta(0, None, "f", '{"x":2}')],
+            [("", "f", '{"x":1}'), ("", "f", '{"x":2}')],
+            id="two calls of one tool without ids, one index",
+        ),
+        pytest.param(
+            [delta(0, None, "f", ""), delta(0, None, "g", "{}")],
+            [("", "f", ""), ("", "g", "{}")],
+            id="a call without arguments before another",
         ),
     ],
 )
@@ -119,7 +135,34 @@ def test_chunks_bring_id_and_name_once_and_nothing_empty() -> None:
 @pytest.mark.parametrize("index", [None, 0], ids=["no index", "one index for all"])
 def test_whole_calls_are_calls_of_their_own(index: int | None) -> None:
     calls = [delta(index, "a", "f", "{}"), delta(index, "a", "f", "{}"), delta(index, "", "f", '{"x":1}')]
-    assert fed(calls, whole=True)[1] == [("a", "f", "{}"), ("a", "f", "{}"), ("", "f", '{"x":1}')]
+    assert fed(calls, whole=True)[1] == [("a", "f", "{}"), (OF_A, "f", "{}"), ("", "f", '{"x":1}')]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [delta(0, "a", "f", ""), delta(0, arguments='{"x"'), delta(0, arguments=":1}")],
+        [delta(0, None, "f", ""), delta(0, None, "f", '{"x"'), delta(0, None, "f", ":1}"), delta(0, None, "f", "")],
+        [delta(0, "", "f", '{"x"'), delta(0, "", "f", ":1}"), delta(0, "", "", "")],
+        [delta(0, "a", "f", '{"x":'), delta(0, "a", "f", "1}")],
+        [delta(0, None, "get", ""), delta(0, None, "get_x", '{"x":1}')],
+    ],
+)
+def test_one_call_in_pieces_stays_one(pieces: list[WireToolCall]) -> None:
+    _, result = fed(*([piece] for piece in pieces))
+    assert [arguments for _, _, arguments in result] == ['{"x":1}']
+
+
+def test_what_goes_back_with_a_call_is_kept() -> None:
+    calls = ToolCalls()
+    signed = {"google": {"thought_signature": "AbC=="}}
+    function = WireFunction("f", "{}")
+    calls.feed([WireToolCall(0, "a", function, extra_content=signed)], whole=False)
+    calls.feed([WireToolCall(0, provider_specific_fields={"thought_signature": "x"})], whole=False)
+    [call] = calls.result()
+    assert call.extra == {"extra_content": signed, "provider_specific_fields": {"thought_signature": "x"}}
+    assert call.to_dict() == {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}, **call.extra}
+    assert calls.feed_piece([WireToolCall(0, function=WireFunction(None, "x"), extra_content=signed)]) is None
 
 
 def test_a_call_without_function_is_kept_with_its_id() -> None:

@@ -4,7 +4,14 @@ from typing import Any
 import pytest
 from ai_tests import Drive
 
-from raptscallions_ai.answer.chunks import AnnotationChunk, ContentChunk, ImageChunk, ReasoningChunk, StreamChunk
+from raptscallions_ai.answer.chunks import (
+    AnnotationChunk,
+    ContentChunk,
+    ImageChunk,
+    ReasoningChunk,
+    RefusalChunk,
+    StreamChunk,
+)
 from raptscallions_ai.answer.result import ChatResult
 
 USAGE = {"prompt_tokens": 8, "completion_tokens": 3, "total_tokens": 11}
@@ -55,7 +62,10 @@ def test_annotations_images_refusal_and_logprobs(drive: Drive) -> None:
         "logprobs": {"content": probabilities[1:], "refusal": None},
     }
     chunks, result = streamed(drive, first, second, choice("", "stop", refusal="n't"))
-    assert chunks == [AnnotationChunk(CITATION), ContentChunk("ab"), ImageChunk(IMAGE)]
+    assert chunks == [
+        *(AnnotationChunk(CITATION), ContentChunk("ab"), ImageChunk(IMAGE)),
+        *(RefusalChunk("I ca"), RefusalChunk("n't")),
+    ]
     assert (result.annotations, result.images, result.refusal) == ((CITATION,), (IMAGE,), "I can't")
     assert list(result.logprobs) == probabilities
 

@@ -238,6 +238,7 @@ def test_the_counts_of_the_responses_api() -> None:
         pytest.param(32, 9, 0, 40, (9, 0), id="a total that is too small"),
     ],
 )
+@pytest.mark.requirement("E04-T018.AC2")
 def test_reasoning_is_a_part_of_the_completion(
     prompt: int, completion: int, reasoning: int | None, total: int | None, expected: tuple[int, int]
 ) -> None:

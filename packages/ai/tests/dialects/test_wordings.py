@@ -24,6 +24,8 @@ from raptscallions_ai.errors import (
     TimeoutError,
 )
 
+pytestmark = [pytest.mark.requirement("E04-T019.AC1"), pytest.mark.requirement("E04-T019.AC2")]
+
 
 def mapped(payload: object, status: int | None = None, headers: dict[str, str] | None = None) -> AiError:
     body = parse_json(payload) if isinstance(payload, bytes) else payload

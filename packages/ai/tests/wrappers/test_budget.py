@@ -51,6 +51,7 @@ async def test_a_call_is_refused_when_the_money_is_spent(client: OpenRouterClien
     ("cost", "upstream", "own_key", "spent"),
     [(0, 0.8, True, "0.8"), (0.04, 0.8, True, "0.84"), (0.4, 0.4, False, "0.4"), (0.4, None, False, "0.4")],
 )
+@pytest.mark.requirement("E04-T018.AC2")
 async def test_what_a_key_of_ones_own_paid_counts(
     client: OpenRouterClient, fake_gateway: FakeGateway, cost: float, upstream: float | None, own_key: bool, spent: str
 ) -> None:

@@ -8,6 +8,8 @@ readable: its text and its tool calls.
 
 from __future__ import annotations
 
+import json
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
 
@@ -21,6 +23,7 @@ from raptscallions_ai._dialects.json import (
     refuse_deep_nesting,
     with_floats,
 )
+from raptscallions_ai._dialects.split_pairs import halves_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,10 +56,18 @@ class WireToolCall(msgspec.Struct, gc=False):
     index: int | None = None
     id: str | None = None
     function: WireFunction | None = None
+    # What has to be sent back with the call, where there is such: Gemini; LiteLLM; resellers of Gemini
+    extra_content: Any = None
+    provider_specific_fields: Any = None
+    thought_signature: Any = None
 
 
 class WireDelta(msgspec.Struct, gc=False):
-    """A delta; or, in a body that was not streamed, a whole message."""
+    """A delta; or, in a body that was not streamed, a whole message.
+
+    Attributes:
+        halved: Whether one of its texts begins or ends with half a character; no gateway sends it.
+    """
 
     content: str | list[Any] | None = None
     reasoning: str | None = None
@@ -66,6 +77,13 @@ class WireDelta(msgspec.Struct, gc=False):
     annotations: list[dict[str, Any]] | None = None
     images: list[dict[str, Any]] | None = None
     refusal: str | None = None
+    audio: dict[str, Any] | None = None
+    thinking_blocks: list[dict[str, Any]] | None = None  # LiteLLM, of Anthropic's models
+    extra_content: Any = None  # Gemini
+    reasoning_text: str | None = None  # Copilot
+    thinking: str | None = None
+    function_call: WireFunction | None = None  # what tool calls were before 2023-11
+    halved: bool = msgspec.field(default=False, name=" halved ")
 
 
 class WireLogprobs(msgspec.Struct, gc=False):
@@ -75,11 +93,12 @@ class WireLogprobs(msgspec.Struct, gc=False):
 
 
 class WireChoice(msgspec.Struct, gc=False):
-    """One choice; `message` stands in place of `delta` in a body that was not streamed."""
+    """One choice; in place of `delta` it has `message` if it was not streamed, `text` in legacy completions."""
 
     index: int | None = None
     delta: WireDelta | None = None
     message: WireDelta | None = None
+    text: str | None = None
     finish_reason: str | None = None
     native_finish_reason: str | None = None
     error: Any = None
@@ -157,6 +176,9 @@ class WireChunk(msgspec.Struct, gc=False):
     error: Any = None
     base_resp: Any = None
     x_groq: WireGroq | None = None
+    citations: list[Any] | None = None  # Perplexity, xAI
+    search_results: list[Any] | None = None  # Perplexity
+    web_search: list[Any] | None = None  # Z.AI
 
     @property
     def says_nothing(self) -> bool:
@@ -167,7 +189,10 @@ class WireChunk(msgspec.Struct, gc=False):
 _OPTIONAL_DECIMAL = Decimal | None
 _ANSWER_ITSELF = frozenset(
     {(WireChunk, "choices"), (WireDelta, "content"), (WireDelta, "tool_calls"), (WireFunction, "arguments")}
+    | {(WireChoice, "text")}
 )
+_TEXTS = ("content", "reasoning", "reasoning_content", "refusal")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _encode_exactly = msgspec.json.Encoder(decimal_format="number").encode
 
 _T = TypeVar("_T", bound=msgspec.Struct)
@@ -184,7 +209,10 @@ def decode_chunk(data: bytes) -> WireChunk:
     try:
         chunk = _decode(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return lenient(parse_object(data), WireChunk)
+        chunk = lenient(parse_object(data), WireChunk)
+        if _SURROGATE.search(data):
+            _keep_halves(chunk, data)
+        return chunk
     refuse_deep_nesting(data)
     return chunk
 
@@ -201,6 +229,18 @@ def decode_usage(raw: msgspec.Raw) -> tuple[WireUsage, dict[str, Any]] | None:
             return None
         typed, received = lenient(parsed, WireUsage), json_object(with_floats(parsed))
     return (typed, received) if typed is not None else None
+
+
+def _keep_halves(chunk: WireChunk, data: bytes) -> None:
+    """Put back the halves of characters that a delta's texts begin or end with: the other half may be in the next."""
+    sent = json_list(json_object(json.loads(data.decode("utf-8", "replace"))).get("choices"))
+    for choice, raw in zip(chunk.choices or (), sent, strict=False):
+        delta, fields = choice.delta, json_object(json_object(raw).get("delta"))
+        for name in _TEXTS:
+            text: object = fields.get(name)
+            if delta is not None and isinstance(text, str) and (kept := halves_kept(text)) is not None:
+                setattr(delta, name, kept)
+                delta.halved = True
 
 
 def lenient(value: object, type_: type[_T]) -> _T:
@@ -228,8 +268,11 @@ def _lenient_value(value: object, type_: Any) -> Any:
     for member in members:
         if isinstance(member, type) and issubclass(member, msgspec.Struct) and isinstance(value, dict):
             return lenient(json_object(cast("object", value)), member)
+    if isinstance(value, dict) and "function" in value and list[WireToolCall] in members:
+        value = [cast("object", value)]  # TGI streams one object where a list of them belongs
     try:
-        return msgspec.convert(value if type_ == _OPTIONAL_DECIMAL else with_floats(value), type_, strict=False)
+        given = cast("object", value)
+        return msgspec.convert(given if type_ == _OPTIONAL_DECIMAL else with_floats(given), type_, strict=False)
     except (msgspec.MsgspecError, RecursionError, ArithmeticError):
         pass
     for member in members:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from raptscallions_ai._dialects.blocks import ReasoningBlocks, ToolCalls
 from raptscallions_ai._dialects.chunk import NO_USAGE, WireChoice, WireDelta
+from raptscallions_ai._dialects.content import AnswerContent
 from raptscallions_ai._dialects.failures import URL_SETTING, classify, printable_name, read_failure
 from raptscallions_ai._dialects.json import MalformedJSONError, json_object, parse_object
 from raptscallions_ai._dialects.redact import Redactor
+from raptscallions_ai._dialects.sources import Sources
 from raptscallions_ai._dialects.usage import UsageMeter
-from raptscallions_ai.answer.chunks import AnnotationChunk, ContentChunk, ImageChunk, ReasoningChunk
+from raptscallions_ai.answer.chunks import ContentChunk
 from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError, InvalidResponseError, StreamInterruptedError
 
@@ -30,7 +31,13 @@ __all__ = ["Fold"]
 
 _TOKEN_LIMIT_TYPES = frozenset({"max_tokens_exceeded", "token_limit_exceeded", "context_length_exceeded"})
 _TOKEN_LIMIT_TEXT = re.compile(r"token limit|max[_ ]?(?:completion_|output_)?tokens", re.IGNORECASE)
-_FAILED_UPSTREAM = frozenset({"error", "network_error"})
+_NO_CHOICE = -1
+# DeepSeek: not enough machines; Google: the model wrote a call that cannot be read
+_FAILED_UPSTREAM = frozenset(
+    {"error", "network_error", "insufficient_system_resource", "MALFORMED_FUNCTION_CALL", "malformed_function_call"}
+)
+# Mistral; Z.AI, twice
+_FINISH_REASONS = {"model_length": "length", "model_context_window_exceeded": "length", "sensitive": "content_filter"}
 
 
 class Fold:
@@ -67,13 +74,10 @@ class Fold:
         self._done = False
         self._whole = False
         self._choice: int | None = None
-        self._content: list[str] = []
-        self._reasoning: list[str] = []
-        self._reasoning_blocks = ReasoningBlocks()
-        self._tool_calls = ToolCalls()
-        self._annotations: list[dict[str, Any]] = []
-        self._images: list[dict[str, Any]] = []
-        self._refusal: list[str] = []
+        self._quick = _NO_CHOICE  # the choice whose plain chunks take the short way, if any do
+        self._answer = AnswerContent()
+        self._content = self._answer.texts
+        self._sources: Sources | None = None
         self._logprobs: list[dict[str, Any]] = []
         self._finish_reason: str | None = None
         self._native_finish_reason: str | None = None
@@ -117,11 +121,11 @@ class Fold:
             self.settled = self._finish_reason is not None and self._usage.seen
         choices = chunk.choices
         # The first chunk settles which choice is taken, so it goes the long way.
-        if choices and (delta := choices[0].delta) and chunk.error is None and self._choice is not None:
+        if choices and (delta := choices[0].delta) and chunk.error is None:
             # Nearly all chunks bring text and nothing else, or a piece of a tool call; their way is much shorter. They
             # are compared as a whole: one step instead of one a field, and no later field can be forgotten.
             text = delta.content
-            if type(text) is str and text and choices == [WireChoice(self._choice, WireDelta(text))]:
+            if type(text) is str and text and choices == [WireChoice(self._quick, WireDelta(text))]:
                 self._content.append(text)
                 self.started = True
                 out.append(ContentChunk(text))
@@ -137,8 +141,17 @@ class Fold:
         if chunk.x_groq is not None:
             self._usage.feed(chunk.x_groq.usage)
         before, error = len(out), chunk.error or (chunk.base_resp and _failed_base_resp(chunk.base_resp))
-        for choice in chunk.choices or ():
+        if chunk.citations or chunk.search_results or chunk.web_search:
+            self._sources = self._sources or Sources()
+            for annotation in self._sources.feed(chunk):
+                self._answer.annotate(annotation, out)
+        choices = chunk.choices or []
+        if self._choice is None and choices:
+            # Of several answers the first is taken, wherever in the list it stands.
+            self._choice = choices[0].index or 0 if len(choices) == 1 else min(choice.index or 0 for choice in choices)
+        for choice in choices:
             error = self._feed_choice(choice, out) or error
+        self._quick = self._choice if self._choice is not None and self._answer.is_plain else _NO_CHOICE
         if len(out) > before:
             self.started = True
         if error:
@@ -204,21 +217,15 @@ class Fold:
 
     def partial(self) -> ChatResult:
         """Return what has arrived so far."""
-        calls = self._tool_calls.result()
+        fields = self._answer.fields()
         finish = self._finish_reason
-        if calls and finish in (None, "stop") and self.complete:
+        if fields["tool_calls"] and finish in (None, "stop", "function_call") and self.complete:
             finish = "tool_calls"
         return ChatResult(
-            content="".join(self._content),
+            **fields,
             usage=self._usage.result(),
             model=self._model,
             finish_reason=finish,
-            tool_calls=calls,
-            reasoning="".join(self._reasoning),
-            reasoning_details=self._reasoning_blocks.result(),
-            annotations=tuple(self._annotations),
-            images=tuple(self._images),
-            refusal="".join(self._refusal) or None,
             provider=self._provider,
             id=self._id,
             native_finish_reason=self._native_finish_reason,
@@ -229,65 +236,33 @@ class Fold:
     def _feed_piece(self, choices: list[WireChoice], delta: WireDelta) -> StreamChunk | None:
         """Take in a piece of a tool call's arguments, if that is all there is."""
         calls = delta.tool_calls or []
-        if not delta.content and choices == [WireChoice(self._choice, WireDelta(delta.content, tool_calls=calls))]:
-            return self._tool_calls.feed_piece(calls)
+        if not delta.content and choices == [WireChoice(self._quick, WireDelta(delta.content, tool_calls=calls))]:
+            return self._answer.tool_calls.feed_piece(calls)
         return None
 
     def _feed_choice(self, choice: WireChoice, out: list[StreamChunk]) -> object:
         """Take in one choice and return the error object that it carries, if any."""
         if choice.usage is not NO_USAGE:
             self._usage.feed(choice.usage)
-        if self._choice is None:
-            self._choice = choice.index or 0
-        elif (choice.index or 0) != self._choice:
+        if (choice.index or 0) != self._choice:
             return None
         if choice.delta is not None:
-            self._feed_delta(choice.delta, out, whole=False)
+            self._answer.feed(choice.delta, out, whole=False)
         elif choice.message is not None:
-            self._feed_delta(choice.message, out, whole=True)
+            self._answer.feed(choice.message, out, whole=True)
+        if choice.text:  # of a gateway that answers in the shape of legacy completions
+            self._answer.feed(WireDelta(choice.text), out, whole=False)
         if choice.logprobs is not None and choice.logprobs.content:
             self._logprobs += choice.logprobs.content
         if choice.native_finish_reason:
             self._native_finish_reason = choice.native_finish_reason
-        if choice.finish_reason == "error" or choice.native_finish_reason in _FAILED_UPSTREAM:
+        if choice.finish_reason in _FAILED_UPSTREAM or choice.native_finish_reason in _FAILED_UPSTREAM:
             self._upstream_failed = True
         elif choice.finish_reason:
-            self._finish_reason = choice.finish_reason
+            self._answer.end(out)
+            self._finish_reason = _FINISH_REASONS.get(choice.finish_reason, choice.finish_reason)
             self.settled = self._usage.seen
         return choice.error
-
-    def _feed_delta(self, delta: WireDelta, out: list[StreamChunk], *, whole: bool) -> None:
-        if delta.reasoning_details or delta.reasoning or delta.reasoning_content:
-            visible = self._reasoning_blocks.feed(delta.reasoning_details or [], whole=whole)
-            if text := delta.reasoning or delta.reasoning_content or visible:
-                self._reasoning.append(text)
-                out.append(ReasoningChunk(text))
-        if content := delta.content:
-            if isinstance(content, str):
-                self._content.append(content)
-                out.append(ContentChunk(content))
-            else:
-                self._feed_parts(content, out)
-        if delta.tool_calls:
-            out += self._tool_calls.feed(delta.tool_calls, whole=whole)
-        for annotation in delta.annotations or ():
-            self._annotations.append(annotation)
-            out.append(AnnotationChunk(annotation))
-        for image in delta.images or ():
-            self._images.append(image)
-            out.append(ImageChunk(image))
-        if delta.refusal:
-            self._refusal.append(delta.refusal)
-
-    def _feed_parts(self, parts: list[Any], out: list[StreamChunk]) -> None:
-        for part in parts:
-            block: dict[str, Any] = {"text": part} if isinstance(part, str) else json_object(part)
-            if isinstance(text := block.get("text"), str) and text:
-                self._content.append(text)
-                out.append(ContentChunk(text))
-            elif block.get("type") == "image_url":
-                self._images.append(block)
-                out.append(ImageChunk(block))
 
     def _problem(self, cut: str | None) -> AiError | None:
         if not self._fed:
@@ -298,7 +273,9 @@ class Fold:
             return InvalidResponseError("there are no choices in it", retryable=True)
         if not self.complete:
             return StreamInterruptedError(cut or "the stream ended without a finish reason", retryable=True)
-        if not self.started and self._finish_reason is None:
+        # A model may be silent on purpose, but not without a token.
+        said_nothing = self._finish_reason == "stop" and self._usage.seen and not self.usage.completion_tokens
+        if not self.started and (self._finish_reason is None or said_nothing):
             return InvalidResponseError("the answer has no content", retryable=True)
         if self._require_usage and not self._usage.seen:
             return InvalidResponseError("No usage metadata in response")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from raptscallions_ai._dialects.split_pairs import well_formed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -122,7 +124,7 @@ def _decimal(digits: str) -> Decimal | None:
 def _well_formed(value: object) -> object:
     """Replace lone surrogates, which no terminal, database or encoder accepts."""
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return well_formed(value)
     if isinstance(value, dict):
         return {_well_formed(key): _well_formed(item) for key, item in json_object(cast("object", value)).items()}
     if isinstance(value, list):

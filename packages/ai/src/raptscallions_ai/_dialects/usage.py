@@ -53,19 +53,20 @@ class UsageMeter:
 
 
 def _tells(usage: WireUsage) -> bool:
-    counts = (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
-    return any(figure is not None for figure in (*counts, usage.input_tokens, usage.output_tokens, _cost(usage)))
+    if usage.prompt_tokens is not None or usage.completion_tokens is not None or usage.total_tokens is not None:
+        return True
+    return usage.input_tokens is not None or usage.output_tokens is not None or _cost(usage) is not None
 
 
 def _read(usage: WireUsage, raw: dict[str, Any]) -> Usage:
     """Return the counts under our names, each what it is documented to be: gateways differ in what includes what."""
     inputs = usage.prompt_tokens_details or usage.input_tokens_details or _NO_INPUTS
     outputs = usage.completion_tokens_details or usage.output_tokens_details or _NO_OUTPUTS
-    hits = (usage.prompt_cache_hit_tokens, usage.cached_tokens, usage.num_cached_tokens, usage.cache_read_input_tokens)
-    cached = _count(inputs.cached_tokens, *hits)
-    writes = (inputs.cache_creation_tokens, inputs.cache_creation_input_tokens, usage.cache_creation_input_tokens)
-    written = _count(inputs.cache_write_tokens, *writes)
-    reasoning = _count(outputs.reasoning_tokens, usage.reasoning_tokens)
+    hits = inputs.cached_tokens or usage.prompt_cache_hit_tokens or usage.cached_tokens or usage.num_cached_tokens
+    cached = _count(hits or usage.cache_read_input_tokens)
+    writes = inputs.cache_write_tokens or inputs.cache_creation_tokens or inputs.cache_creation_input_tokens
+    written = _count(writes or usage.cache_creation_input_tokens)
+    reasoning = _count(outputs.reasoning_tokens or usage.reasoning_tokens)
     prompt = _count(usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens)
     completion = _count(usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens)
     of_anthropic = usage.cache_read_input_tokens is not None or usage.cache_creation_input_tokens is not None
@@ -95,13 +96,9 @@ def _read(usage: WireUsage, raw: dict[str, Any]) -> Usage:
     )
 
 
-def _count(*figures: int | None) -> int:
-    """Return the largest count; a negative or an absurd one counts nothing, lest it upset budgets and limits."""
-    most = 0
-    for figure in figures:
-        if figure and most < figure <= _MOST_TOKENS:
-            most = figure
-    return most
+def _count(figure: int | None) -> int:
+    """Return a count that can be one; a negative or an absurd one counts nothing, lest it upset budgets and limits."""
+    return figure if figure and 0 < figure <= _MOST_TOKENS else 0
 
 
 def _cost(usage: WireUsage) -> Decimal | None:

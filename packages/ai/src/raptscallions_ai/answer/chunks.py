@@ -1,12 +1,13 @@
 """What a stream yields: small frozen objects, told apart by their literal `type`.
 
-A stream is any number of content, reasoning, tool-call, annotation and image chunks (and `waiting` and `restarted`
-ones if asked for), then exactly one `done` chunk; after an error there is none. No `repr` shows what the model said,
-so that chunks can be logged.
+A stream is any number of content, reasoning, tool-call, annotation, image, audio and refusal chunks (and `waiting` and
+`restarted` ones if asked for), then exactly one `done` chunk; after an error there is none. No `repr` shows what the
+model said, so that chunks can be logged.
 """
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnnotationChunk",
+    "AudioChunk",
     "ContentChunk",
     "DoneChunk",
     "ImageChunk",
     "ReasoningChunk",
+    "RefusalChunk",
     "RestartedChunk",
     "StreamChunk",
     "ToolCallChunk",
@@ -104,6 +107,41 @@ class ImageChunk(msgspec.Struct, frozen=True):
         return f"ImageChunk({len(self.url or '')} characters)"
 
 
+class AudioChunk(msgspec.Struct, frozen=True, gc=False):
+    """A piece of what the model says aloud.
+
+    Attributes:
+        data: The next piece of the sound, in base64, in the format that was asked for; may be empty.
+        transcript: The next piece of its text; may be empty.
+    """
+
+    data: str = ""
+    transcript: str = ""
+    type: ClassVar[Literal["audio"]] = "audio"
+
+    @property
+    def sound(self) -> bytes:
+        """The piece of the sound itself.
+
+        Raises:
+            ValueError: The gateway sent something that is not base64.
+        """
+        return base64.b64decode(self.data, validate=True)
+
+    def __repr__(self) -> str:
+        return f"AudioChunk({len(self.data)} characters of sound, {len(self.transcript)} of transcript)"
+
+
+class RefusalChunk(msgspec.Struct, frozen=True, gc=False):
+    """A piece of the words with which the model refuses to answer; it is no part of the answer's text."""
+
+    content: str
+    type: ClassVar[Literal["refusal"]] = "refusal"
+
+    def __repr__(self) -> str:
+        return f"RefusalChunk({len(self.content)} characters)"
+
+
 class WaitingChunk(msgspec.Struct, frozen=True, gc=False):
     """A keep-alive of the gateway: it is still working; only yielded if asked for."""
 
@@ -151,6 +189,8 @@ StreamChunk: TypeAlias = (
     | ToolCallChunk
     | AnnotationChunk
     | ImageChunk
+    | AudioChunk
+    | RefusalChunk
     | WaitingChunk
     | RestartedChunk
     | DoneChunk
@@ -169,4 +209,9 @@ def as_chunks(result: ChatResult) -> list[StreamChunk]:
     calls = enumerate(result.tool_calls)
     chunks += [ToolCallChunk(index, call.id, call.name, call.raw_arguments) for index, call in calls]
     chunks += [ImageChunk(image) for image in result.images]
+    if result.audio:
+        data, transcript = (result.audio.get(name) for name in ("data", "transcript"))
+        chunks.append(AudioChunk(*(text if isinstance(text, str) else "" for text in (data, transcript))))
+    if result.refusal:
+        chunks.append(RefusalChunk(result.refusal))
     return [*chunks, DoneChunk(result)]

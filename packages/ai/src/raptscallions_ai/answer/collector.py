@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
+    AudioChunk,
     ContentChunk,
     DoneChunk,
     ImageChunk,
     ReasoningChunk,
+    RefusalChunk,
     RestartedChunk,
     ToolCallChunk,
 )
@@ -65,6 +67,10 @@ class StreamCollector:
             self._annotations.append(chunk.annotation)
         elif isinstance(chunk, ImageChunk):
             self._images.append(chunk.image)
+        elif isinstance(chunk, AudioChunk):
+            self._audio.append(chunk)
+        elif isinstance(chunk, RefusalChunk):
+            self._refusal.append(chunk.content)
         elif isinstance(chunk, RestartedChunk):
             self._clear()
         elif isinstance(chunk, DoneChunk):
@@ -83,6 +89,8 @@ class StreamCollector:
             tool_calls=tuple(self._calls[index].call() for index in sorted(self._calls)),
             annotations=tuple(self._annotations),
             images=tuple(self._images),
+            refusal=_joined(self._refusal) or None,
+            audio=_sound(self._audio),
         )
 
     @property
@@ -130,6 +138,8 @@ class StreamCollector:
         self._calls: dict[int, OpenCall] = {}
         self._annotations: list[dict[str, Any]] = []
         self._images: list[dict[str, Any]] = []
+        self._refusal: list[str] = []
+        self._audio: list[AudioChunk] = []
 
     def __repr__(self) -> str:
         return f"StreamCollector({'complete' if self.is_complete else 'collecting'})"
@@ -168,6 +178,13 @@ def collected(chunks: Iterable[StreamChunk]) -> ChatResult:
     for chunk in chunks:
         collector.add(chunk)
     return collector.partial
+
+
+def _sound(pieces: list[AudioChunk]) -> dict[str, Any] | None:
+    if not pieces:
+        return None
+    data, transcript = ("".join(texts) for texts in zip(*((p.data, p.transcript) for p in pieces), strict=True))
+    return {"data": data, "transcript": transcript}
 
 
 def _joined(pieces: list[str]) -> str:

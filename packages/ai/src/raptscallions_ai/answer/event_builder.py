@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
+    AudioChunk,
     ContentChunk,
     DoneChunk,
+    ImageChunk,
     ReasoningChunk,
+    RefusalChunk,
     RestartedChunk,
     ToolCallChunk,
     WaitingChunk,
@@ -16,9 +19,11 @@ from raptscallions_ai.answer.chunks import (
 from raptscallions_ai.answer.collector import OpenCall
 from raptscallions_ai.answer.events import (
     AnnotationEvent,
+    AudioEvent,
     DoneEvent,
     ErrorEvent,
     ImageEvent,
+    RefusalEvent,
     RestartedEvent,
     StartEvent,
     TextDeltaEvent,
@@ -81,13 +86,23 @@ class Brackets:
             out.append(RestartedEvent(chunk.discarded, chunk.error))
         elif isinstance(chunk, WaitingChunk):
             out.append(WaitingEvent(_so_far=self._so_far()))
-        elif isinstance(chunk, AnnotationChunk):
-            self._chunks.append(chunk)
-            out.append(AnnotationEvent(chunk.annotation, _so_far=self._so_far()))
         else:
             self._chunks.append(chunk)
-            out.append(ImageEvent(chunk.image, _so_far=self._so_far()))
+            out.append(self._beside(chunk))
         return out
+
+    def _beside(self, chunk: AnnotationChunk | ImageChunk | AudioChunk | RefusalChunk) -> StreamEvent:
+        """Return the event of what stands beside the blocks."""
+        so_far = self._so_far()
+        match chunk:
+            case AnnotationChunk():
+                return AnnotationEvent(chunk.annotation, _so_far=so_far)
+            case ImageChunk():
+                return ImageEvent(chunk.image, _so_far=so_far)
+            case AudioChunk():
+                return AudioEvent(chunk.data, chunk.transcript, _so_far=so_far)
+            case RefusalChunk():
+                return RefusalEvent(chunk.content, _so_far=so_far)
 
     def fail(self, error: AiError) -> ErrorEvent:
         """Return the event of a failure."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
-from raptscallions_ai.answer.chunks import ImageChunk, StreamChunk
+from raptscallions_ai.answer.chunks import AudioChunk, ImageChunk, StreamChunk
 from raptscallions_ai.answer.collector import collected
 from raptscallions_ai.answer.result import ChatResult
 from raptscallions_ai.errors import AiError
@@ -191,6 +191,27 @@ class ImageEvent(_Event, frozen=True):
         return f"ImageEvent({len(self.url or '')} characters)"
 
 
+class AudioEvent(_Event, frozen=True, gc=False):
+    """A piece of what the model says aloud, as in `AudioChunk`; it stands beside the blocks and ends none."""
+
+    data: str = ""
+    transcript: str = ""
+    type: ClassVar[Literal["audio"]] = "audio"
+
+    def __repr__(self) -> str:
+        return repr(AudioChunk(self.data, self.transcript)).replace("Chunk", "Event")
+
+
+class RefusalEvent(_Event, frozen=True, gc=False):
+    """A piece of the words of refusal, as in `RefusalChunk`; it stands beside the blocks and ends none."""
+
+    content: str
+    type: ClassVar[Literal["refusal"]] = "refusal"
+
+    def __repr__(self) -> str:
+        return f"RefusalEvent({len(self.content)} characters)"
+
+
 class WaitingEvent(_Event, frozen=True, gc=False):
     """A keep-alive of the gateway; only with `include_waiting`."""
 
@@ -262,6 +283,8 @@ StreamEvent: TypeAlias = (
     | ToolCallEndEvent
     | AnnotationEvent
     | ImageEvent
+    | AudioEvent
+    | RefusalEvent
     | WaitingEvent
     | RestartedEvent
     | DoneEvent

@@ -90,6 +90,9 @@ class Usage:
         )
 
 
+OTHER_REASONING = ("reasoning_content", "reasoning_text", "thinking", "thinking_blocks", "content")
+"""Fields of an assistant message that hold its reasoning where `reasoning` does not."""
+
 _COUNTS = (
     "prompt_tokens",
     "completion_tokens",
@@ -184,6 +187,8 @@ class ChatResult:
         annotations: The annotations (citations, files) as the gateway sent them.
         images: The images as the gateway sent them.
         refusal: The model's own words of refusal, if it refused.
+        audio: What the model said aloud: `data` is the whole sound in base64, `transcript` its text, and `id` is what
+            stands for it in the next request; None if it said nothing.
         provider: The provider that served the call, where the gateway names it.
         id: The gateway's id of the generation.
         native_finish_reason: The upstream provider's own word for `finish_reason`.
@@ -193,6 +198,8 @@ class ChatResult:
         attempts: Every request that was made for this call.
         time_to_first_chunk: Seconds from the start of the call to its first content.
         duration: Seconds from the start of the call to its end.
+        extra: Fields of the message that go back as they came and under the name they came under, such as
+            `reasoning_content`, `thinking_blocks` and `extra_content`; `to_message` has them.
     """
 
     content: str = ""
@@ -213,6 +220,8 @@ class ChatResult:
     attempts: tuple[Attempt, ...] = ()
     time_to_first_chunk: float | None = None
     duration: float | None = None
+    audio: dict[str, Any] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def has_tool_calls(self) -> bool:
@@ -247,21 +256,31 @@ class ChatResult:
         return {**body, "choices": [choice], "usage": dict(self.usage.raw)}
 
     def to_message(self) -> ChatMessage:
-        """Return the assistant message to append to the conversation, reasoning details unchanged and in order."""
+        """Return the assistant message to append to the conversation.
+
+        What a gateway wants back goes back as it came: `reasoning_details` unchanged and in order, reasoning under the
+        name it came under, signatures with what they sign.
+        """
         from raptscallions_ai.messages.message import ChatMessage
 
         return ChatMessage(
             role="assistant",
             content=self.content or (None if self.tool_calls else ""),
             tool_calls=self.tool_calls,
-            # Plain reasoning text is for models that have no details; with both, the gateway would see it twice.
-            reasoning=None if self.reasoning_details else self.reasoning or None,
+            # Plain reasoning text is for models that have no details; with both, the gateway would see it twice. What
+            # came under another name is in `extra`.
+            reasoning=None if self.reasoning_details or not self._reasons_plainly else self.reasoning or None,
             reasoning_details=self.reasoning_details,
             annotations=tuple(a for a in self.annotations if a.get("type") == "file"),
             images=self.images,
             refusal=self.refusal,
             native=self.native,
+            extra=self.extra,
         )
+
+    @property
+    def _reasons_plainly(self) -> bool:
+        return not any(name in self.extra for name in OTHER_REASONING)
 
     def __repr__(self) -> str:
         return (

@@ -13,9 +13,11 @@ import msgspec
 
 from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
+    AudioChunk,
     ContentChunk,
     ImageChunk,
     ReasoningChunk,
+    RefusalChunk,
     RestartedChunk,
     ToolCallChunk,
     WaitingChunk,
@@ -138,6 +140,8 @@ ToolRunEvent: TypeAlias = (
     | ToolCallChunk
     | AnnotationChunk
     | ImageChunk
+    | AudioChunk
+    | RefusalChunk
     | WaitingChunk
     | RestartedChunk
     | ToolStarted

@@ -63,7 +63,7 @@ class ChatMessage:
         """Return a message of the OpenAI wire format as a `ChatMessage` whose `to_dict` gives it back, equal.
 
         A field without a name here, or with a value of another type than here, is in `extra`. What can be seen only in
-        the dict (whether a field is null or missing, further fields of a tool call) is lost by `dataclasses.replace`.
+        the dict (whether a field is null or missing) is lost by `dataclasses.replace`.
 
         Raises:
             TypeError: It is no mapping.
@@ -239,7 +239,9 @@ def _tool_call(wire: Mapping[str, Any]) -> ToolCall | None:
         return None
     named = cast("dict[str, Any]", function)
     texts = (wire.get("id"), named.get("name"), named.get("arguments"))
-    return ToolCall(*(text if isinstance(text, str) else "" for text in texts))
+    id_, name, arguments = (text if isinstance(text, str) else "" for text in texts)
+    extra = {key: value for key, value in wire.items() if key not in ("id", "type", "index", "function")}
+    return ToolCall(id_, name, arguments, extra)
 
 
 def _is_list_of_dicts(value: object) -> bool:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 
 from raptscallions_ai.errors import InvalidResponseError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["ToolCall"]
+
+_NO_OBJECT = "are not one JSON object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +24,20 @@ class ToolCall:
         id: The call's id, to be sent back with its result; may be empty if the gateway sent none.
         name: The tool's name.
         raw_arguments: The arguments' JSON text exactly as received.
+        extra: Further fields of the call that go back as they came, such as Gemini's `extra_content`, whose signature
+            it wants to see again.
     """
 
     id: str
     name: str
     raw_arguments: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments as an object; a call without arguments gives an empty one.
+        """The arguments as an object; a call without arguments, or with `null` for them, gives an empty one.
+
+        Some models write the JSON text of their arguments as a JSON string once more; that is read, too.
 
         Raises:
             InvalidResponseError: The text is not one JSON object, for instance because the answer was cut
@@ -35,7 +45,7 @@ class ToolCall:
         """
         if not self.raw_arguments.strip():
             return {}
-        problem = "are not one JSON object"
+        problem = _NO_OBJECT
         try:
             parsed: object = json.loads(self.raw_arguments)
         except ValueError as error:
@@ -44,12 +54,16 @@ class ToolCall:
             parsed, problem = None, "are nested too deeply"
         if isinstance(parsed, dict):
             return cast("dict[str, Any]", parsed)
+        if parsed is None and problem == _NO_OBJECT:
+            return {}
+        if isinstance(parsed, str) and parsed.lstrip()[:1] == "{":
+            return replace(self, raw_arguments=parsed).arguments
         raise InvalidResponseError(f"the arguments of tool call {self.name!r} {problem}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the call in the OpenAI wire format, as an assistant message carries it."""
         function = {"name": self.name, "arguments": self.raw_arguments}
-        return {"id": self.id, "type": "function", "function": function}
+        return {"id": self.id, "type": "function", "function": function, **self.extra}
 
     def __repr__(self) -> str:
         return f"ToolCall(name={self.name!r}, raw_arguments={len(self.raw_arguments)} characters)"

@@ -30,6 +30,8 @@ def sse_response_body(stream: AsyncIterable[StreamChunk], *, keep_alive: float |
         {"type": "tool_call", "index": 0, "id": "call_1", "name": "weather", "arguments": "{\\"ci"}
         {"type": "annotation", "annotation": {...}}                  as the gateway sent it
         {"type": "image", "image": {...}}                            as the gateway sent it
+        {"type": "audio", "data": "UklGR...", "transcript": "Hel"}   a piece of sound in base64, and of its text
+        {"type": "refusal", "content": "I can"}
         {"type": "waiting"}                                          only with `include_waiting=True`
         {"type": "restarted", "error": {...}}                        everything so far is void; with `on_interrupt`
         {"type": "done", "id": ..., "model": ..., "provider": ..., "finish_reason": "stop", "refusal": null,

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
+    AudioChunk,
     ContentChunk,
     DoneChunk,
     ImageChunk,
     ReasoningChunk,
+    RefusalChunk,
     RestartedChunk,
     ToolCallChunk,
     WaitingChunk,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["openai_sse_body"]
 
 _DONE = b"data: [DONE]\n\n"
+_SIGNED = ("thinking_blocks", "extra_content")  # what the next request must have again
 
 
 def openai_sse_body(
@@ -88,6 +91,11 @@ class OpenAIChunks:
                 return self._delta({"annotations": [chunk.annotation]})
             case ImageChunk():
                 return self._delta({"images": [chunk.image]})
+            case AudioChunk():
+                told = {"data": chunk.data, "transcript": chunk.transcript}
+                return self._delta({"audio": {name: text for name, text in told.items() if text}})
+            case RefusalChunk():
+                return self._delta({"refusal": chunk.content})
             case WaitingChunk():
                 return self.ping
             case RestartedChunk():
@@ -106,8 +114,8 @@ class OpenAIChunks:
 
     def _end(self, result: ChatResult) -> bytes:
         last: dict[str, Any] = {}
-        if result.refusal is not None:
-            last["refusal"] = result.refusal
+        if signed := {name: result.extra[name] for name in _SIGNED if name in result.extra}:
+            last |= signed
         if result.reasoning_details:
             last["reasoning_details"] = result.reasoning_details
         data = self._delta(last) if last else b""

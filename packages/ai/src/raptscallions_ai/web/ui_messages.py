@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai.answer.chunks import (
     AnnotationChunk,
+    AudioChunk,
     ContentChunk,
     DoneChunk,
     ImageChunk,
     ReasoningChunk,
+    RefusalChunk,
     RestartedChunk,
     ToolCallChunk,
     WaitingChunk,
@@ -130,6 +132,10 @@ class UIMessageParts:
                 return [self._source(chunk.annotation)]
             case ImageChunk():
                 return [_file(chunk)]
+            case AudioChunk():
+                return self._audio(chunk)
+            case RefusalChunk():
+                return self._text("text", chunk.content)
             case RestartedChunk():
                 self._block = None
                 self._calls.clear()
@@ -169,6 +175,11 @@ class UIMessageParts:
             cut = result.finish_reason == "length" and index == len(result.tool_calls) - 1
             parts += [*_announced(call), _outcome(whole, call.id, cut=cut)]
         return parts
+
+    def _audio(self, chunk: AudioChunk) -> list[dict[str, Any]]:
+        """Return the transcript as text, for there is no part for a sound that grows; the sound is a part of data."""
+        sound = [{"type": "data-audio", "data": {"data": chunk.data}, "transient": True}] if chunk.data else []
+        return [*sound, *(self._text("text", chunk.transcript) if chunk.transcript else [])]
 
     def _source(self, annotation: dict[str, Any]) -> dict[str, Any]:
         citation: Any = annotation.get("url_citation") if annotation.get("type") == "url_citation" else None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from raptscallions_ai._dialects.json import json_object
-from raptscallions_ai.answer.chunks import ContentChunk, ReasoningChunk, ToolCallChunk
+from raptscallions_ai.answer.chunks import AudioChunk, ContentChunk, ReasoningChunk, RefusalChunk, ToolCallChunk
 from raptscallions_ai.messages.message import to_wire
 from raptscallions_ai.tools.tool import tools_to_wire
 
@@ -37,8 +37,10 @@ def answer_tokens(chunks: Sequence[StreamChunk]) -> int:
 
 
 def _said(chunk: StreamChunk) -> str:
-    if isinstance(chunk, ContentChunk | ReasoningChunk):
+    if isinstance(chunk, ContentChunk | ReasoningChunk | RefusalChunk):
         return chunk.content
+    if isinstance(chunk, AudioChunk):
+        return chunk.transcript
     return chunk.arguments or chunk.name or "" if isinstance(chunk, ToolCallChunk) else ""
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOTHING_USED", "Recorder", "restored"]
 
-_KEPT = frozenset({"annotation", "content", "image", "reasoning", "tool_call"})
+_KEPT = frozenset({"annotation", "audio", "content", "image", "reasoning", "refusal", "tool_call"})
 # What belongs to the call that was made, and not to its answer.
 _OF_THE_CALL = ("attempts", "usage", "time_to_first_chunk", "duration")
 NOTHING_USED = Usage(cost=Decimal(0), cost_source="reported", raw={"response_cache": "hit"})
