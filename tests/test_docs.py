@@ -33,7 +33,7 @@ from raptscallions_ai.cli.commands import HELP
 from raptscallions_ai.cli.exit_codes import ExitCode
 from raptscallions_ai.local import LocalGatewayError
 from raptscallions_ai.local.weights import ensure_weights
-from raptscallions_ai.testing import FakeGateway
+from raptscallions_ai.testing import FakeGateway, FakeOllama
 from raptscallions_ai.tools.tool_call import ToolCall
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,7 +43,7 @@ DOCUMENTS = ["README.md", "packages/ai/README.md", "docs/seeds.md", *PAGES]
 ASYNC_TESTS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 PRINTED: dict[tuple[object, ...], str] = {}
 SCRIPTS = Path(sys.executable).parent
-DIRECTIVE = re.compile(r"<!--\s*(gateway|file|needs|exit|input|in):\s*(.*?)\s*-->", re.DOTALL)
+DIRECTIVE = re.compile(r"<!--\s*(gateway|ollama|file|needs|exit|input|in):\s*(.*?)\s*-->", re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
 
 
@@ -120,6 +120,14 @@ def surroundings(
     reset_settings()
 
 
+@pytest.fixture
+def ollama(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeOllama]:
+    """A fake Ollama server, to which the environment leads."""
+    with FakeOllama() as server:
+        monkeypatch.setenv("OLLAMA_HOST", server.base_url)
+        yield server
+
+
 @pytest.fixture(scope="session")
 def local_model() -> Path:
     from concurrent.futures import ThreadPoolExecutor
@@ -140,6 +148,9 @@ def prepare(block: Block, gateway: FakeGateway, request: pytest.FixtureRequest) 
     if script := block.directives.get("gateway"):
         names = {name: getattr(testing, name) for name in testing.__all__}
         eval(f"gateway.{script}", {**names, "ToolCall": ToolCall, "gateway": gateway})
+    if script := block.directives.get("ollama"):
+        ollama: FakeOllama = request.getfixturevalue("ollama")
+        eval(f"ollama.{script}", {"ollama": ollama, "ToolCall": ToolCall})
     for name, content in block.files.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(content, "utf-8")

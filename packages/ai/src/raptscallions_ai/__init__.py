@@ -102,8 +102,10 @@ from raptscallions_ai.tools.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from raptscallions_ai.answer.codec import from_json, to_json
+    from raptscallions_ai.client.ollama import AsyncOllamaClient
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
     from raptscallions_ai.structured.parsed_stream import ParsedStream
+    from raptscallions_ai.sync.ollama import OllamaClient
     from raptscallions_ai.tool_runs.run import ToolRun
 
 __all__ = [
@@ -113,6 +115,8 @@ __all__ = [
     "OpenRouterClient",
     "SyncChatClient",
     "SyncOpenRouterClient",
+    "AsyncOllamaClient",
+    "OllamaClient",
     "openrouter_client",
     "close_all_clients",
     "CallOptions",
@@ -202,8 +206,10 @@ __getattr__ = lazy_names(
     __name__,
     {
         "answer.codec": ("from_json", "to_json"),
+        "client.ollama": ("AsyncOllamaClient",),
         "settings": ("AiSettings", "get_settings", "reset_settings"),
         "structured.parsed_stream": ("ParsedStream",),
+        "sync.ollama": ("OllamaClient",),
         "tool_runs.run": ("ToolRun",),
     },
 )

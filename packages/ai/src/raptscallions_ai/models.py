@@ -5,6 +5,8 @@ from __future__ import annotations
 from raptscallions_ai.gateway_api.embeddings import EmbeddingResult, EmbedOptions
 from raptscallions_ai.gateway_api.endpoints import ModelEndpoint, Percentiles, ProviderInfo
 from raptscallions_ai.gateway_api.models import ModelFilter, ModelInfo, ReasoningSupport, filter_models
+from raptscallions_ai.gateway_api.ollama import LoadedModel
+from raptscallions_ai.gateway_api.ollama_pull import ModelPull, PullProgress
 from raptscallions_ai.options.routing import (
     MODEL_ALIASES,
     ModelId,
@@ -30,4 +32,7 @@ __all__ = [
     "resolve_model_alias",
     "EmbeddingResult",
     "EmbedOptions",
+    "LoadedModel",
+    "ModelPull",
+    "PullProgress",
 ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from raptscallions_ai import tool
+from raptscallions_ai import OllamaClient, tool
 from raptscallions_ai.client.ollama import AsyncOllamaClient
 from raptscallions_ai.client.ollama_host import base_url_of
 from raptscallions_ai.errors import (
@@ -97,6 +99,7 @@ async def test_the_result(ollama: AsyncOllamaClient, chats: Script) -> None:
     assert result.usage.cost_source == "unknown"
 
 
+@pytest.mark.requirement("E04-T023.AC2")
 async def test_what_a_client_asks_for_in_every_call(fake_gateway: FakeGateway, chats: Script) -> None:
     chats.add(answer("Hello"), times=2)
     async with AsyncOllamaClient(
@@ -120,6 +123,7 @@ def now(zone: str) -> str:
     return f"noon in {zone}"
 
 
+@pytest.mark.requirement("E04-T023.AC2")
 async def test_a_run_with_tools_that_come_without_ids(
     ollama: AsyncOllamaClient, fake_gateway: FakeGateway, chats: Script
 ) -> None:
@@ -142,6 +146,7 @@ class Place(BaseModel):
     city: str
 
 
+@pytest.mark.requirement("E04-T023.AC2")
 async def test_an_object_is_asked_for_by_its_schema(
     ollama: AsyncOllamaClient, fake_gateway: FakeGateway, chats: Script
 ) -> None:
@@ -150,6 +155,7 @@ async def test_an_object_is_asked_for_by_its_schema(
     assert fake_gateway.requests[0].json["format"]["properties"].keys() == {"city"}
 
 
+@pytest.mark.requirement("E04-T023.AC1")
 async def test_a_conversation_that_is_too_long_is_an_error(ollama: AsyncOllamaClient, chats: Script) -> None:
     chats.json({"error": "the input exceeds the available context size (4096 tokens)"}, status=400)
     with pytest.raises(ContextLengthError) as caught:
@@ -188,6 +194,7 @@ async def test_a_busy_server_is_asked_again(ollama: AsyncOllamaClient, chats: Sc
     assert [attempt.error for attempt in result.attempts] == ["ProviderError", None]
 
 
+@pytest.mark.requirement("E04-T023.AC1")
 async def test_an_error_in_the_middle_keeps_the_text(ollama: AsyncOllamaClient, chats: Script) -> None:
     chats.add(Reply(lines(piece("Hel"), {"error": "an error was encountered while running the model"}), 200, LINES))
     with pytest.raises(ProviderError) as caught:
@@ -196,6 +203,7 @@ async def test_an_error_in_the_middle_keeps_the_text(ollama: AsyncOllamaClient, 
 
 
 @pytest.mark.parametrize("ending", [[], [Cut()]])
+@pytest.mark.requirement("E04-T023.AC1")
 async def test_an_answer_without_done_is_no_answer(ollama: AsyncOllamaClient, chats: Script, ending: list[Any]) -> None:
     chats.add(Reply((*lines(piece("Hel"), piece("lo")), *ending), 200, LINES))
     with pytest.raises(StreamInterruptedError) as caught:
@@ -244,6 +252,7 @@ async def test_which_models_there_are(ollama: AsyncOllamaClient, fake_gateway: F
     assert [await ollama.has_model(name) for name in names] == [True, True, False, True, False]
 
 
+@pytest.mark.requirement("E04-T023.AC3")
 async def test_what_a_model_can_do(ollama: AsyncOllamaClient, fake_gateway: FakeGateway, chats: Script) -> None:
     facts = {"general.architecture": "qwen2", "qwen2.context_length": 32768, "general.name": "Qwen2.5 3B"}
     show = fake_gateway.route("POST", "/api/show")
@@ -258,6 +267,7 @@ async def test_what_a_model_can_do(ollama: AsyncOllamaClient, fake_gateway: Fake
         await ollama.show("x")
 
 
+@pytest.mark.requirement("E04-T023.AC3")
 async def test_what_is_in_memory(ollama: AsyncOllamaClient, fake_gateway: FakeGateway, chats: Script) -> None:
     entry = {"name": MODEL, "size": 5, "size_vram": 4, "context_length": 4096, "expires_at": "2026-11-30T12:00:00Z"}
     fake_gateway.route("GET", "/api/ps").json({"models": [entry]})
@@ -274,6 +284,7 @@ async def test_what_is_in_memory(ollama: AsyncOllamaClient, fake_gateway: FakeGa
     assert [one["messages"] for one in sent] == [[], [], []]
 
 
+@pytest.mark.requirement("E04-T023.AC3")
 async def test_deleting_a_model(ollama: AsyncOllamaClient, fake_gateway: FakeGateway) -> None:
     fake_gateway.route("DELETE", "/api/delete").reply(b"").json({"error": "model 'x' not found"}, status=404)
     await ollama.delete_model("x")
@@ -282,6 +293,7 @@ async def test_deleting_a_model(ollama: AsyncOllamaClient, fake_gateway: FakeGat
         await ollama.delete_model("x")
 
 
+@pytest.mark.requirement("E04-T023.AC3")
 async def test_vectors(ollama: AsyncOllamaClient, fake_gateway: FakeGateway) -> None:
     embed = fake_gateway.route("POST", "/api/embed")
     embed.json({"model": "e", "embeddings": [[0.5, 1], [2, 3]], "prompt_eval_count": 4})
@@ -303,6 +315,7 @@ def layer(completed: int, total: int = 100, digest: str = "sha256:aa") -> dict[s
 SUCCESS = [{"status": "verifying sha256 digest"}, {"status": "writing manifest"}, {"status": "success"}]
 
 
+@pytest.mark.requirement("E04-T023.AC3")
 async def test_a_download_tells_how_far_it_is(
     ollama: AsyncOllamaClient, fake_gateway: FakeGateway, pulls: Script
 ) -> None:
@@ -315,6 +328,7 @@ async def test_a_download_tells_how_far_it_is(
     assert fake_gateway.requests[0].json == {"model": "m", "stream": True}
 
 
+@pytest.mark.requirement("E04-T023.AC3")
 async def test_a_download_goes_on_where_it_was_when_the_connection_is_lost(
     ollama: AsyncOllamaClient, fake_gateway: FakeGateway, pulls: Script
 ) -> None:
@@ -417,3 +431,34 @@ async def test_the_environment_names_the_server_and_its_key_goes_to_https_only(m
         AsyncOllamaClient(api_key="a-fake-key")
     with pytest.raises(ConfigurationError):
         AsyncOllamaClient(host="ftp://example.com")
+
+
+def test_code_without_await_has_the_same_methods(fake_gateway: FakeGateway, chats: Script, pulls: Script) -> None:
+    methods = {name for name in vars(AsyncOllamaClient) if not name.startswith("_")}
+    assert methods - vars(OllamaClient).keys() == set()
+    chats.add(answer("Hel", "lo"), times=2)
+    pulls.reply(*lines(layer(40), *SUCCESS), headers=LINES)
+    fake_gateway.route("GET", "/api/tags").json(TAGS)
+    fake_gateway.route("GET", "/api/version").json({"version": "0.20.3"})
+    with OllamaClient(host=host_of(fake_gateway)) as client:
+        assert client.is_available()
+        assert client.list_models() == ["llama3.2:latest", "library/qwen2.5:3b"]
+        assert client.chat([{"role": "user", "content": "Hello!"}]).content == "Hello"
+        assert list(client.chat_stream("Hi")) == ["Hel", "lo"]
+        assert [progress.status for progress in client.pull("m")][-1] == "success"
+
+
+def test_the_clients_are_at_the_top_and_load_no_sdk() -> None:
+    script = (
+        "import asyncio, sys\n"
+        "from raptscallions_ai import AsyncOllamaClient, OllamaClient\n"
+        "async def main():\n"
+        "    async with AsyncOllamaClient(host='127.0.0.1:1', max_retries=0) as client:\n"
+        "        try:\n"
+        "            await client.chat('Hi')\n"
+        "        except Exception as error:\n"
+        "            print(type(error).__name__, 'openai' in sys.modules)\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["ConnectionError", "False"]

@@ -16,6 +16,8 @@ from raptscallions_ai._dialects.request import build_request
 from raptscallions_ai.errors import NotSupportedError
 from raptscallions_ai.options.call_options import CallOptions, ChatOptions
 
+pytestmark = pytest.mark.requirement("E04-T023.AC2")
+
 PNG = "iVBORw0KGgo="
 NOW = {"type": "function", "function": {"name": "now", "description": "", "parameters": {"type": "object"}}}
 

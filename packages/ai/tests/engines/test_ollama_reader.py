@@ -29,6 +29,8 @@ WIRE = Path(__file__).parents[1] / "fixtures" / "wire"
 AT = "2026-11-21T08:44:27.353Z"
 Line = dict[str, Any]
 
+pytestmark = pytest.mark.requirement("E04-T023.AC1")
+
 
 def read(body: bytes, sizes: Sequence[int] = (), *, cut: str | None = None, require_usage: bool = True) -> Outcome:
     """Feed a body in reads of these sizes, over and over; all at once if there are none."""

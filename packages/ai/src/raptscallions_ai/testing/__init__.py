@@ -11,6 +11,7 @@ from raptscallions_ai._guards.imports import lazy_names
 
 if TYPE_CHECKING:
     from raptscallions_ai.testing.cassette import Cassette, CassetteError, CassetteMode, CassetteOptions
+    from raptscallions_ai.testing.engines.ollama import FakeOllama
     from raptscallions_ai.testing.gateway import FakeGateway
     from raptscallions_ai.testing.recording import Headers, RecordedRequest
     from raptscallions_ai.testing.replay import recorded_reply
@@ -28,6 +29,7 @@ __all__ = [
     "ChatScript",
     "Cut",
     "FakeGateway",
+    "FakeOllama",
     "Framing",
     "Gate",
     "Hang",
@@ -55,6 +57,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "cassette": ("Cassette", "CassetteError", "CassetteMode", "CassetteOptions"),
+        "engines.ollama": ("FakeOllama",),
         "gateway": ("FakeGateway",),
         "recording": ("Headers", "RecordedRequest"),
         "replay": ("recorded_reply",),
