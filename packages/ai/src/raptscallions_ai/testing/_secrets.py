@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from raptscallions_ai.testing._secret_spans import HIDDEN, NAME, NAMES, is_secret, secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["HIDDEN", "SecretFilter"]
 
-HIDDEN = "[hidden]"
-
 _SHORTEST = 8  # a shorter text is too ordinary to be replaced wherever it stands
-# The names that hold a credential. Not `token` and `key` alone: those of log probabilities and of tools are harmless.
-_NAMES = (
-    r"(?:x[-_])?(?:api|access|auth|client|private|refresh|id|secret|subscription)[-_]?(?:key|token|secret)"
-    r"|authorization|proxy[-_]authorization|password|passwd|secret|credentials?|(?:set[-_])?cookie|user_id"
-)
-_NAME = re.compile(_NAMES, re.IGNORECASE)
-_QUERY_NAME = re.compile(rf"{_NAMES}|key|token|sig|signature", re.IGNORECASE)
+_QUERY_NAME = re.compile(rf"{NAMES}|key|token|sig|signature", re.IGNORECASE)
 _HEADER_NAME = re.compile(
-    rf"{_NAMES}|.*(?:cookie|auth|secret|api-?key|session|csrf).*|openai-(?:organization|project)", re.IGNORECASE
+    rf"{NAMES}|.*(?:cookie|auth|secret|api-?key|session|csrf).*|.*(?:token|signature|credential|password)"
+    r"|openai-(?:organization|project)",
+    re.IGNORECASE,
 )
-_PATTERNS = [
-    re.compile(rb'"(?:' + _NAMES.encode() + rb')"\s*:\s*"(?P<secret>(?:[^"\\]|\\.)+)"', re.IGNORECASE),
-    re.compile(rb"\b(?:Bearer|Basic)\s+(?P<secret>(?=[\w.~+/=-]*\d)[\w.~+/=-]{12,})", re.IGNORECASE),
-    # Keys of OpenAI and its like, Google, GitHub, Hugging Face, Slack and AWS; and JSON web tokens.
-    re.compile(
-        rb"(?P<secret>\b(?:(?:sk|pk|rk)-[\w-]{16,}|AIza[\w-]{30,}|gh[pousr]_\w{20,}|hf_\w{20,}|xox[a-z]-[\w-]{10,}"
-        rb"|AKIA[0-9A-Z]{16}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*))"
-    ),
-]
 
 
 class SecretFilter:
@@ -49,7 +36,8 @@ class SecretFilter:
             if _HEADER_NAME.fullmatch(name):
                 known |= {value, *re.split(r"[\s;,=]+", value)}
         longest_first = sorted((text for text in known if len(text) >= _SHORTEST), key=len, reverse=True)
-        self._known = [re.compile(b"(?P<secret>" + re.escape(text.encode()) + b")") for text in longest_first]
+        self._known = [re.compile(re.escape(form)) for text in longest_first for form in _forms(text)]
+        self._count = len(longest_first)
 
     def text(self, text: str) -> str:
         """Return a text without secrets."""
@@ -60,7 +48,7 @@ class SecretFilter:
     def pieces(self, pieces: Sequence[bytes]) -> list[bytes]:
         """Return pieces of one text without secrets, also those that stand across a border; as many as were given."""
         whole = b"".join(pieces)
-        spans = self._spans(whole)
+        spans = secrets_in(whole.decode("latin-1"), self._known)  # a letter a byte, whatever the text is
         if not spans:
             return list(pieces)
         hidden: list[bytes] = []
@@ -68,10 +56,11 @@ class SecretFilter:
         for piece in pieces:
             end = start + len(piece)
             kept, position = b"", start
-            for first, last in spans:
-                if first < end and last > start:
-                    kept += whole[position : max(first, position)] + (HIDDEN.encode() if first >= start else b"")
-                    position = min(last, end)
+            for span in spans:
+                if span.start < end and span.end > start:
+                    told = span.text.encode("latin-1") if span.start >= start else b""
+                    kept += whole[position : max(span.start, position)] + told
+                    position = min(span.end, end)
             hidden.append(kept + whole[position:end])
             start = end
         return hidden
@@ -84,7 +73,7 @@ class SecretFilter:
             return [self.json(item) for item in cast("list[object]", value)]
         if isinstance(value, dict):
             return {
-                name: HIDDEN if isinstance(item, str) and _NAME.fullmatch(name) else self.json(item)
+                self.text(name): HIDDEN if is_secret(item) and NAME.fullmatch(name) else self.json(item)
                 for name, item in cast("dict[str, object]", value).items()
             }
         return value
@@ -102,20 +91,10 @@ class SecretFilter:
         """Return the headers that are no credentials, without secrets."""
         return {name: self.text(value) for name, value in headers.items() if not _HEADER_NAME.fullmatch(name)}
 
-    def _spans(self, whole: bytes) -> list[tuple[int, int]]:
-        """Return where secrets stand, in order and without overlaps."""
-        spans: list[tuple[int, int]] = []
-        for first, last in sorted(self._found(whole)):
-            if spans and first < spans[-1][1]:
-                spans[-1] = (spans[-1][0], max(last, spans[-1][1]))
-            else:
-                spans.append((first, last))
-        return spans
-
-    def _found(self, whole: bytes) -> Iterator[tuple[int, int]]:
-        for pattern in (*self._known, *_PATTERNS):
-            for found in pattern.finditer(whole):
-                yield found.span("secret")
-
     def __repr__(self) -> str:
-        return f"SecretFilter({len(self._known)} texts)"
+        return f"SecretFilter({self._count} texts)"
+
+
+def _forms(text: str) -> set[str]:
+    """Return how a text may stand in a body that is read byte by byte, or in a URL."""
+    return {text, text.encode().decode("latin-1"), quote(text, safe="")}

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["ai_cassette", "ai_cassette_options", "ai_client", "fake_gateway", "scripted_client"]
 
 _NOT_IN_A_FILE_NAME = re.compile(r"[^\w.=+-]+")
+# Parameters in small letters: some disks do not tell them from capitals.
+_PLAIN = re.compile(r"(?:\w+::)*\w+(?:\[(?:[a-z0-9_.=+]|[a-z0-9_.=+][a-z0-9_.=+-]*[a-z0-9_.=+])\])?")
+_LONGEST_NAME = 150
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,8 +72,7 @@ def ai_cassette(request: pytest.FixtureRequest, ai_cassette_options: CassetteOpt
     """The `Cassette` of a test: the file `cassettes/TEST_FILE/TEST.jsonl` beside the test's own file."""
     from raptscallions_ai.testing.cassette import Cassette
 
-    test = request.node.nodeid.partition("::")[2]
-    file = _NOT_IN_A_FILE_NAME.sub("-", test).strip("-") + ".jsonl"
+    file = _file_of(request.node.nodeid.partition("::")[2])
     options = ai_cassette_options.copy()
     if mode := request.config.getoption("--ai-cassettes"):
         options["mode"] = mode
@@ -84,6 +86,17 @@ def scripted_client() -> type[ScriptedClient]:
     from raptscallions_ai.testing.scripted import ScriptedClient
 
     return ScriptedClient
+
+
+def _file_of(test: str) -> str:
+    """Return the name of a test's cassette; where the plain name could be another test's, it ends with a digest."""
+    name = _NOT_IN_A_FILE_NAME.sub("-", test).strip("-")
+    if not _PLAIN.fullmatch(test) or len(name) > _LONGEST_NAME:
+        import hashlib
+
+        digest = hashlib.sha256(test.encode("utf-8", "backslashreplace")).hexdigest()[:8]
+        name = f"{name[:_LONGEST_NAME]}-{digest}"
+    return name + ".jsonl"
 
 
 def _close(client: OpenRouterClient) -> None:
