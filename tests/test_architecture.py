@@ -51,6 +51,7 @@ class Vocabulary(ast.NodeVisitor):
 
     def read(self, path: Path) -> None:
         self._file = path.as_posix()
+        self.names.update(path.relative_to(ROOT).with_suffix("").parts)
         self.defined[self._file] = set()
         self._classes: list[str] = []
         self.visit(ast.parse(path.read_text("utf-8")))
@@ -134,6 +135,8 @@ def problem_with(word: str, known: Vocabulary) -> str | None:
         return None
     name = word.strip("@()").rstrip(".")
     first, _, rest = name.partition(".")
+    if variable := re.fullmatch(r"(?:AI|CHAT)_([A-Z0-9_]+)", name):
+        return None if name in known.texts or variable[1].lower() in known.names else f"there is no variable {name}"
     if name in known.texts or hasattr(builtins, first):
         return None
     if first in known.members and rest:

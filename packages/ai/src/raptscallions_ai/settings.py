@@ -150,7 +150,7 @@ class AiSettings(BaseSettings):
         if problem is not None:  # raised outside of `except` and without the values, which may hold the key
             given = None
             values.clear()
-            raise problem.bare()
+            raise problem.without_traceback()
 
     @classmethod
     def _given(cls, arguments: dict[str, Any]) -> Given:
@@ -226,7 +226,7 @@ class AiSettings(BaseSettings):
         except ConfigurationError as error:
             problem = error
         values.clear()
-        raise problem.bare()
+        raise problem.without_traceback()
 
 
 class _ExplicitSettings(AiSettings):

@@ -21,7 +21,7 @@ from raptscallions_ai.answer.chunks import (
     WaitingChunk,
 )
 from raptscallions_ai.answer.collector import collected
-from raptscallions_ai.answer.event_builder import Brackets
+from raptscallions_ai.answer.event_builder import EventBuilder
 from raptscallions_ai.answer.events import (
     AnnotationEvent,
     DoneEvent,
@@ -49,7 +49,7 @@ pytestmark = pytest.mark.requirement("E04-T005.AC5")
 
 
 def events_of(*chunks: StreamChunk) -> list[StreamEvent]:
-    brackets = Brackets()
+    brackets = EventBuilder()
     return [event for chunk in chunks for event in brackets.feed(chunk)]
 
 
@@ -153,7 +153,7 @@ def test_annotations_images_and_keep_alives_stand_beside_the_blocks() -> None:
 
 def test_a_restart_voids_all_blocks_and_begins_with_new_indexes() -> None:
     cut = StreamInterruptedError("cut")
-    brackets = Brackets()
+    brackets = EventBuilder()
     before = [event for chunk in (ContentChunk("a"), ToolCallChunk(0, "1", "f", "{")) for event in brackets.feed(chunk)]
     [restarted] = brackets.feed(RestartedChunk(ChatResult(content="a"), cut))
     after = [event for chunk in (ContentChunk("b"), DoneChunk(ChatResult())) for event in brackets.feed(chunk)]
@@ -165,7 +165,7 @@ def test_a_restart_voids_all_blocks_and_begins_with_new_indexes() -> None:
 
 
 def test_a_failure_ends_what_is_open_without_saying_that_it_is_whole() -> None:
-    brackets = Brackets()
+    brackets = EventBuilder()
     brackets.feed(ToolCallChunk(0, "call_1", "pay", '{"amount": 1'))
     event = brackets.fail(ProviderError())
     assert (event.type, event.error.message) == ("error", "AI gateway error")
@@ -271,7 +271,7 @@ def test_the_brackets_of_any_stream_fit(given_chunks: list[StreamChunk]) -> None
 def test_the_partial_of_an_event_is_the_message_of_that_moment_whenever_it_is_asked_for(
     given_chunks: list[StreamChunk],
 ) -> None:
-    brackets = Brackets()
+    brackets = EventBuilder()
     events: list[StreamEvent] = []
     at_once: list[ChatResult] = []
     for chunk in given_chunks:
@@ -284,7 +284,7 @@ def test_the_partial_of_an_event_is_the_message_of_that_moment_whenever_it_is_as
 
 def test_what_an_event_costs_does_not_grow(calls_of: Callable[[Callable[[], object]], Counter[str]]) -> None:
     chunks = [ContentChunk("abcd"), ToolCallChunk(0, None, "f", "abcd")] * 300
-    brackets = Brackets()
+    brackets = EventBuilder()
 
     def feed_all() -> None:
         for chunk in chunks:
@@ -295,6 +295,6 @@ def test_what_an_event_costs_does_not_grow(calls_of: Callable[[Callable[[], obje
     for _ in range(40):
         feed_all()
     assert calls_of(feed_all) == early
-    assert early["Brackets.feed"] == len(chunks)
+    assert early["EventBuilder.feed"] == len(chunks)
     [*_, done] = brackets.feed(DoneChunk(ChatResult()))
     assert isinstance(done, DoneEvent)

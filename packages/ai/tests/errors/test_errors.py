@@ -260,6 +260,6 @@ def test_a_bare_error_has_no_history() -> None:
         except KeyError as cause:
             raise ProviderError() from cause
     except ProviderError as error:
-        bare = error.bare()
+        bare = error.without_traceback()
         assert bare is error
         assert (bare.__cause__, bare.__context__, bare.__traceback__) == (None, None, None)

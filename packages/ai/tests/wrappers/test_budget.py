@@ -22,7 +22,7 @@ from raptscallions_ai import (
 from raptscallions_ai.models import ModelInfo
 from raptscallions_ai.prices import Pricing
 from raptscallions_ai.testing import Answer, Cut, FakeGateway, Hang, ScriptedClient, chunk, sse, usage
-from raptscallions_ai.wrappers import Budget, BudgetedClient, Spent, TrackedClient
+from raptscallions_ai.wrappers import Amount, Budget, BudgetedClient, TrackedClient
 
 pytestmark = pytest.mark.requirement("E04-T005.AC8")
 PRICES = [ModelInfo(id="fake/model-1", pricing=Pricing(prompt=Decimal("0.01"), completion=Decimal("0.1")))]
@@ -34,7 +34,7 @@ async def test_a_call_is_refused_when_the_money_is_spent(client: OpenRouterClien
     for _ in range(2):
         fake_gateway.stream("Hi", usage=usage(cost=0.3))
         await budgeted.chat("Hi")
-    assert budget.spent == Spent(Decimal("0.6"), 30, 2)
+    assert budget.spent == Amount(Decimal("0.6"), 30, 2)
     with pytest.raises(BudgetExceededError) as caught:
         await budgeted.chat("Hi")
     error = caught.value
@@ -93,7 +93,7 @@ async def test_an_answer_is_stopped_in_the_middle_and_kept(client: OpenRouterCli
     assert (error.limit, error.request_id) == ("tokens", "gen-1")
     assert await fake_gateway.requests[-1].closed()
     assert fake_gateway.requests[-1].disconnected
-    assert budget.reserved == Spent()
+    assert budget.reserved == Amount()
     assert budget.spent.tokens >= 35
     with pytest.raises(BudgetExceededError):
         await stream.result()
@@ -130,7 +130,7 @@ async def test_calls_at_the_same_time_cannot_overshoot_wildly(
     budgeted = BudgetedClient(client, budget)
     results = await asyncio.gather(*(budgeted.chat("Hi") for _ in range(20)), return_exceptions=True)
     assert any(isinstance(result, BudgetExceededError) for result in results)
-    assert budget.reserved == Spent()
+    assert budget.reserved == Amount()
     # Each of them may have one more read's worth than it should, and no more.
     assert budget.spent.tokens < 400 + 20 * 20
 
@@ -179,7 +179,7 @@ async def test_whatever_becomes_of_a_call_it_holds_nothing(
             await stream.aclose()
     del stream
     gc.collect()
-    assert budget.reserved == Spent()
+    assert budget.reserved == Amount()
     assert budget.spent.requests == (0 if way == "never read" else 1)
     assert (budget.spent.tokens > 0) == (way != "never read")
 
@@ -191,7 +191,7 @@ async def test_a_call_that_was_refused_counts_only_as_a_request(
     fake_gateway.error(401)
     with pytest.raises(AuthenticationError):
         await BudgetedClient(client, budget).chat("Hi")
-    assert (budget.spent, budget.reserved) == (Spent(requests=1), Spent())
+    assert (budget.spent, budget.reserved) == (Amount(requests=1), Amount())
 
 
 async def test_what_one_budget_refuses_the_one_around_it_does_not_count() -> None:
@@ -199,7 +199,7 @@ async def test_what_one_budget_refuses_the_one_around_it_does_not_count() -> Non
     client = BudgetedClient(BudgetedClient(ScriptedClient("Hi"), Budget(requests=0)), outer)
     with pytest.raises(BudgetExceededError):
         await client.chat("Hi")
-    assert (outer.spent, outer.reserved) == (Spent(), Spent())
+    assert (outer.spent, outer.reserved) == (Amount(), Amount())
 
 
 async def test_settling_puts_the_real_figures_in_the_place_of_estimates(
@@ -213,7 +213,7 @@ async def test_settling_puts_the_real_figures_in_the_place_of_estimates(
     assert budget.spent.cost > Decimal("0.1")
     settled = await stream.settle()
     await stream.settle()
-    assert budget.spent == Spent(settled.cost or Decimal(0), settled.total_tokens, 1)
+    assert budget.spent == Amount(settled.cost or Decimal(0), settled.total_tokens, 1)
 
 
 async def test_a_correction_after_a_reset_gives_nothing_away(
@@ -226,7 +226,7 @@ async def test_a_correction_after_a_reset_gives_nothing_away(
         break
     budget.reset()
     await stream.settle()
-    assert budget.spent == Spent()
+    assert budget.spent == Amount()
 
 
 async def test_answers_that_are_not_streamed_need_room_for_all_of_it() -> None:
@@ -265,7 +265,7 @@ async def test_a_window_opens_anew(monkeypatch: pytest.MonkeyPatch) -> None:
         await budgeted.chat("Hi")
     assert caught.value.retry_after == 30
     now = 160.0
-    assert budget.spent == Spent()
+    assert budget.spent == Amount()
     await budgeted.chat("Hi")
     with pytest.raises(BudgetExceededError):
         await budgeted.chat("Hi")

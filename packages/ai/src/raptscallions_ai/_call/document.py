@@ -148,7 +148,7 @@ class JsonApi:
             attempts.append(_attempt(error, model=model, duration=clock() - begun, delay=delay))
             if delay is None:
                 error.attempts = tuple(attempts)
-                raise error.bare()
+                raise error.without_traceback()
             _log.warning("%s failed with %s, trying again in %.2f s", endpoint, type(error).__name__, delay)
             await asyncio.sleep(delay)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from raptscallions_ai._call.history import Spending
+from raptscallions_ai._call.history import AttemptUsage
 from raptscallions_ai._dialects.decoder import AnswerDecoder
 from raptscallions_ai._dialects.fold import Fold
 from raptscallions_ai._dialects.rate_limits import read_rate_limits
@@ -136,9 +136,9 @@ class Exchange:
             response_cache=None if self._response_cache is None else self._response_cache.lower(),
         )
 
-    def spending(self) -> Spending:
+    def spending(self) -> AttemptUsage:
         """Return what this attempt has used, as far as the gateway told."""
-        return Spending(self.route, self.fold.generation_id or self._id_in_headers, self.fold.usage)
+        return AttemptUsage(self.route, self.fold.generation_id or self._id_in_headers, self.fold.usage)
 
     def describe(self, error: AiError) -> None:
         """Put on an error what is known of the answer that it ended."""

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from raptscallions_ai.answer.result import Attempt, Usage
     from raptscallions_ai.errors import AiError
 
-__all__ = ["CallHistory", "Spending"]
+__all__ = ["CallHistory", "AttemptUsage"]
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class AttemptUsage:
     """What one attempt used, as far as the gateway told before it ended.
 
     Attributes:
@@ -55,7 +55,7 @@ class CallHistory:
         self.started_at = 0.0
         self.first_content_at: float | None = None
         self.ended_at: float | None = None
-        self.spent: list[Spending] = []
+        self.spent: list[AttemptUsage] = []
         self.cause: AiError | None = None
         self._shown: ChatResult | None = None  # of earlier attempts, and still on the caller's screen
         self._broken_by: AiError | None = None
@@ -81,7 +81,7 @@ class CallHistory:
         error.attempts = tuple(self.attempts)
         if error.partial is not None or self._shown is not None:
             error.partial = self.stamp(error.partial or ChatResult(), begun=begun)
-        error.bare()
+        error.without_traceback()
 
     def failed(self, error: AiError, *, started: bool, moved: bool) -> None:
         """Note what an attempt failed with, after which there is another one.

@@ -9,12 +9,12 @@ from raptscallions_ai.answer.result import Usage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raptscallions_ai._call.history import Spending
+    from raptscallions_ai._call.history import AttemptUsage
 
 __all__ = ["settled_usage"]
 
 
-async def settled_usage(spendings: Sequence[Spending]) -> Usage:
+async def settled_usage(spendings: Sequence[AttemptUsage]) -> Usage:
     """Return the sum of what was used, with each cost that is not known looked up where the gateway can tell it.
 
     Raises:
@@ -24,7 +24,7 @@ async def settled_usage(spendings: Sequence[Spending]) -> Usage:
     return sum(usages[1:], usages[0]) if usages else Usage()
 
 
-async def _settled(spending: Spending) -> Usage:
+async def _settled(spending: AttemptUsage) -> Usage:
     look_up = spending.route.look_up
     if spending.is_known or spending.generation_id is None or look_up is None:
         return spending.usage

@@ -181,7 +181,7 @@ class WireChunk(msgspec.Struct, gc=False):
     web_search: list[Any] | None = None  # Z.AI
 
     @property
-    def says_nothing(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether it has none of the parts that a chunk is made of."""
         return self.choices is None and self.usage is NO_USAGE and self.error is None and self.id is None
 

@@ -26,7 +26,7 @@ _DRAIN_SECONDS = 0.25
 _closing: set[asyncio.Task[None]] = set()  # the loop itself holds its tasks only weakly
 
 
-def body_reader(response: httpx2.Response, *, shed_headers: bool) -> Read:
+def body_reader(response: httpx2.Response, *, drop_headers: bool) -> Read:
     """Return what reads a response's body, decompressed.
 
     What our own transport brought uncompressed is read without the three generators through which httpx2 passes each
@@ -34,12 +34,12 @@ def body_reader(response: httpx2.Response, *, shed_headers: bool) -> Read:
 
     Args:
         response: The response, its body unread.
-        shed_headers: Whether nobody needs its headers and its request, key included, any more: they are 4 of the
+        drop_headers: Whether nobody needs its headers and its request, key included, any more: they are 4 of the
             26 KiB of an open stream.
     """
     if response.headers.get("content-encoding", "identity") != "identity":
         return functools.partial(anext, response.aiter_bytes(), b"")  # which looks at the headers again
-    if shed_headers:
+    if drop_headers:
         response.request, response.headers = _nothing()
     return response.extensions.get(READ_BODY) or functools.partial(anext, response.aiter_raw(), b"")
 

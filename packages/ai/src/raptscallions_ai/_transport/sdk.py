@@ -86,7 +86,7 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
                 else:
                     headers = response.headers
                     # The hooks of the user's own client may still want what a response holds.
-                    read = body_reader(response, shed_headers=self._injected is None)
+                    read = body_reader(response, drop_headers=self._injected is None)
                     return Response(response.status_code, headers, read, response.aclose)
         finally:
             told.clear()  # a connection that was opened meanwhile keeps the context, which must not keep the call

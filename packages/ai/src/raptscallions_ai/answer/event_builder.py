@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.answer.events import StreamEvent
     from raptscallions_ai.errors import AiError
 
-__all__ = ["Brackets"]
+__all__ = ["EventBuilder"]
 
 _TEXT = (TextStartEvent, TextDeltaEvent, TextEndEvent)
 _THINKING = (ThinkingStartEvent, ThinkingDeltaEvent, ThinkingEndEvent)
@@ -53,7 +53,7 @@ _Kind: TypeAlias = (
 )
 
 
-class Brackets:
+class EventBuilder:
     """Turns the chunks of one stream into events; what a chunk costs does not depend on how many came before it."""
 
     def __init__(self) -> None:

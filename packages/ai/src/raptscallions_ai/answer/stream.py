@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from raptscallions_ai.answer.chunks import StreamChunk
-    from raptscallions_ai.answer.event_builder import Brackets
+    from raptscallions_ai.answer.event_builder import EventBuilder
     from raptscallions_ai.answer.events import StreamEvent
     from raptscallions_ai.answer.result import ChatResult, Usage
 
@@ -95,9 +95,9 @@ class ChatStream:
         To be iterated instead of the stream itself. Leaving the loop closes the connection, as ever. A failure is the
         last event, of type `error`, and is not raised; cancellation is.
         """
-        from raptscallions_ai.answer.event_builder import Brackets
+        from raptscallions_ai.answer.event_builder import EventBuilder
 
-        return EventStream(self, Brackets())
+        return EventStream(self, EventBuilder())
 
     async def result(self) -> ChatResult:
         """Read the rest of the answer and return the whole.
@@ -328,7 +328,7 @@ class TextStream:
 class EventStream:
     """What `ChatStream.events` returns: an async iterator of `StreamEvent`s; letting go of it closes the stream."""
 
-    def __init__(self, stream: ChatStream, brackets: Brackets) -> None:
+    def __init__(self, stream: ChatStream, brackets: EventBuilder) -> None:
         self._stream = stream
         self._chunks: StreamIterator[StreamChunk] | None = None
         self._brackets = brackets

@@ -73,10 +73,10 @@ def chat(
     instead of being obeyed; --json has them unchanged, escaped.
     """
     from raptscallions_ai.cli import chat as command
-    from raptscallions_ai.cli.asking import Asking
+    from raptscallions_ai.cli.chat_arguments import ChatArguments
     from raptscallions_ai.cli.run import Run
 
-    asking = Asking(model, system, max_tokens, temperature, timeout)
+    asking = ChatArguments(model, system, max_tokens, temperature, timeout)
     with Run(debug=debug, json=json) as run:
         command.chat(run, prompt, asking, local=local)
 

@@ -11,13 +11,13 @@ from raptscallions_ai.cli.prompt import read_prompt
 from raptscallions_ai.cli.session import open_session
 
 if TYPE_CHECKING:
-    from raptscallions_ai.cli.asking import Asking
+    from raptscallions_ai.cli.chat_arguments import ChatArguments
     from raptscallions_ai.cli.run import Run
 
 __all__ = ["chat"]
 
 
-def chat(run: Run, prompt: str | None, asking: Asking, *, local: bool) -> None:
+def chat(run: Run, prompt: str | None, asking: ChatArguments, *, local: bool) -> None:
     """Answer one prompt, or open an interactive chat where there is none and a person is there.
 
     Raises:
@@ -32,12 +32,12 @@ def chat(run: Run, prompt: str | None, asking: Asking, *, local: bool) -> None:
         return
     if run.json:
         raise UsageError("--json needs a prompt, as an argument or on stdin")
-    from raptscallions_ai.cli.interactive import converse
+    from raptscallions_ai.cli.interactive import run_repl
 
-    converse(run, asking, local=local)
+    run_repl(run, asking, local=local)
 
 
-async def _ask(run: Run, text: str, asking: Asking, *, local: bool) -> None:
+async def _ask(run: Run, text: str, asking: ChatArguments, *, local: bool) -> None:
     from raptscallions_ai.messages.message import system, user
 
     async with open_session(run, local=local) as session:

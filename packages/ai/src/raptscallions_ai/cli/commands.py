@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.cli.conversation import Conversation
     from raptscallions_ai.cli.output import Console
 
-__all__ = ["HELP", "Leave", "obey"]
+__all__ = ["HELP", "Quit", "run_command"]
 
 HELP = '''\
 /model NAME    ask another model from now on; without NAME: say which it is
@@ -21,11 +21,11 @@ A line that ends with \\ goes on in the next one; a block of lines stands betwee
 Ctrl-C stops an answer; what has come of it stays in the conversation. A space before / sends it as text.'''
 
 
-class Leave(Exception):
+class Quit(Exception):
     """The person wants to leave the chat."""
 
 
-def obey(line: str, conversation: Conversation, console: Console, *, is_local: bool) -> None:
+def run_command(line: str, conversation: Conversation, console: Console, *, is_local: bool) -> None:
     """Do what a line that starts with a slash says.
 
     Args:
@@ -35,12 +35,12 @@ def obey(line: str, conversation: Conversation, console: Console, *, is_local: b
         is_local: Whether there is one model only.
 
     Raises:
-        Leave: It was `/quit`.
+        Quit: It was `/quit`.
     """
     command, _, argument = line.partition(" ")
     argument = argument.strip()
     if command == "/quit":
-        raise Leave
+        raise Quit
     if command == "/help":
         said = HELP
     elif command == "/clear":

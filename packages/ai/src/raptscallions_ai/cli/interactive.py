@@ -9,18 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from raptscallions_ai.cli.answer import show, usage_line
-from raptscallions_ai.cli.commands import Leave, obey
+from raptscallions_ai.cli.commands import Quit, run_command
 from raptscallions_ai.cli.conversation import Conversation
 from raptscallions_ai.cli.failures import UsageError
 from raptscallions_ai.cli.session import open_session
 from raptscallions_ai.errors import AiError
 
 if TYPE_CHECKING:
-    from raptscallions_ai.cli.asking import Asking
+    from raptscallions_ai.cli.chat_arguments import ChatArguments
     from raptscallions_ai.cli.run import Run
     from raptscallions_ai.cli.session import Session
 
-__all__ = ["converse"]
+__all__ = ["run_repl"]
 
 _QUOTES = '"""'
 
@@ -29,7 +29,7 @@ class _DroppedError(Exception):
     """Ctrl-C in the middle of a message of several lines."""
 
 
-def converse(run: Run, asking: Asking, *, local: bool) -> None:
+def run_repl(run: Run, asking: ChatArguments, *, local: bool) -> None:
     """Talk until `/quit`, Ctrl-D or Ctrl-C at the prompt; Ctrl-C during an answer stops only that.
 
     Raises:
@@ -46,23 +46,25 @@ def converse(run: Run, asking: Asking, *, local: bool) -> None:
             session = runner.run(stack.enter_async_context(open_session(run, local=local)))
             conversation = Conversation(asking.model or session.model, asking.system)
             run.console.note(f"Chatting with {conversation.model}. /help lists the commands, Ctrl-D leaves.", dim=True)
-            with suppress(Leave):
+            with suppress(Quit):
                 while True:
                     _take_turn(run, runner, session, conversation, asking)
         finally:
             runner.run(stack.aclose())
 
 
-def _take_turn(run: Run, runner: asyncio.Runner, session: Session, conversation: Conversation, asking: Asking) -> None:
+def _take_turn(
+    run: Run, runner: asyncio.Runner, session: Session, conversation: Conversation, asking: ChatArguments
+) -> None:
     text = _read_message()
     if text.startswith("/"):
-        obey(text, conversation, run.console, is_local=session.is_local)
+        run_command(text, conversation, run.console, is_local=session.is_local)
     elif text.strip():
         _answer(run, runner, session, conversation, asking, text)
 
 
 def _answer(
-    run: Run, runner: asyncio.Runner, session: Session, conversation: Conversation, asking: Asking, text: str
+    run: Run, runner: asyncio.Runner, session: Session, conversation: Conversation, asking: ChatArguments, text: str
 ) -> None:
     stream = None
     try:
@@ -86,13 +88,13 @@ def _read_message() -> str:
     """Return what a person types: a line, lines joined by a backslash at their end, or a block in triple quotes.
 
     Raises:
-        Leave: The person wants to go.
+        Quit: The person wants to go.
     """
     try:
         line = input("> ")
     except (EOFError, KeyboardInterrupt):
         sys.stdout.write("\n")
-        raise Leave from None
+        raise Quit from None
     try:
         return _read_block() if line.strip() == _QUOTES else _read_continued(line)
     except _DroppedError:
@@ -122,4 +124,4 @@ def _read_more() -> str:
         raise _DroppedError from None
     except EOFError:
         sys.stdout.write("\n")
-        raise Leave from None
+        raise Quit from None

@@ -138,7 +138,7 @@ class AiError(AppError):
         self.gateway_message = gateway_message
         self.sentence: str = self.shown(sentence) if sentence else self.message
 
-    def bare(self) -> Self:
+    def without_traceback(self) -> Self:
         """Return this error without traceback and context, so that no frame or cause can leak a request."""
         BaseException.__setattr__(self, "__cause__", None)
         BaseException.__setattr__(self, "__context__", None)

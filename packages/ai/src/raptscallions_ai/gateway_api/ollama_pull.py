@@ -125,7 +125,7 @@ class ModelPull:
             self._failures += 1
             delay = retry_delay(error, failures=self._failures, max_retries=self._max_retries, remaining=float("inf"))
             if delay is None:
-                raise error.bare()
+                raise error.without_traceback()
             _log.warning("pull failed with %s, going on in %.2f s", type(error).__name__, delay)
             await asyncio.sleep(delay)
 

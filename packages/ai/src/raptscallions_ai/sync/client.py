@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast
 
 from raptscallions_ai.client.base import BaseChatClient
 from raptscallions_ai.client.openrouter import OpenRouterClient
-from raptscallions_ai.sync.loop_thread import Errands, shared_loop_thread
+from raptscallions_ai.sync.loop_thread import CallerQueue, shared_loop_thread
 from raptscallions_ai.sync.stream import SyncChatStream
 
 if TYPE_CHECKING:
@@ -121,18 +121,18 @@ class SyncChatClient(Generic[C]):
         """Let the model call tools until it has its answer; see `OpenRouterClient.run_tools`."""
         from raptscallions_ai.sync.tool_run import SyncToolRun, in_callers_thread
 
-        errands = Errands()
+        queue = CallerQueue()
         conditions = [stop_when] if callable(stop_when) else list(stop_when)
         run = self._client.run_tools(
             messages,
             model=model,
             max_steps=max_steps,
-            stop_when=[in_callers_thread(condition, errands) for condition in conditions],
-            approve=in_callers_thread(approve, errands),
+            stop_when=[in_callers_thread(condition, queue) for condition in conditions],
+            approve=in_callers_thread(approve, queue),
             tool_timeout=tool_timeout,
             **options,
         )
-        return SyncToolRun(run, shared_loop_thread(), errands)
+        return SyncToolRun(run, shared_loop_thread(), queue)
 
     def chat_stream(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]

@@ -19,7 +19,7 @@ from raptscallions_ai.errors import AiError, CallbackError
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["Errands", "LoopThread", "shared_loop_thread"]
+__all__ = ["CallerQueue", "LoopThread", "shared_loop_thread"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class LoopThread:
         """Whether it belongs to the process that this one was forked from, and so does all that runs in it."""
         return os.getpid() != self._process
 
-    def run(self, work: Coroutine[Any, Any, T], errands: Errands | None = None) -> T:
+    def run(self, work: Coroutine[Any, Any, T], queue: CallerQueue | None = None) -> T:
         """Run a coroutine in the loop, in the caller's context, and return what it returns.
 
         An exception in the waiting thread, such as the `KeyboardInterrupt` of Ctrl-C, cancels the work, so that its
@@ -73,7 +73,7 @@ class LoopThread:
 
         Args:
             work: What to run.
-            errands: What the caller does for the work while it waits.
+            queue: What the caller does for the work while it waits.
 
         Raises:
             AiError: The process ends, or it was forked and the loop is the other's.
@@ -86,8 +86,8 @@ class LoopThread:
         call = _Call(work, self)
         try:
             self._loop.call_soon_threadsafe(call.start)
-            if errands is not None:
-                errands.run_until_done(call, self)
+            if queue is not None:
+                queue.run_until_done(call, self)
             while not call.wait(_TICK):
                 self.check()
         except BaseException:
@@ -140,7 +140,7 @@ class LoopThread:
         await self._loop.shutdown_asyncgens()
 
 
-class Errands:
+class CallerQueue:
     """Functions that are called by work in the loop, but run in the thread that waits for the work.
 
     That is where they may block, and where Ctrl-C reaches them: an `input()` would hold up all other calls in the loop.

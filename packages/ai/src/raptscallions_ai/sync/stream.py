@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.answer.events import StreamEvent
     from raptscallions_ai.answer.result import ChatResult, Usage
     from raptscallions_ai.answer.stream import ChatStream, StreamIterator
-    from raptscallions_ai.sync.loop_thread import Errands, LoopThread
+    from raptscallions_ai.sync.loop_thread import CallerQueue, LoopThread
 
 __all__ = ["SyncChatStream", "SyncIterator"]
 
@@ -182,13 +182,13 @@ class SyncIterator(Generic[T]):
     Args:
         iterator: The asynchronous iterator.
         thread: The thread that it runs in.
-        errands: What the caller does for it while it waits.
+        queue: What the caller does for it while it waits.
     """
 
-    def __init__(self, iterator: AsyncIterator[T], thread: LoopThread, errands: Errands | None = None) -> None:
+    def __init__(self, iterator: AsyncIterator[T], thread: LoopThread, queue: CallerQueue | None = None) -> None:
         self._iterator = iterator
         self._thread = thread
-        self._errands = errands
+        self._queue = queue
         self._lost = False
 
     def __iter__(self) -> Self:
@@ -198,7 +198,7 @@ class SyncIterator(Generic[T]):
         try:
             if self._lost:
                 raise StreamInterruptedError("an exception in the reading thread interrupted it")
-            return self._thread.run(_next(self._iterator), self._errands)
+            return self._thread.run(_next(self._iterator), self._queue)
         except StopAsyncIteration:
             raise StopIteration from None
         except AiError:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.answer.result import ChatResult, Usage
     from raptscallions_ai.answer.run_events import ToolRunEvent, ToolRunResult
     from raptscallions_ai.messages.message import ChatMessage
-    from raptscallions_ai.sync.loop_thread import Errands, LoopThread
+    from raptscallions_ai.sync.loop_thread import CallerQueue, LoopThread
     from raptscallions_ai.tool_runs.run import ToolRun
 
 __all__ = ["SyncToolRun", "in_callers_thread"]
@@ -31,13 +31,13 @@ class SyncToolRun:
     Args:
         run: The asynchronous run.
         thread: The thread that it runs in.
-        errands: The hooks and conditions that it calls.
+        queue: The hooks and conditions that it calls.
     """
 
-    def __init__(self, run: ToolRun, thread: LoopThread, errands: Errands) -> None:
+    def __init__(self, run: ToolRun, thread: LoopThread, queue: CallerQueue) -> None:
         self._run = run
         self._thread = thread
-        self._errands = errands
+        self._queue = queue
 
     @property
     def messages(self) -> list[ChatMessage | Mapping[str, object]]:
@@ -57,11 +57,11 @@ class SyncToolRun:
     @property
     def text_stream(self) -> Iterator[str]:
         """The text of all answers only, as an iterator of `str`; see `ChatStream.text_stream`."""
-        return SyncIterator(self._run.text_stream, self._thread, self._errands)
+        return SyncIterator(self._run.text_stream, self._thread, self._queue)
 
     def result(self) -> ToolRunResult:
         """Run to the end and return the last answer, with the usage of all steps; see `ToolRun.result`."""
-        return self._thread.run(self._run.result(), self._errands)
+        return self._thread.run(self._run.result(), self._queue)
 
     def close(self) -> None:
         """Stop: close the connection and cancel the tools that are running. Safe to call at any time, and again."""
@@ -78,10 +78,10 @@ class SyncToolRun:
         self.close()
 
     def __iter__(self) -> SyncIterator[ToolRunEvent]:
-        return SyncIterator(aiter(self._run), self._thread, self._errands)
+        return SyncIterator(aiter(self._run), self._thread, self._queue)
 
     def __next__(self) -> ToolRunEvent:
-        return next(SyncIterator(self._run, self._thread, self._errands))
+        return next(SyncIterator(self._run, self._thread, self._queue))
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a run is not pickled or copied: it holds a connection and the conversation")
@@ -90,11 +90,11 @@ class SyncToolRun:
         return f"Sync{self._run!r}"
 
 
-def in_callers_thread(hook: F, errands: Errands) -> F:
+def in_callers_thread(hook: F, queue: CallerQueue) -> F:
     """Return a hook that runs in the thread that waits for the run; one that is async, or no function, as it is."""
     given: object = hook
     if callable(given) and not inspect.iscoroutinefunction(given):
-        return cast("F", errands.of(given))
+        return cast("F", queue.of(given))
     return hook
 
 

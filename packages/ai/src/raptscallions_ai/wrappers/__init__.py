@@ -11,23 +11,23 @@
 from __future__ import annotations
 
 from raptscallions_ai.wrappers.base import WrappedClient
-from raptscallions_ai.wrappers.budget import Budget, Spent
+from raptscallions_ai.wrappers.budget import Amount, Budget
 from raptscallions_ai.wrappers.budgeted import BudgetedClient
 from raptscallions_ai.wrappers.cached import CachedClient
 from raptscallions_ai.wrappers.call import ChatCall
-from raptscallions_ai.wrappers.hooks import BeforeCall, HookedClient
+from raptscallions_ai.wrappers.hooked import BeforeCall, HookedClient
+from raptscallions_ai.wrappers.limited import RateLimitedClient, RateLimiter
 from raptscallions_ai.wrappers.logged import LoggedClient
-from raptscallions_ai.wrappers.rate_limit import RateLimitedClient, RateLimiter
 from raptscallions_ai.wrappers.source import AroundSource
 from raptscallions_ai.wrappers.stores import disk_store, memory_store
 from raptscallions_ai.wrappers.traced import TracedClient
-from raptscallions_ai.wrappers.usage import TrackedClient, TrackedUsage, UsageTotals, UsageTracker
+from raptscallions_ai.wrappers.tracked import TrackedClient, TrackedUsage, UsageTotals, UsageTracker
 
 __all__ = [
     # money
     "Budget",
     "BudgetedClient",
-    "Spent",
+    "Amount",
     "TrackedClient",
     "TrackedUsage",
     "UsageTotals",

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.gateway_api.models import ModelInfo
 
-__all__ = ["Budget", "Spent"]
+__all__ = ["Budget", "Amount"]
 
 _LIMITS = ("cost", "tokens", "requests")
 
 
-class Spent(NamedTuple):
+class Amount(NamedTuple):
     """An amount of what a budget counts.
 
     Attributes:
@@ -35,17 +35,17 @@ class Spent(NamedTuple):
     tokens: int = 0
     requests: int = 0
 
-    def plus(self, other: Spent) -> Spent:
+    def plus(self, other: Amount) -> Amount:
         """Return the sum."""
-        return Spent(self.cost + other.cost, self.tokens + other.tokens, self.requests + other.requests)
+        return Amount(self.cost + other.cost, self.tokens + other.tokens, self.requests + other.requests)
 
-    def minus(self, other: Spent) -> Spent:
+    def minus(self, other: Amount) -> Amount:
         """Return the difference."""
-        return Spent(self.cost - other.cost, self.tokens - other.tokens, self.requests - other.requests)
+        return Amount(self.cost - other.cost, self.tokens - other.tokens, self.requests - other.requests)
 
-    def not_below_zero(self) -> Spent:
+    def not_below_zero(self) -> Amount:
         """Return the amount; nothing of what a correction of an earlier window's call would make negative."""
-        return Spent(max(self.cost, Decimal(0)), max(self.tokens, 0), max(self.requests, 0))
+        return Amount(max(self.cost, Decimal(0)), max(self.tokens, 0), max(self.requests, 0))
 
 
 class Budget:
@@ -90,19 +90,19 @@ class Budget:
         self._allowed = (self.cost, self.tokens, self.requests)
         self._lock = threading.Lock()
         # A stream may end in the garbage collector, at any point of any thread: there nothing may wait for a lock.
-        self._changes: SimpleQueue[tuple[Spent, Spent]] = SimpleQueue()
-        self._spent = self._reserved = Spent()
+        self._changes: SimpleQueue[tuple[Amount, Amount]] = SimpleQueue()
+        self._spent = self._reserved = Amount()
         self._window_ends = math.inf
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Amount:
         """What the calls that have ended used, in this window."""
         with self._lock:
             self._catch_up()
             return self._spent
 
     @property
-    def reserved(self) -> Spent:
+    def reserved(self) -> Amount:
         """About what the calls that are under way have used so far."""
         with self._lock:
             self._catch_up()
@@ -112,9 +112,9 @@ class Budget:
         """Forget what was spent; calls that are under way count when they end."""
         with self._lock:
             self._catch_up()
-            self._spent, self._window_ends = Spent(), math.inf
+            self._spent, self._window_ends = Amount(), math.inf
 
-    def reserve(self, amount: Spent) -> None:
+    def reserve(self, amount: Amount) -> None:
         """Set something aside for a call that is to begin; a `BudgetedClient` does this and the next by itself.
 
         Raises:
@@ -128,18 +128,18 @@ class Budget:
             if self.window is not None and self._window_ends == math.inf:
                 self._window_ends = monotonic() + self.window
 
-    def grow(self, amount: Spent) -> BudgetExceededError | None:
+    def grow(self, amount: Amount) -> BudgetExceededError | None:
         """Set more aside for a call, which has been used already; return an error if that is too much."""
         with self._lock:
             self._catch_up()
             self._reserved = self._reserved.plus(amount)
-            return self._exceeded(Spent(), beginning=False)
+            return self._exceeded(Amount(), beginning=False)
 
-    def settle(self, spent: Spent, *, reserved: Spent) -> None:
+    def settle(self, spent: Amount, *, reserved: Amount) -> None:
         """Count what a call used instead of what was set aside for it."""
         self._changes.put((spent, reserved))
 
-    def _exceeded(self, more: Spent, *, beginning: bool) -> BudgetExceededError | None:
+    def _exceeded(self, more: Amount, *, beginning: bool) -> BudgetExceededError | None:
         used = self._spent.plus(self._reserved)
         for limit, allowed, so_far, wanted in zip(_LIMITS, self._allowed, used, more, strict=True):
             if allowed is not None and (so_far + wanted > allowed or (beginning and so_far >= allowed)):
@@ -150,7 +150,7 @@ class Budget:
 
     def _catch_up(self) -> None:
         if monotonic() >= self._window_ends:
-            self._spent, self._window_ends = Spent(), math.inf
+            self._spent, self._window_ends = Amount(), math.inf
         while not self._changes.empty():
             spent, reserved = self._changes.get()
             self._spent = self._spent.plus(spent).not_below_zero()

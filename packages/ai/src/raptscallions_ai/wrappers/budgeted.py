@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from raptscallions_ai.answer.chunks import DoneChunk
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.wrappers.base import WrappedClient
-from raptscallions_ai.wrappers.budget import Spent
+from raptscallions_ai.wrappers.billed import priced, used_by
+from raptscallions_ai.wrappers.budget import Amount
 from raptscallions_ai.wrappers.estimate import answer_tokens, prompt_tokens
 from raptscallions_ai.wrappers.source import AroundSource
-from raptscallions_ai.wrappers.spending import priced, used_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +64,8 @@ class _BudgetedCall(AroundSource):
         prices = (info.prompt_price, info.completion_price) if info is not None else (None, None)
         self._prompt_price, self._answer_price = prices[0] or Decimal(0), prices[1] or Decimal(0)
         cost = prompt * self._prompt_price + answer * self._answer_price
-        self._reserved = Spent(cost, prompt + answer, 1)
-        self._spent: Spent | None = None
+        self._reserved = Amount(cost, prompt + answer, 1)
+        self._spent: Amount | None = None
 
     async def begin(self) -> None:
         self._budget.reserve(self._reserved)
@@ -73,7 +73,7 @@ class _BudgetedCall(AroundSource):
     def received(self, chunks: Sequence[StreamChunk]) -> Sequence[StreamChunk]:
         # A complete answer is paid for, and stopping it would save nothing.
         if type(chunks[-1]) is not DoneChunk and (tokens := answer_tokens(chunks)):
-            grown = Spent(tokens * self._answer_price, tokens)
+            grown = Amount(tokens * self._answer_price, tokens)
             self._reserved = self._reserved.plus(grown)
             if (error := self._budget.grow(grown)) is not None:
                 self.stop_with(error)
@@ -85,25 +85,25 @@ class _BudgetedCall(AroundSource):
         if usage is not None:
             self._spent = self._counted(priced(usage, self._budget.prices, (result or partial).model, self._model))
         else:
-            self._spent = Spent(requests=int(_was_sent(error)))
+            self._spent = Amount(requests=int(_was_sent(error)))
         self._budget.settle(self._spent, reserved=self._reserved)
 
     async def settle(self) -> Usage:
         usage = await super().settle()
         if self._spent is not None and (cost := usage.spend) is not None and usage.cost_source != "unknown":
-            settled = Spent(max(Decimal(0), cost), max(0, usage.total_tokens), 1)
-            self._budget.settle(settled.minus(self._spent), reserved=Spent())
+            settled = Amount(max(Decimal(0), cost), max(0, usage.total_tokens), 1)
+            self._budget.settle(settled.minus(self._spent), reserved=Amount())
             self._spent = settled
         return usage
 
-    def _counted(self, usage: Usage) -> Spent:
+    def _counted(self, usage: Usage) -> Amount:
         """Return what counts: what was told, and the estimate where nobody told."""
         spend = usage.spend
         if spend is None or usage.cost_source == "unknown":
             spend = max(self._reserved.cost, spend or Decimal(0))
         # What nobody can have used or got back would wipe the budget.
         tokens = max(0, usage.total_tokens) if usage.reported else self._reserved.tokens
-        return Spent(max(Decimal(0), spend), tokens, 1)
+        return Amount(max(Decimal(0), spend), tokens, 1)
 
 
 def _was_sent(error: BaseException | None) -> bool:

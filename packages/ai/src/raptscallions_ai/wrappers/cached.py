@@ -87,7 +87,7 @@ class CachedClient(WrappedClient):
 
     def source(self, call: ChatCall) -> ChunkSource:
         """Return where the chunks of a call come from."""
-        kept, key = call.kept(), self._key(call)
+        kept, key = call.snapshot(), self._key(call)
         return _CachedCall(self._answers, key, self.total_of(call), lambda left: self.ask_within(kept, left))
 
     async def aclose(self) -> None:

@@ -34,7 +34,7 @@ class ChatCall:
         """Whether the answer is to be streamed."""
         return self.options.get("stream") is not False
 
-    def kept(self) -> ChatCall:
+    def snapshot(self) -> ChatCall:
         """Return the call with a conversation of its own, for what is sent later than it was asked for.
 
         The caller usually goes on appending to the same conversation.

@@ -110,7 +110,7 @@ class TracedClient(WrappedClient):
 
     def source(self, call: ChatCall) -> ChunkSource:
         """Return where the chunks of a call come from."""
-        return _TracedCall(self.ask(call), self, call.kept() if self._capture_content else call)
+        return _TracedCall(self.ask(call), self, call.snapshot() if self._capture_content else call)
 
 
 class _TracedCall(AroundSource):

@@ -54,7 +54,7 @@ class OpenAIReader:
                 self._read_malformed(name, data, str(error), at_end=at_end)
             else:
                 fold.feed(chunk, out)
-                if fold.failure is None and (name == "error" or (chunk.choices is None and chunk.says_nothing)):
+                if fold.failure is None and (name == "error" or (chunk.choices is None and chunk.is_empty)):
                     self._read_bare_error(name, data)
             if fold.failure is not None:
                 return True
@@ -74,7 +74,7 @@ class OpenAIReader:
                 return
             raise
         self._fold.feed(chunk, out)
-        if chunk.says_nothing:
+        if chunk.is_empty:
             self._read_bare_error("", body)
         self._fold.mark_done(whole=True)
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from raptscallions_ai.answer.result import Usage
 from raptscallions_ai.gateway_api.costs import PriceList
 from raptscallions_ai.wrappers.base import WrappedClient
+from raptscallions_ai.wrappers.billed import priced, used_by
 from raptscallions_ai.wrappers.source import AroundSource
-from raptscallions_ai.wrappers.spending import priced, used_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions
 
-__all__ = ["Asking"]
+__all__ = ["ChatArguments"]
 
 _LOCAL_MAX_TOKENS = 512  # at temperature 0 the toy model may repeat itself until its context is full
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class ChatArguments:
     """Options of each request; None leaves the choice to the settings or to the gateway.
 
     Attributes:

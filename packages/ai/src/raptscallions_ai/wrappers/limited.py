@@ -143,7 +143,7 @@ class RateLimitedClient(WrappedClient):
         if total is None:
             return _LimitedCall(self.limiter, tokens, TotalClock(None), self.ask(call))
         call.request()  # what is wrong with it is said at once, as ever
-        later = call.kept()
+        later = call.snapshot()
         return _LimitedCall(
             self.limiter, tokens, TotalClock(total), None, lambda seconds: self.ask_within(later, seconds)
         )

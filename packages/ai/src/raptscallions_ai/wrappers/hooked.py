@@ -77,7 +77,7 @@ class HookedClient(WrappedClient):
         if self.before_call is None:
             return _HookedCall(self, call, self.ask(call))
         call.request()  # what is wrong with it is said at once, as ever
-        return _HookedCall(self, call.kept())
+        return _HookedCall(self, call.snapshot())
 
 
 class _HookedCall(AroundSource):
