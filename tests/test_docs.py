@@ -28,12 +28,12 @@ import pytest
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
-from raptscallions_ai import AiSettings, reset_settings, testing
+from raptscallions_ai import PRESETS, AiSettings, reset_settings, testing
 from raptscallions_ai.cli.commands import HELP
 from raptscallions_ai.cli.exit_codes import ExitCode
 from raptscallions_ai.local import LocalGatewayError
 from raptscallions_ai.local.weights import ensure_weights
-from raptscallions_ai.testing import FakeGateway, FakeOllama
+from raptscallions_ai.testing import FakeAnthropic, FakeGateway, FakeOllama
 from raptscallions_ai.tools.tool_call import ToolCall
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,17 +96,25 @@ def is_test(block: Block) -> bool:
     return re.search(r"^(async )?def test_", block.code, re.MULTILINE) is not None
 
 
+@pytest.fixture(scope="module")
+def claude() -> Iterator[FakeAnthropic]:
+    with FakeAnthropic() as server:
+        yield server
+
+
 @pytest.fixture
 def surroundings(
-    fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    fake_gateway: FakeGateway, claude: FakeAnthropic, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[dict[str, str]]:
-    """An empty working directory, and an environment whose settings lead to the fake gateway."""
+    """An empty working directory, and an environment whose settings lead to the fakes of the gateway and of Claude."""
     for name in list(os.environ):
         if name.startswith(("AI_", "OPENAI_", "OPENROUTER_")) and name != "AI_LOCAL_CACHE_DIR":
             monkeypatch.delenv(name)
     monkeypatch.setenv("AI_GATEWAY_URL", fake_gateway.base_url)
     monkeypatch.setenv("AI_API_KEY", fake_gateway.api_key)
     monkeypatch.setenv("AI_DEFAULT_MODEL", fake_gateway.model)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", claude.api_key)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", claude.base_url)
     monkeypatch.setenv("PATH", os.pathsep.join([str(SCRIPTS), os.environ["PATH"]]))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -337,3 +345,10 @@ def test_the_package_page_has_no_relative_links() -> None:
     assert [
         link for link in LINK.findall((ROOT / "packages/ai/README.md").read_text("utf-8")) if "://" not in link
     ] == []
+
+
+def test_the_guide_to_engines_lists_every_preset() -> None:
+    rows = re.findall(
+        r"^\| `([\w-]+)` \| `(\S+)` \|", (ROOT / "docs/guides/engines.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert dict(rows) == {preset.name: preset.base_url for preset in PRESETS.values()}

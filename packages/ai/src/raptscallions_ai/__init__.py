@@ -48,9 +48,9 @@ from raptscallions_ai.answer.run_events import (
 )
 from raptscallions_ai.answer.stream import ChatStream
 from raptscallions_ai.client.base import ChatClient
-from raptscallions_ai.client.engine import close_all_clients
+from raptscallions_ai.client.engine import close_all_clients, close_all_cloud_clients
 from raptscallions_ai.client.environment import openrouter_client
-from raptscallions_ai.client.openrouter import OpenRouterClient
+from raptscallions_ai.client.openrouter import AsyncOpenRouterClient, OpenRouterClient
 from raptscallions_ai.errors import (
     AiError,
     AppError,
@@ -102,9 +102,14 @@ from raptscallions_ai.tools.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from raptscallions_ai.answer.codec import from_json, to_json
+    from raptscallions_ai.client.anthropic import AsyncAnthropicClient
     from raptscallions_ai.client.ollama import AsyncOllamaClient
+    from raptscallions_ai.client.openai_compat import AsyncOpenAICompatClient
+    from raptscallions_ai.client.presets import PRESETS, Preset, register_preset
+    from raptscallions_ai.client.provider import get_provider
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
     from raptscallions_ai.structured.parsed_stream import ParsedStream
+    from raptscallions_ai.sync.engines import AnthropicClient, OpenAICompatClient
     from raptscallions_ai.sync.ollama import OllamaClient
     from raptscallions_ai.tool_runs.run import ToolRun
 
@@ -113,12 +118,22 @@ __all__ = [
     # client
     "ChatClient",
     "OpenRouterClient",
+    "AsyncOpenRouterClient",
+    "AsyncAnthropicClient",
+    "AsyncOpenAICompatClient",
     "SyncChatClient",
     "SyncOpenRouterClient",
     "AsyncOllamaClient",
     "OllamaClient",
+    "AnthropicClient",
+    "OpenAICompatClient",
+    "get_provider",
+    "PRESETS",
+    "Preset",
+    "register_preset",
     "openrouter_client",
     "close_all_clients",
+    "close_all_cloud_clients",
     "CallOptions",
     "ChatOptions",
     "ProviderPreferences",
@@ -207,6 +222,11 @@ __getattr__ = lazy_names(
     {
         "answer.codec": ("from_json", "to_json"),
         "client.ollama": ("AsyncOllamaClient",),
+        "client.anthropic": ("AsyncAnthropicClient",),
+        "client.openai_compat": ("AsyncOpenAICompatClient",),
+        "client.presets": ("PRESETS", "Preset", "register_preset"),
+        "client.provider": ("get_provider",),
+        "sync.engines": ("AnthropicClient", "OpenAICompatClient"),
         "settings": ("AiSettings", "get_settings", "reset_settings"),
         "structured.parsed_stream": ("ParsedStream",),
         "sync.ollama": ("OllamaClient",),

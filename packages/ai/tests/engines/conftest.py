@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from raptscallions_ai.client.anthropic import AsyncAnthropicClient
-from raptscallions_ai.testing.engines.anthropic import FakeAnthropic
+from raptscallions_ai.testing import FakeAnthropic
 
 
 @pytest.fixture

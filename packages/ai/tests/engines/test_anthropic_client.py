@@ -24,8 +24,7 @@ from raptscallions_ai.errors import (
 )
 from raptscallions_ai.messages.message import user
 from raptscallions_ai.sync.engines import AnthropicClient
-from raptscallions_ai.testing import FakeGateway
-from raptscallions_ai.testing.engines.anthropic import FakeAnthropic
+from raptscallions_ai.testing import FakeAnthropic, FakeGateway
 from raptscallions_ai.testing.replies import Cut
 from raptscallions_ai.testing.wire import chunk, sse
 from raptscallions_ai.tools.tool_call import ToolCall

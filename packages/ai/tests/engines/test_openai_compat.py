@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from raptscallions_ai import errors
 from raptscallions_ai.client.openai_compat import AsyncOpenAICompatClient
 from raptscallions_ai.client.presets import PRESETS, Preset, preset_named, register_preset
-from raptscallions_ai.client.provider import get_provider
+from raptscallions_ai.client.provider import ENGINES, get_provider
 from raptscallions_ai.errors import BadRequestError, ConfigurationError, InvalidResponseError, NotSupportedError
 from raptscallions_ai.sync.engines import OpenAICompatClient
 from raptscallions_ai.testing import FakeGateway
@@ -223,3 +224,16 @@ def test_without_await(fake_gateway: FakeGateway) -> None:
     with OpenAICompatClient(fake_gateway.api_key, fake_gateway.base_url, "m") as client:
         assert "".join(client.chat_stream("Hi")) == "Hello"
         assert fake_gateway.model in client.list_models()
+
+
+def test_the_names_that_other_programs_catch() -> None:
+    assert errors.LLMError is errors.AiError
+    assert errors.LLMAuthError is errors.AuthenticationError
+    assert errors.LLMTimeoutError is errors.TimeoutError
+
+
+async def test_every_engine_has_a_provider() -> None:
+    for name in ENGINES:
+        client = get_provider(name, api_key="k", model="m")
+        assert client.resolve_model() == "m"
+        await client.aclose()

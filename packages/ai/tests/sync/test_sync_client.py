@@ -274,7 +274,7 @@ def test_misuse_is_told_at_once(client: SyncOpenRouterClient, fake_gateway: Fake
     with pytest.raises(ValueError, match="max_age"):
         client.models(max_age=-1)
     foreign: Any = [object()]
-    with pytest.raises(TypeError, match="SyncOpenRouterClients"):
+    with pytest.raises(TypeError, match="synchronous clients of engines, not object"):
         SyncOpenRouterClient(KEY, fake_gateway.base_url, "m", fallback_clients=foreign)
     for twin in (pickle.dumps, copy.copy):
         with pytest.raises(TypeError):

@@ -227,6 +227,10 @@ class BaseChatClient(ABC):
         """
         return self.stream_chat(messages, model=model, **options).text_stream
 
+    async def run(self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]) -> ChatResult:
+        """Do what `chat` does, as agents call it."""
+        return await self.chat(messages, model=model, **options)
+
     async def __aenter__(self) -> Self:
         return self
 

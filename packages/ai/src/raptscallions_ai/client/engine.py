@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions
 
-__all__ = ["EngineClient", "close_all_clients"]
+__all__ = ["EngineClient", "close_all_clients", "close_all_cloud_clients"]
 
 _LONGEST_WARM_UP = 10.0  # seconds
 _clients: WeakSet[EngineClient] = WeakSet()
@@ -165,6 +165,10 @@ class EngineClient(BaseChatClient):
             await call.aclose()
         await self._gateway.connections.aclose()
 
+    async def close(self) -> None:
+        """Do what `aclose` does."""
+        await self.aclose()
+
     def _facts(self, model: str) -> ModelFacts:
         """Return what is known of a model, without asking anybody."""
         return NO_FACTS
@@ -245,6 +249,10 @@ async def close_all_clients() -> None:
         clients = list(_clients)
     await asyncio.gather(*(client.aclose() for client in clients))
     await close_all_pools()  # those of clients that were dropped without being closed
+
+
+close_all_cloud_clients = close_all_clients
+"""The same, under the name that it has in the library whose programs this one runs, too."""
 
 
 def _load_what_a_call_needs() -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.options.timeouts import Timeouts
     from raptscallions_ai.settings import AiSettings
 
-__all__ = ["OpenRouterClient"]
+__all__ = ["AsyncOpenRouterClient", "OpenRouterClient"]
 
 
 class OpenRouterClient(EngineClient, Discovery):
@@ -100,6 +100,10 @@ class OpenRouterClient(EngineClient, Discovery):
 
     def _look_up(self, timeouts: Timeouts, max_retries: int) -> LookUp | None:
         return partial(_look_up, self._gateway, timeouts, max_retries)
+
+
+AsyncOpenRouterClient = OpenRouterClient
+"""The same client under a name that fits those of the other engines."""
 
 
 async def _look_up(gateway: Gateway, timeouts: Timeouts, max_retries: int, generation_id: str) -> Usage | None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGINES", "get_provider"]
 
-ENGINES = ("openrouter", "anthropic")
+ENGINES = ("openrouter", "anthropic", "ollama")
 """The engines with clients of their own; the others are `PRESETS`."""
 
 
@@ -20,7 +20,7 @@ def get_provider(name: str, *, api_key: str | None = None, model: str | None = N
     """Return a client of an engine or a host by its name.
 
     Args:
-        name: `openrouter`, `anthropic`, or one of `PRESETS`, such as `openai` or `groq`.
+        name: `openrouter`, `anthropic`, `ollama`, or one of `PRESETS`, such as `openai` or `groq`.
         api_key: The key; else the host's own environment variable.
         model: The model of calls that name none; else the host's default.
         **options: Further arguments of that client, such as `base_url`, `timeout` or `max_retries`.
@@ -41,6 +41,10 @@ def get_provider(name: str, *, api_key: str | None = None, model: str | None = N
             from raptscallions_ai.client.anthropic import AsyncAnthropicClient
 
             return AsyncAnthropicClient(given.pop("api_key"), model, **options)
+        case "ollama":
+            from raptscallions_ai.client.ollama import AsyncOllamaClient
+
+            return AsyncOllamaClient(model, api_key=given.pop("api_key"), **options)
         case _ if name in PRESETS:
             from raptscallions_ai.client.openai_compat import AsyncOpenAICompatClient
 

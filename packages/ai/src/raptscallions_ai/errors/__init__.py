@@ -27,6 +27,14 @@ from raptscallions_ai.errors.tree import (
     TruncatedOutputError,
 )
 
+# The names that another library's programs catch.
+LLMError = AiError
+LLMAuthError = AuthenticationError
+LLMConnectionError = ConnectionError
+LLMContextLengthError = ContextLengthError
+LLMRateLimitError = RateLimitError
+LLMTimeoutError = TimeoutError
+
 __all__ = [
     "AiError",
     "AppError",

@@ -7,9 +7,10 @@ hand it the work and wait. Each has the name, the arguments and the errors of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 from raptscallions_ai.client.base import BaseChatClient
+from raptscallions_ai.client.engine import EngineClient
 from raptscallions_ai.client.openrouter import OpenRouterClient
 from raptscallions_ai.sync.loop_thread import CallerQueue, shared_loop_thread
 from raptscallions_ai.sync.stream import SyncChatStream
@@ -140,14 +141,28 @@ class SyncChatClient(Generic[C]):
         """Return the text of the answer as it arrives; see `OpenRouterClient.chat_stream`."""
         return self.stream_chat(messages, model=model, **options).text_stream
 
-    @property
-    def wrapped(self) -> C:
-        """The client that does the work."""
-        return self._client
+    def run(self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]) -> ChatResult:
+        """Do what `chat` does, as agents call it."""
+        return self.chat(messages, model=model, **options)
 
     def close(self) -> None:
         """End all calls and close all connections; the client cannot be used afterwards. Safe to call again."""
         self._run(self._client.aclose())
+
+    @staticmethod
+    def _behind(clients: Sequence[SyncChatClient[Any]]) -> list[EngineClient]:
+        """Return the clients that do the work of others.
+
+        Raises:
+            TypeError: One is no synchronous client of an engine.
+        """
+        found: list[EngineClient] = []
+        for client in clients:
+            inner: object = vars(client).get("_client") if hasattr(client, "__dict__") else None
+            if not isinstance(inner, EngineClient):
+                raise TypeError(f"fallback_clients must be synchronous clients of engines, not {type(client).__name__}")
+            found.append(inner)
+        return found
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return shared_loop_thread().run(work)
@@ -203,7 +218,7 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
         *,
         on_interrupt: OnInterrupt | None = None,
         fallback_models: Sequence[str] | None = None,
-        fallback_clients: Sequence[SyncOpenRouterClient] = (),
+        fallback_clients: Sequence[SyncChatClient[Any]] = (),
         model_aliases: Mapping[str, str] | None = None,
         settings: AiSettings | None = None,
         openai_client: AsyncOpenAI | None = None,
@@ -219,7 +234,7 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
                 max_retries,
                 on_interrupt=on_interrupt,
                 fallback_models=fallback_models,
-                fallback_clients=self._asynchronous(fallback_clients),
+                fallback_clients=self._behind(fallback_clients),
                 model_aliases=model_aliases,
                 settings=settings,
                 openai_client=openai_client,
@@ -278,10 +293,3 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
         work = self._client.check_context(messages, model=model, max_tokens=max_tokens, tools=tools)
         del messages  # a traceback with local variables must not show the conversation
         return self._run(work)
-
-    @staticmethod
-    def _asynchronous(clients: Sequence[SyncOpenRouterClient]) -> list[OpenRouterClient]:
-        for client in cast("Sequence[object]", clients):
-            if not isinstance(client, SyncOpenRouterClient):
-                raise TypeError(f"fallback_clients must be SyncOpenRouterClients, not {type(client).__name__}")
-        return [client._client for client in clients]

@@ -66,7 +66,7 @@ class AnthropicClient(SyncEngineClient[AsyncAnthropicClient]):
                 max_retries=max_retries,
                 on_interrupt=on_interrupt,
                 fallback_models=fallback_models,
-                fallback_clients=asynchronous(fallback_clients),
+                fallback_clients=self._behind(fallback_clients),
             )
         )
 
@@ -115,7 +115,7 @@ class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient]):
                 max_retries=max_retries,
                 on_interrupt=on_interrupt,
                 fallback_models=fallback_models,
-                fallback_clients=asynchronous(fallback_clients),
+                fallback_clients=self._behind(fallback_clients),
             )
         )
 
@@ -126,18 +126,3 @@ class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient]):
     def list_models(self) -> list[str]:
         """Return the ids of the models that the host offers."""
         return self._run(self._client.list_models())
-
-
-def asynchronous(clients: Sequence[SyncChatClient[Any]]) -> list[EngineClient]:
-    """Return the clients that do the work of these.
-
-    Raises:
-        TypeError: One is no synchronous client of an engine.
-    """
-    found: list[EngineClient] = []
-    for client in clients:
-        inner: object = getattr(client, "wrapped", None)
-        if not isinstance(inner, EngineClient):
-            raise TypeError(f"fallback_clients must be synchronous clients of engines, not {type(client).__name__}")
-        found.append(inner)
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai.client.ollama import AsyncOllamaClient
-from raptscallions_ai.sync.engines import SyncEngineClient, asynchronous
+from raptscallions_ai.sync.engines import SyncEngineClient
 from raptscallions_ai.sync.loop_thread import shared_loop_thread
 from raptscallions_ai.sync.stream import SyncIterator
 
@@ -56,7 +56,7 @@ class OllamaClient(SyncEngineClient[AsyncOllamaClient]):
                 max_retries=max_retries,
                 on_interrupt=on_interrupt,
                 fallback_models=fallback_models,
-                fallback_clients=asynchronous(fallback_clients),
+                fallback_clients=self._behind(fallback_clients),
             )
         )
 

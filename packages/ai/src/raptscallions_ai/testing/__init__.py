@@ -11,6 +11,7 @@ from raptscallions_ai._guards.imports import lazy_names
 
 if TYPE_CHECKING:
     from raptscallions_ai.testing.cassette import Cassette, CassetteError, CassetteMode, CassetteOptions
+    from raptscallions_ai.testing.engines.anthropic import FakeAnthropic
     from raptscallions_ai.testing.engines.ollama import FakeOllama
     from raptscallions_ai.testing.gateway import FakeGateway
     from raptscallions_ai.testing.recording import Headers, RecordedRequest
@@ -28,6 +29,7 @@ __all__ = [
     "CassetteOptions",
     "ChatScript",
     "Cut",
+    "FakeAnthropic",
     "FakeGateway",
     "FakeOllama",
     "Framing",
@@ -58,6 +60,7 @@ __getattr__ = lazy_names(
     {
         "cassette": ("Cassette", "CassetteError", "CassetteMode", "CassetteOptions"),
         "engines.ollama": ("FakeOllama",),
+        "engines.anthropic": ("FakeAnthropic",),
         "gateway": ("FakeGateway",),
         "recording": ("Headers", "RecordedRequest"),
         "replay": ("recorded_reply",),
