@@ -211,6 +211,20 @@ def test_only_the_transport_imports_the_sdk() -> None:
     }
 
 
+@pytest.mark.requirement("E04-T006.AC1")
+def test_the_top_level_is_packages_and_modules_that_only_gather_names() -> None:
+    flat = {path.stem: ast.parse(path.read_text("utf-8")) for path in SOURCE.glob("*.py")}
+    holding = {
+        name
+        for name, tree in flat.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert holding == {"settings"}
+    assert {"__init__", "_version", "settings"} <= flat.keys()
+
+
+@pytest.mark.requirement("E04-T006.AC3")
 def test_a_dialect_does_no_io() -> None:
     """It translates: no sockets, files, clocks, processes or randomness, and nothing of this package that has them."""
     pure = {"base64", "collections", "dataclasses", "decimal", "functools", "itertools", "math", "re", "typing"}
@@ -227,6 +241,7 @@ def test_a_dialect_does_no_io() -> None:
     assert foreign == {"_dialects/retry_after.py: time"}
 
 
+@pytest.mark.requirement("E04-T006.AC3")
 def test_what_stands_above_the_dialects_knows_none_by_name() -> None:
     names = {path.name for path in (SOURCE / "_dialects").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert "openai" in names

@@ -170,6 +170,7 @@ def test_a_dropped_connection_is_not_a_timeout_although_the_sdk_says_so() -> Non
         assert type(mapped(error)) is errors.ConnectionError
 
 
+@pytest.mark.requirement("E04-T006.AC4")
 def test_a_failure_of_a_gateway_that_is_asked_without_the_sdk_does_not_load_it() -> None:
     script = (
         "import sys\n"

@@ -23,6 +23,8 @@ class Place:
 pytestmark = pytest.mark.requirement("E04-T005.AC9")
 
 
+@pytest.mark.requirement("E04-T007.AC2")
+@pytest.mark.requirement("E04-T007.AC3")
 async def test_a_wrapper_is_one_method() -> None:
     class Loud(AroundSource):
         def received(self, chunks: Sequence[StreamChunk]) -> Sequence[StreamChunk]:
