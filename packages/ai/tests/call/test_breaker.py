@@ -64,7 +64,7 @@ def test_an_answer_closes_it(breaker: CircuitBreaker, clock: Clock) -> None:
     assert breaker.allows()
 
 
-def test_each_failed_try_doubles_the_rest_up_to_a_minute(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_a_failed_try_lengthens_the_rest_but_never_beyond_ten_seconds(breaker: CircuitBreaker, clock: Clock) -> None:
     fail(breaker, 3)
     rests: list[int] = []
     for _ in range(6):
@@ -74,7 +74,7 @@ def test_each_failed_try_doubles_the_rest_up_to_a_minute(breaker: CircuitBreaker
             waited += 1
         breaker.failed()
         rests.append(waited)
-    assert rests == [5, 10, 20, 40, 60, 60]
+    assert rests == [5, 8, 8, 8, 8, 8]
 
 
 def test_calls_that_were_under_way_do_not_prolong_the_rest(breaker: CircuitBreaker, clock: Clock) -> None:

@@ -18,9 +18,11 @@ from raptscallions_ai import (
     OpenRouterClient,
     PermissionDeniedError,
     ProviderError,
+    RateLimitError,
     TimeoutError,
     Timeouts,
 )
+from raptscallions_ai._call.breaker import CircuitBreaker
 from raptscallions_ai.testing import Cut, FakeGateway, Hang, Pause, Reply, Reset, chunk, json_reply, sse
 from raptscallions_ai.testing.recording import RecordedRequest
 from raptscallions_ai.testing.wire import COMMENT, Answer, error_body
@@ -241,13 +243,89 @@ async def test_an_interrupted_answer_restarts_elsewhere_when_its_gateway_has_die
     assert [attempt.error for attempt in result.attempts] == ["StreamInterruptedError", "ProviderError", None]
 
 
-async def test_without_a_policy_an_interrupted_answer_is_not_asked_elsewhere(
+async def test_an_interrupted_answer_is_not_asked_elsewhere_if_that_is_not_wanted(
     clients: OpenRouterClient, fake_gateway: FakeGateway, second_gateway: FakeGateway
 ) -> None:
     fake_gateway.reply(sse(chunk("Once")), Cut())
     with pytest.raises(Exception, match="closed in the middle"):
-        await clients.chat("Hi")
+        await clients.chat("Hi", on_interrupt="fail")
     assert second_gateway.requests == []
+
+
+BROKEN: dict[str, tuple[Any, ...]] = {
+    "cut": (sse(chunk("Once")), Cut()),
+    "broken event": (sse(chunk("Once")), b"data: {broken\n\n"),
+    "error": (sse(chunk("Once")), sse({"choices": [], "error": {"code": 502, "message": "died"}})),
+    "stall": (sse(chunk("Once")), Hang()),
+    "silence": (Hang(),),
+}
+
+
+@pytest.mark.requirement("E04-T020.AC4")
+@pytest.mark.parametrize("steps", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_with_somebody_else_to_ask_the_defaults_ask_them(
+    fake_gateway: FakeGateway,
+    second: OpenRouterClient,
+    steps: tuple[Any, ...],
+    streamed: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("raptscallions_ai._call.deadlines._PATIENCE", 0.3)
+    fake_gateway.reply(*steps, times=None)
+    async with OpenRouterClient("key", fake_gateway.base_url, "fake/first", fallback_clients=[second]) as client:
+        await client.warm_up()
+        if streamed:
+            seen = [piece.type async for piece in client.stream_chat("Hi")]
+            assert ("restarted" in seen) is (len(steps) > 1)
+            assert seen[-1] == "done"
+        else:
+            assert (await client.chat("Hi")).content == GOOD
+
+
+async def test_limits_of_ones_own_are_kept_with_somebody_else_to_ask(
+    new_client: ClientFactory, fake_gateway: FakeGateway, second: OpenRouterClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("raptscallions_ai._call.deadlines._PATIENCE", 0.01)
+    fake_gateway.reply(Pause(0.3), *Answer(("Slow.",)).stream().steps)
+    result = await new_client(fallback_clients=[second]).chat("Hi", timeout=5)
+    assert result.content == "Slow."
+
+
+@pytest.mark.requirement("E04-T020.AC3")
+@pytest.mark.parametrize("policy", ["restart", "continue"])
+async def test_a_wait_that_cannot_fit_is_not_begun_after_the_first_token_either(
+    new_client: ClientFactory, fake_gateway: FakeGateway, policy: Any
+) -> None:
+    error = {"code": 429, "message": "slow down", "metadata": {"retry_after": 3600}}
+    fake_gateway.reply(sse(chunk("Once")), sse({"choices": [], "error": error}), times=None)
+    with pytest.raises(RateLimitError) as caught:
+        await new_client(on_interrupt=policy).chat("Hi", timeout=Timeouts(first_chunk=30))
+    assert (caught.value.retry_after, len(caught.value.attempts), len(fake_gateway.requests)) == (3600, 1, 1)
+
+
+@pytest.mark.requirement("E04-T020.AC3")
+async def test_a_route_that_was_resting_is_tried_with_one_request(
+    new_client: ClientFactory, fake_gateway: FakeGateway, second: OpenRouterClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = new_client(fallback_clients=[second], max_retries=2)
+    fake_gateway.error(503, "busy", times=None)
+    for _ in range(3):
+        await client.chat("Hi")
+    assert len(fake_gateway.requests) == 9
+    monkeypatch.setattr(CircuitBreaker, "allows", lambda _self: True)  # as when the rest is over
+    result = await client.chat("Hi")
+    assert (result.content, len(fake_gateway.requests)) == (GOOD, 10)
+
+
+async def test_a_client_of_the_same_gateway_with_a_default_of_its_own_is_asked_for_that(
+    new_client: ClientFactory, fake_gateway: FakeGateway
+) -> None:
+    fake_gateway.add(by_model(FAILURES["402"]), times=None)
+    async with OpenRouterClient("second-key", fake_gateway.base_url, "fake/second") as other:
+        client = new_client(default_model="fake/first", fallback_clients=[other])
+        assert (await client.chat("Hi")).content == GOOD
+    assert models_asked(fake_gateway) == ["fake/first", "fake/second"]
 
 
 async def test_an_answer_that_falls_silent_goes_on_elsewhere(

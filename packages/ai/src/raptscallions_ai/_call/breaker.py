@@ -15,14 +15,14 @@ __all__ = ["CircuitBreaker", "CircuitBreakers"]
 _MOST_MODELS = 256  # that fail at the same time; their names may be a stranger's choice
 _FAILURES = 3
 _FIRST_REST = 5.0
-_LONGEST_REST = 60.0
+_LONGEST_REST = 8.0  # so that a route that is back is used within ten seconds
 
 
 class CircuitBreaker:
     """Tell whether a route should be asked, from how it answered before.
 
     After three calls in a row that failed on the route it is left alone, for five seconds at first. Then one call
-    may try it: if that is answered the route is back, else it rests twice as long, up to a minute. A call that never
+    may try it: if that is answered the route is back, else it rests again, for eight seconds. A call that never
     reports back, because its caller left, counts for nothing; the next may try after another rest.
 
     See Michael Nygard, "Release It!", chapter "Stability patterns".
@@ -64,6 +64,11 @@ class CircuitBreaker:
             self._rest = min(2 * self._rest, _LONGEST_REST)
             self._rests_until = self._clock() + self._rest
 
+    @property
+    def rests(self) -> bool:
+        """Whether the route is left alone, or tried for the first time since."""
+        return self._rests_until is not None
+
     def __repr__(self) -> str:
         return f"CircuitBreaker({'resting' if self._rests_until is not None else 'closed'})"
 
@@ -83,6 +88,11 @@ class CircuitBreakers:
         """Whether a model may be asked now; see `CircuitBreaker.allows`."""
         breaker = self._failing.get(model)
         return breaker is None or breaker.allows()
+
+    def is_tried(self, model: str) -> bool:
+        """Whether a model that is asked now was resting, so that one attempt is enough to see whether it is back."""
+        breaker = self._failing.get(model)
+        return breaker is not None and breaker.rests
 
     def succeeded(self, model: str) -> None:
         """Note that a model gave a whole answer, so that there is nothing to remember of it."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Deadline", "Deadlines"]
 
+_PATIENCE = 10.0  # seconds that a silent route is waited for, with another to ask and no limit of the caller's own
 _GRACE = 2.0  # seconds that an answer which is complete in all but its end mark waits for that mark
 
 
@@ -95,8 +96,11 @@ class Deadlines:
         limits = self._recovery.route.timeouts
         phase: Phase = "idle" if self.answering else "first_chunk"
         limit = limits.idle if self.answering else limits.first_chunk
-        when = math.inf if limit is None else self.began - self._waited + limit
         others = 0 if self.answering else self._recovery.routes_left
+        hurried = self._recovery.goes_on_elsewhere if self.answering else bool(others)
+        if hurried and self._recovery.route.waits_by_default:
+            limit = min(limit or math.inf, _PATIENCE)
+        when = math.inf if limit is None else self.began - self._waited + limit
         if others and self.ends_at < math.inf:
             # Without a share for each, a silent route would leave nothing for those that may answer.
             share = (self.ends_at - self._route_at) / (1 + others)

@@ -25,7 +25,8 @@ class CallDefaults:
         model: The model of calls that name none.
         timeouts: How long to wait.
         max_retries: Further attempts before the first content.
-        on_interrupt: What to do when an answer breaks off.
+        on_interrupt: What to do when an answer breaks off; None if nobody chose.
+        waits_by_default: Whether nobody chose how long to wait.
         fallback_models: Models to ask in order when the first one fails.
         require_usage: Whether an answer without usage is an error.
         max_event_bytes: The largest event or body.
@@ -35,7 +36,8 @@ class CallDefaults:
     model: str
     timeouts: Timeouts
     max_retries: int
-    on_interrupt: OnInterrupt
+    on_interrupt: OnInterrupt | None
+    waits_by_default: bool
     fallback_models: tuple[str, ...]
     require_usage: bool
     max_event_bytes: int
@@ -55,9 +57,16 @@ class CallDefaults:
             model=settings.default_model,
             timeouts=settings.timeouts if timeout is None else Timeouts.of(timeout),
             max_retries=settings.max_retries,
-            on_interrupt=checked_on_interrupt(on_interrupt or settings.on_interrupt),
+            on_interrupt=_chosen(settings, on_interrupt),
+            waits_by_default=timeout is None and "request_timeout_ms" not in settings.model_fields_set,
             fallback_models=checked_models(settings.fallback_models if fallback_models is None else fallback_models),
             require_usage=settings.require_usage,
             max_event_bytes=settings.max_event_bytes,
             log_content=settings.log_content,
         )
+
+
+def _chosen(settings: AiSettings, given: OnInterrupt | None) -> OnInterrupt | None:
+    if given is None and "on_interrupt" not in settings.model_fields_set:
+        return None
+    return checked_on_interrupt(given or settings.on_interrupt)

@@ -66,6 +66,7 @@ class Recovery:
         after_content_policy: bool = False,
     ) -> None:
         self._untried = list(routes)
+        self._trying = False  # whether a route that was resting is asked to see whether it is back
         self._alone = len(routes) == 1
         self._on_interrupt = on_interrupt
         self.prefill = prefill
@@ -76,6 +77,11 @@ class Recovery:
         self._interruptions = 0
         self.sent: ChatRequest | None = None
         self.route: Route = self._take(self._untried)
+
+    @property
+    def goes_on_elsewhere(self) -> bool:
+        """Whether an answer that breaks off would be asked of another route."""
+        return self._on_interrupt != "fail" and bool(self._untried)
 
     @property
     def routes_left(self) -> int:
@@ -93,8 +99,8 @@ class Recovery:
         """
         if interrupted and self._on_interrupt == "fail":
             return None
-        if interrupted:
-            remaining = time_left
+        if interrupted:  # the wait is a part of the time until the next first content
+            remaining = min(time_left, self.route.timeouts.first_chunk or math.inf)
         if (delay := self._again(error, interrupted=interrupted, remaining=remaining)) is not None:
             return delay
         if _says_something_of_the_route(error):
@@ -122,6 +128,8 @@ class Recovery:
         if not interrupted and self._is_spelt_otherwise(error):
             return 0.0
         retries, patience = self.route.max_retries, _PATIENCE if others else math.inf
+        if others and self._trying:
+            retries = 0
         if not interrupted:
             self._failures += 1
             failures = self._failures
@@ -147,6 +155,7 @@ class Recovery:
         route = suitable[0]
         if not self._alone:
             route = next((route for route in suitable if route.breakers.allows(route.model)), route)
+        self._trying = not self._alone and route.breakers.is_tried(route.model)
         self._untried.remove(route)
         return route
 

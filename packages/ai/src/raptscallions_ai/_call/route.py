@@ -31,6 +31,7 @@ class Route:
         max_retries: Further attempts after a failure that may pass.
         breakers: Remember how the client's models answered before.
         facts: What is known of the model.
+        waits_by_default: Whether nobody chose how long to wait, so that another route is asked sooner.
         look_up: Looks up what an answer used, in the gateway's books; None if it keeps none.
     """
 
@@ -41,6 +42,7 @@ class Route:
     breakers: CircuitBreakers
     facts: ModelFacts
     look_up: LookUp | None = None
+    waits_by_default: bool = False
 
     def __repr__(self) -> str:
         return f"Route({self.model!r} at {self.gateway.url!r})"

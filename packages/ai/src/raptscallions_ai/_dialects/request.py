@@ -120,7 +120,7 @@ def build_request(
     body |= options.get("extra_body") or {}
     if not isinstance(body["messages"], list):
         raise TypeError("extra_body: messages must be a list")
-    if not body["stream"]:
+    if not body["stream"] or body["stream_options"] is None:  # None: the gateway does not know it
         body.pop("stream_options", None)
     return ChatRequest(
         model=str(body["model"]),

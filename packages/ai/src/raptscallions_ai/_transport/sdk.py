@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import uuid
 from typing import TYPE_CHECKING, cast
+from urllib.parse import quote
 
+from raptscallions_ai._dialects.json import json_object, parse_json
 from raptscallions_ai._transport.connections import Response
 from raptscallions_ai._transport.errors import StatusError
 from raptscallions_ai._transport.pooled import PooledConnections
@@ -72,7 +74,7 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         from raptscallions_ai._transport.httpx_transport import listeners
 
         sdk = await self.get()
-        path = request.path
+        path = _azure_path(sdk, request)
         told = [] if on_replaced is None else [on_replaced]
         listening = listeners.set(told)
         try:
@@ -173,6 +175,18 @@ def address_of(openai_client: AsyncOpenAI) -> str:
 def key_of(openai_client: AsyncOpenAI) -> str:
     """Return the key of a client of the user's own; if it asks for one each time, what no other client has."""
     return openai_client.api_key or f"key-of-client-{uuid.uuid4().hex}"
+
+
+def _azure_path(sdk: AsyncOpenAI, request: Encoded) -> str:
+    """Return the path with the deployment in it, which Azure wants and its SDK adds to what it encodes itself."""
+    from openai import AsyncAzureOpenAI
+
+    if not isinstance(sdk, AsyncAzureOpenAI) or "/deployments/" in sdk.base_url.path:
+        return request.path
+    model = json_object(parse_json(request.body)).get("model")
+    if sdk.base_url.path.rstrip("/").endswith("/v1") or not isinstance(model, str):
+        return request.path
+    return f"/deployments/{quote(model, safe='')}{request.path}"
 
 
 async def _post(sdk: AsyncOpenAI, path: str, request: Encoded, *, connect_timeout: float | None) -> httpx2.Response:

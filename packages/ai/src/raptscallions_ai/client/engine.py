@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from raptscallions_ai._call.route import LookUp
     from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.messages.message import Messages
-    from raptscallions_ai.options.call_options import CallOptions
+    from raptscallions_ai.options.call_options import CallOptions, OnInterrupt
 
 __all__ = ["EngineClient", "close_all_clients", "close_all_cloud_clients"]
 
@@ -126,7 +126,7 @@ class EngineClient(BaseChatClient):
         routes = self._routes(request.model, options)
         recovery = Recovery(
             routes,
-            on_interrupt=defaults.on_interrupt if on_interrupt is None else checked_on_interrupt(on_interrupt),
+            on_interrupt=_on_interrupt(on_interrupt, defaults, alone=len(routes) == 1),
             prefill=options.get("prefill"),
             after_content_policy=bool(options.get("fallback_on_content_policy")),
         )
@@ -192,8 +192,12 @@ class EngineClient(BaseChatClient):
         given = options.get("fallback_models")
         models = [model, *self._resolved(self._defaults.fallback_models if given is None else checked_models(given))]
         routes = [self._route(name, options) for name in dict.fromkeys(models)]
+        default = self.resolve_model()
         for client in self._fallback_clients:
-            first = model if client._gateway.url == self._gateway.url else client.resolve_model()
+            own = client.resolve_model()
+            # Of the same gateway another key is wanted, or the other model that the client is for.
+            same = client._gateway.url == self._gateway.url and (own == default or model != default)
+            first = model if same else own
             models = [first, *client._resolved(client._defaults.fallback_models)]
             routes += [client._route(name, options) for name in dict.fromkeys(models)]
         return routes
@@ -211,6 +215,7 @@ class EngineClient(BaseChatClient):
             timeouts=timeouts,
             max_retries=max_retries,
             breakers=self._breakers,
+            waits_by_default=timeout is None and self._defaults.waits_by_default,
             facts=self._facts(model),
             look_up=self._look_up(timeouts, max_retries),
         )
@@ -260,6 +265,13 @@ def _load_what_a_call_needs() -> None:
     from raptscallions_ai._dialects import request
 
     del call, request  # their import was the point
+
+
+def _on_interrupt(given: OnInterrupt | None, defaults: CallDefaults, *, alone: bool) -> OnInterrupt:
+    """Return what to do when an answer breaks off: who has somebody else to ask, wants them asked."""
+    if given is not None:
+        return checked_on_interrupt(given)
+    return defaults.on_interrupt or ("fail" if alone else "restart")
 
 
 def _checked_clients(clients: Sequence[EngineClient]) -> tuple[EngineClient, ...]:

@@ -18,7 +18,7 @@ from raptscallions_ai.answer.collector import StreamCollector
 from raptscallions_ai.options.call_options import ChatOptions
 from raptscallions_ai.wrappers.base import WrappedClient
 from raptscallions_ai.wrappers.source import AroundSource, TotalClock
-from raptscallions_ai.wrappers.stored_answer import NOTHING_USED, Recorder, restored
+from raptscallions_ai.wrappers.stored_answer import NOTHING_USED, Recorder, is_good, restored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -179,7 +179,7 @@ class _CachedCall(AroundSource):
         chunks = await super().read()
         if (recorder := self._recorder) is not None and chunks:
             recorder.add(chunks)
-            if (last := chunks[-1]).type == "done" and recorder.is_fit:
+            if (last := chunks[-1]).type == "done" and recorder.is_fit and is_good(last.result):
                 await self._answers.put(self._key, lambda: recorder.stored(last.result))
         return chunks
 

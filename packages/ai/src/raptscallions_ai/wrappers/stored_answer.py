@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.answer.chunks import StreamChunk
 
-__all__ = ["NOTHING_USED", "Recorder", "restored"]
+__all__ = ["NOTHING_USED", "Recorder", "is_good", "restored"]
 
 _KEPT = frozenset({"annotation", "audio", "content", "image", "reasoning", "refusal", "tool_call"})
 # What belongs to the call that was made, and not to its answer.
@@ -82,3 +82,9 @@ def _size_of(chunk: StreamChunk) -> int:
             return _FRAME + len(chunk.arguments)
         case _:
             return _FRAME + len(str(to_object(chunk)))
+
+
+def is_good(result: ChatResult) -> bool:
+    """Whether an answer is worth giving again: whole, and neither filtered nor empty."""
+    said = result.content or result.tool_calls or result.images or result.audio or result.reasoning
+    return bool(said) and result.finish_reason not in ("length", "content_filter", "error")
