@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from raptscallions_ai.testing import FakeGateway, Hang, chunk, sse
+from raptscallions_ai.testing import FakeGateway, Hang, RecordedRequest, chunk, completion, sse
 
 pytestmark = [
     pytest.mark.requirement("E04-T005.AC13"),
@@ -60,12 +60,21 @@ async def test_ctrl_c_stops_an_answer_of_the_bot_and_not_the_bot(fake_gateway: F
     assert told[1:] == ["A story!", "Once upon", "Why?"]
 
 
+def chats(gateway: FakeGateway) -> list[RecordedRequest]:
+    return [request for request in gateway.requests if request.method == "POST"]
+
+
 async def test_ctrl_c_ends_a_batch_and_keeps_what_was_answered(fake_gateway: FakeGateway, tmp_path: Path) -> None:
-    fake_gateway.stream("A fruit.", times=5).reply(Hang(), times=8)
+    fake_gateway.json(completion("A fruit."), times=5).reply(Hang(), times=8)
     with program("batch.py", "batch.md", fake_gateway, tmp_path) as batch:
-        assert await fake_gateway.until(lambda: len(fake_gateway.requests) == 13, timeout=30)
+        assert await fake_gateway.until(lambda: len(chats(fake_gateway)) == 13, timeout=30)
+        batch.send_signal(signal.SIGINT)
+        assert batch.stderr is not None
+        while "Ending" not in batch.stderr.readline():
+            pass
         batch.send_signal(signal.SIGINT)
         batch.communicate(timeout=30)
     assert await fake_gateway.until(lambda: all(request.ended for request in fake_gateway.requests))
-    rows = (tmp_path / "results.jsonl").read_text("utf-8").splitlines()
-    assert [json.loads(row)["answer"] for row in rows if row] == ["A fruit."] * 5
+    (answers,) = (tmp_path / "runs/fruit/answers").glob("*.jsonl")
+    rows = [json.loads(line) for line in answers.read_text("utf-8").splitlines() if line]
+    assert [row["answer"] for row in rows] == ["A fruit."] * 5

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import csv
 import gc
 import inspect
 import logging
@@ -39,7 +40,7 @@ from raptscallions_ai.tools.tool_call import ToolCall
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("docs/guides", "docs/cookbook", "docs/seeds")
 PAGES = sorted(str(path.relative_to(ROOT)) for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md"))
-DOCUMENTS = ["README.md", "packages/ai/README.md", "docs/seeds.md", *PAGES]
+DOCUMENTS = ["README.md", "packages/ai/README.md", "packages/bulk/README.md", "docs/seeds.md", *PAGES]
 ASYNC_TESTS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 PRINTED: dict[tuple[object, ...], str] = {}
 SCRIPTS = Path(sys.executable).parent
@@ -188,7 +189,7 @@ def assert_printed(block: Block, printed: str) -> None:
 
 
 def test_every_block_is_of_a_kind_that_is_tested() -> None:
-    assert {block.language for block in BLOCKS} <= {"python", "sh", "env", "toml", "jsonl"}
+    assert {block.language for block in BLOCKS} <= {"python", "sh", "env", "toml", "jsonl", "csv"}
     assert len([block for block in of("python") if is_test(block)]) >= 3
     assert len(of("python")) >= 15
     assert len(of("sh")) >= 8
@@ -285,10 +286,10 @@ def outcome(line: str, exit_code: int, environment: dict[str, str]) -> str:
 
 
 def check_installable(requirements: list[str]) -> None:
-    project = tomllib.loads((ROOT / "packages/ai/pyproject.toml").read_text("utf-8"))["project"]
+    members = [tomllib.loads(path.read_text("utf-8"))["project"] for path in ROOT.glob("packages/*/pyproject.toml")]
+    extras = {project["name"]: project["optional-dependencies"].keys() for project in members}
     for requirement in map(Requirement, requirements):
-        assert requirement.name == project["name"]
-        assert requirement.extras <= project["optional-dependencies"].keys()
+        assert requirement.extras <= extras[requirement.name]
 
 
 def variables() -> set[str]:
@@ -301,6 +302,12 @@ def test_cassettes(block: Block, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(block.code, "utf-8")
     with testing.Cassette(tmp_path / "a.jsonl", mode="replay") as cassette:
         assert not cassette.is_recording
+
+
+@pytest.mark.parametrize("block", of("csv"), ids=repr)
+def test_tables_are_files_with_as_many_cells_in_each_line(block: Block) -> None:
+    assert block.directives["file"].endswith(".csv"), "a later block reads it"
+    assert len({len(cells) for cells in csv.reader(block.code.splitlines())}) == 1
 
 
 @pytest.mark.parametrize("block", of("env"), ids=repr)
@@ -341,14 +348,13 @@ def test_links_lead_somewhere() -> None:
     assert broken == []
 
 
-def test_the_package_page_has_no_relative_links() -> None:
-    assert [
-        link for link in LINK.findall((ROOT / "packages/ai/README.md").read_text("utf-8")) if "://" not in link
-    ] == []
-
-
 def test_the_guide_to_engines_lists_every_preset() -> None:
     rows = re.findall(
         r"^\| `([\w-]+)` \| `(\S+)` \|", (ROOT / "docs/guides/engines.md").read_text("utf-8"), re.MULTILINE
     )
     assert dict(rows) == {preset.name: preset.base_url for preset in PRESETS.values()}
+
+
+def test_the_packages_pages_have_no_relative_links() -> None:
+    pages = [(ROOT / "packages" / member / "README.md").read_text("utf-8") for member in ("ai", "bulk")]
+    assert [link for page in pages for link in LINK.findall(page) if "://" not in link] == []

@@ -21,6 +21,7 @@ PUBLIC = [
     *("structured", "sync", "tool_runs"),
     *("local", "testing", "testing.faults", "web", "wrappers"),
 ]
+OTHERS = ("raptscallions_bulk", "raptscallions_bulk.testing")
 PAGES = {path.stem: path.read_text("utf-8") for path in sorted(DOCS.glob("reference/*.md"))}
 
 
@@ -29,7 +30,8 @@ def shown_before(package: ModuleType, name: str) -> bool:
 
 
 def test_every_public_name_is_on_exactly_one_page() -> None:
-    packages = [importlib.import_module(f"raptscallions_ai.{name}".rstrip(".")) for name in PUBLIC]
+    ours = [f"raptscallions_ai.{name}".rstrip(".") for name in PUBLIC]
+    packages = [importlib.import_module(name) for name in (*ours, *OTHERS)]
     # The tree of errors is whole in its own module, too.
     names = [(package, name) for package in packages for name in package.__all__ if not shown_before(package, name)]
     public = [f"{package.__name__}.{name}" for package, name in names]

@@ -22,6 +22,7 @@ from raptscallions_bulk.errors import (
     StorageError,
 )
 from raptscallions_bulk.money import Price
+from raptscallions_bulk.progress import ProgressLine
 from raptscallions_bulk.report import Plan, Report, Row, RowStatus, RunStoppedError, Status
 from raptscallions_bulk.run import BulkRun
 
@@ -31,6 +32,7 @@ __all__ = [
     "InDoubt",
     "Plan",
     "Price",
+    "ProgressLine",
     "Report",
     "Row",
     "RowStatus",

@@ -15,6 +15,7 @@ from raptscallions_ai import ChatClient
 from raptscallions_bulk.engine.engine import Engine
 from raptscallions_bulk.engine.settings import InDoubt, Settings, checked
 from raptscallions_bulk.export import export_rows
+from raptscallions_bulk.interrupts import draining_first
 from raptscallions_bulk.live import read_limits, write_status
 from raptscallions_bulk.money import Price, amount_of, to_pico
 from raptscallions_bulk.planning import Planner, known_price
@@ -72,7 +73,9 @@ class BulkRun:
         max_open: The most requests at a time.
         requests_per_minute: A limit that you know; else it is found out.
         tokens_per_minute: Likewise.
-        on_progress: Called about once a second with the `Status`.
+        on_progress: Called about once a second with the `Status`; a `ProgressLine` shows it.
+        handle_signals: Whether the first Ctrl-C or SIGTERM lets what is open end, and a second one cuts. Without it
+            they do what they always do in the program, which cuts.
 
     Attributes:
         report: What came of it the last time; None before.
@@ -108,6 +111,7 @@ class BulkRun:
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
         on_progress: Callable[[Status], None] | None = None,
+        handle_signals: bool = False,
     ) -> None:
         checked("timeout", timeout, least=0.001)
         checked("max_open", max_open, least=1, whole=True)
@@ -122,7 +126,7 @@ class BulkRun:
         options = dict(options or {})
         answer_type = None if answer_as is None else AnswerType(answer_as)
         self._client, self._folder, self._key, self._price = client, Path(folder), key, price
-        self._changed, self._on_progress = changed, on_progress
+        self._changed, self._on_progress, self._handle_signals = changed, on_progress, handle_signals
         self._source: Source = open_source(source)
         schema = None if answer_type is None else answer_type.schema
         self._maker = RequestMaker(ask, instructions=instructions, model=model, options=options, schema=schema)
@@ -285,8 +289,10 @@ class BulkRun:
             )
             self._engine, self._store = engine, store
             watcher = asyncio.create_task(self._watch(engine, store))
+            signals = draining_first(self.drain, self.cut) if self._handle_signals else contextlib.nullcontext()
             try:
-                await engine.run()
+                with signals:
+                    await engine.run()
             finally:
                 watcher.cancel()
                 self._engine = self._store = None

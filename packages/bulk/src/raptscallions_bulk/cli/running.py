@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import signal
 import sys
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +73,10 @@ async def carry_out(command: Command, folder: Path, *, changed: bool = False) ->
     progress = ProgressLine()
     async with _client(command) as client:
         run = _run(command, client, folder, changed=changed, on_progress=progress)
-        with _interruptible(run):
-            try:
-                return await run
-            finally:
-                progress.end()
+        try:
+            return await run
+        finally:
+            progress.end()
 
 
 def told(plan: Plan) -> str:
@@ -102,35 +98,6 @@ def told(plan: Plan) -> str:
     if plan.sampled:
         lines.append(f"{plan.sampled:,} rows asked so far, for {plan.spent:f} USD")
     return "\n".join(lines)
-
-
-@dataclass
-class _Interrupts:
-    run: BulkRun
-    count: int = 0
-
-    def __call__(self) -> None:
-        self.count += 1
-        if self.count == 1:
-            note("\nEnding: what is open may finish. Ctrl-C again ends at once, and leaves it in doubt.")
-            self.run.drain()
-        else:
-            self.run.cut()
-
-
-@contextlib.contextmanager
-def _interruptible(run: BulkRun) -> Any:
-    loop, interrupted = asyncio.get_running_loop(), _Interrupts(run)
-    signals = (signal.SIGINT, signal.SIGTERM)
-    with contextlib.suppress(NotImplementedError):  # Windows ends at once
-        for one in signals:
-            loop.add_signal_handler(one, interrupted)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(NotImplementedError):
-            for one in signals:
-                loop.remove_signal_handler(one)
 
 
 @contextlib.asynccontextmanager
@@ -181,6 +148,7 @@ def _run(
         requests_per_minute=command.requests_per_minute,
         tokens_per_minute=command.tokens_per_minute,
         on_progress=on_progress,
+        handle_signals=True,
     )
     run.command = msgspec.to_builtins(command)
     return run
