@@ -25,7 +25,9 @@ from raptscallions_chat.run_news import RunNews
 from raptscallions_chat.runs.metrics import RunMetrics
 from raptscallions_chat.runs.options import RunOptions
 from raptscallions_chat.runs.runtime import Runtime
+from raptscallions_chat.runs.tool_steps import ToolSteps
 from raptscallions_chat.settings import ChatSettings
+from raptscallions_chat.store.approvals import ApprovalStore
 from raptscallions_chat.store.database import Database
 from raptscallions_chat.store.file_owner import own_file
 from raptscallions_chat.store.migrate import check, upgrade
@@ -33,12 +35,13 @@ from raptscallions_chat.store.sql_store import SqlStore
 from raptscallions_chat.tenants.directory import TenantDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
+    from typing import Any
 
     from fastapi import FastAPI
 
-    from raptscallions_ai import ChatClient
-    from raptscallions_chat.protocols import Admission, Auth, Clients, RunLog, Signals
+    from raptscallions_ai import ChatClient, Tool
+    from raptscallions_chat.protocols import Admission, Auth, Clients, Files, RunLog, Signals
 
 __all__ = ["create_app", "run_options"]
 
@@ -70,6 +73,8 @@ def create_app(
     auth: Auth | None = None,
     admission: Admission | None = None,
     migrate: bool | None = None,
+    functions: Sequence[Tool[..., Any]] = (),
+    files: Files | None = None,
 ) -> FastAPI:
     """Return the chat service as an ASGI application.
 
@@ -79,6 +84,9 @@ def create_app(
         clients: Who answers for which tenant, instead of `client`.
         auth: Who a request is from, instead of what `CHAT_AUTH` names.
         admission: Limits of sends, instead of those of the settings.
+        functions: Functions that models may call while they answer, made with `@tool`; one that needs approval waits
+            for its user. A conversation with a tool has those that the tool names.
+        files: Where attachments are, instead of `CHAT_STORAGE_URL`.
         migrate: Whether tables are brought up to date at the start; by default on SQLite only.
     """
     chosen = settings or ChatSettings()
@@ -97,7 +105,7 @@ def create_app(
             metrics = RunMetrics()
             log, signals = await _log_and_signals(stack, chosen, metrics)
             vault = _vault(chosen, database)
-            shared = make_shared(chosen, database, tenants, vault)
+            shared = make_shared(chosen, database, tenants, vault, files)
             answering = clients or TenantClients(vault, tenants, own=client, allow_own=chosen.allow_shared_key)
             store = SqlStore(database)
             runtime = Runtime(
@@ -108,6 +116,11 @@ def create_app(
                 options=run_options(chosen),
                 prompts=ConversationPrompts(store, shared.conversation_tools, shared.attachments),
                 metrics=metrics,
+                tool_steps=ToolSteps(
+                    {each.name: each for each in functions},
+                    ApprovalStore(database),
+                    shared.conversation_tools.functions,
+                ),
             )
             around = make_features(chosen, shared, runtime, answering)
             app.state.services = Services(

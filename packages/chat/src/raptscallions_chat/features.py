@@ -17,6 +17,7 @@ from raptscallions_chat.keeping.retention import Retention
 from raptscallions_chat.limits.budgets import Budgets
 from raptscallions_chat.limits.usage import UsageSums
 from raptscallions_chat.prompting import ConversationTools
+from raptscallions_chat.store.approvals import ApprovalStore
 from raptscallions_chat.store.copies import ConversationCopies
 from raptscallions_chat.store.search import MessageSearch
 from raptscallions_chat.tenants.audit import AuditLog
@@ -73,6 +74,7 @@ class Features:
     retention: Retention
     erasure: Erasure
     events: UserEvents
+    approvals: ApprovalStore
 
     async def find_tool(self, principal: Principal, name: str) -> str | None:
         """Return the id of the newest version of a tool; None if there is none."""
@@ -151,4 +153,5 @@ def make_features(settings: ChatSettings, shared: Shared, runtime: Runtime, clie
         retention=Retention(database, tenants, purge, settings.retention_days),
         erasure=Erasure(database, purge, shared.attachments, audit),
         events=UserEvents(runtime.signals, lambda: runtime.closing),
+        approvals=ApprovalStore(database),
     )

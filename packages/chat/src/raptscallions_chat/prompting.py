@@ -46,6 +46,11 @@ class ConversationTools:
         tool_id = await self._kept.get(conversation_id, lambda: self._look_up(conversation_id))
         return None if tool_id is None else (await self._tools.get(tool_id)).definition
 
+    async def functions(self, conversation_id: str) -> tuple[str, ...] | None:
+        """Return the names of the functions that a conversation's tool allows; None for all, without a tool."""
+        tool = await self.of(conversation_id)
+        return None if tool is None else tool.functions
+
     async def check(self, conversation_id: str) -> None:
         """Refuse a message that the constraints of the conversation's tool do not allow.
 

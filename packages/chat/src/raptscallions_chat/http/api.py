@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from raptscallions_chat._version import __version__
-from raptscallions_chat.http import account, conversations, files, health, library, runs, tenant_keys, tenants, ui
+from raptscallions_chat.http import (
+    account,
+    approvals,
+    conversations,
+    files,
+    health,
+    library,
+    runs,
+    tenant_keys,
+    tenants,
+    ui,
+)
 from raptscallions_chat.http.errors import install_error_handlers
 
 if TYPE_CHECKING:
@@ -32,7 +43,7 @@ def make_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -
         app.include_router(router, prefix="/conversations")
         # What the original called them.
         app.include_router(router, prefix="/sessions", include_in_schema=False)
-    for module in (runs, library, files, account, tenants, tenant_keys, ui):
+    for module in (runs, approvals, library, files, account, tenants, tenant_keys, ui):
         app.include_router(module.router)
     app.include_router(health.router)
     return app

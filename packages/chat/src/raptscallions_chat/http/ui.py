@@ -182,9 +182,9 @@ def _said(message: dict[str, Any], most_bytes: int) -> tuple[str, list[dict[str,
     except ValueError as error:
         raise ChatError("invalid_request", f"The last message cannot be read: {error}") from None
     if isinstance(said.content, str):
-        return message_text(SendRequest(message=said.content), most_bytes)
+        return message_text(SendRequest.model_validate({"message": said.content}), most_bytes)
     parts: list[Any] = list(said.content or ())
-    return message_text(SendRequest(parts=parts), most_bytes)
+    return message_text(SendRequest.model_validate({"parts": parts}), most_bytes)
 
 
 def _once(

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai import AiError, ChatResult, ChatStream, DoneChunk, Usage
 from raptscallions_chat.domain.answer import Answer
 from raptscallions_chat.domain.commands import Generation, RunEnd
 from raptscallions_chat.domain.errors import ChatError
-from raptscallions_chat.domain.records import UsageTotal
 from raptscallions_chat.domain.run_ends import end_events
 from raptscallions_chat.runs.chunk_events import event_of_chunk
 from raptscallions_chat.runs.errors import failure_payload
+from raptscallions_chat.runs.tool_steps import WatchedClient, with_results
 from raptscallions_chat.store.database import utc_now
+from raptscallions_chat.store.rows import total_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from raptscallions_ai import StreamChunk
-    from raptscallions_chat.domain.records import Message, Run
+    from raptscallions_chat.domain.records import Message, Run, UsageTotal
     from raptscallions_chat.domain.statuses import RunStatus
     from raptscallions_chat.protocols import Clients, LeasedClient, RunLog
     from raptscallions_chat.runs.flusher import Flusher
     from raptscallions_chat.runs.live import LiveRun
     from raptscallions_chat.runs.metrics import RunMetrics
-    from raptscallions_chat.runs.prompts import Prompts
+    from raptscallions_chat.runs.prompts import Prompt, Prompts
     from raptscallions_chat.runs.settler import Settler
+    from raptscallions_chat.runs.tool_steps import Steps, ToolSteps
     from raptscallions_chat.store.sql_store import SqlStore
 
 __all__ = ["Generator"]
@@ -50,7 +53,9 @@ class Generator:
         prompts: Prompts,
         settler: Settler,
         metrics: RunMetrics,
+        tool_steps: ToolSteps | None = None,
     ) -> None:
+        self._tool_steps = tool_steps
         self._store = store
         self._log = log
         self._flusher = flusher
@@ -95,6 +100,9 @@ class Generator:
         if work.lease is None:
             work.lease = await self._clients.lease(live.run.tenant_id, prompt.model)
         options: dict[str, Any] = {"require_usage": False, **prompt.options, "on_interrupt": "fail"}
+        if self._tool_steps is not None and (steps := await self._tool_steps.of(live.run)) is not None:
+            await self._ask_with_tools(work, self._tool_steps, steps, prompt, answer, options)
+            return
         # Between here and the first await nobody else runs, so that no stop can be missed.
         if live.stop_reason is not None:
             return
@@ -106,6 +114,53 @@ class Generator:
                 self._take(work, chunks)
                 if work.result is not None:
                     return
+
+    async def _ask_with_tools(
+        self,
+        work: _Work,
+        tool_steps: ToolSteps,
+        steps: Steps,
+        prompt: Prompt,
+        answer: Message,
+        options: dict[str, Any],
+    ) -> None:
+        """Let the model call functions until it has its answer, or one of its calls waits for the user."""
+        live, messages = work.live, list(prompt.messages)
+        assert work.lease is not None
+        if results := await tool_steps.decided(live.run, answer):
+            # In the place of the request to go on where the text broke off.
+            messages = messages[: len(messages) - (2 if answer.text else 0)] + with_results(answer, results)
+            for event in results:
+                live.add(event)
+            self._flusher.note(live)
+        if live.stop_reason is not None:
+            return
+        run = WatchedClient(work.lease.client, work.watch).run_tools(
+            messages,
+            model=prompt.model,
+            tools=steps.tools,
+            approve=steps.approve,
+            stop_when=steps.waits_for_approval,
+            **options,
+        )
+        live.attach(run)
+        async with run:
+            live.opened()
+            async for each in run:
+                event: Any = each
+                match event.type:
+                    case "tool_started":
+                        pass
+                    case "tool_finished":
+                        live.add(await tool_steps.result_event(steps, event))
+                        self._flusher.note(live)
+                    case "step_finished":
+                        work.finished.append(event.result)
+                    case "done":
+                        work.result = event.result
+                        return
+                    case _:
+                        self._take(work, [event])
 
     def _begin(self, live: LiveRun, answer: Message) -> None:
         """Show that the run has begun; of an answer that goes on, what there is of it already."""
@@ -121,8 +176,9 @@ class Generator:
                 return
             if (event := event_of_chunk(chunk)) is None:
                 continue
-            if work.first_token_at is None:
-                work.first_token_at = utc_now()
+            if work.has_not_begun:
+                work.has_not_begun = False
+                work.first_token_at = work.first_token_at or utc_now()
                 live.begun = work.generation()
             live.add(event)
         if live.has_pending:
@@ -195,6 +251,13 @@ class _Work:
         self.partial: ChatResult | None = None
         self.error: Exception | None = None
         self.first_token_at: datetime | None = None
+        self.finished: list[ChatResult] = []  # the steps that are over, of a run whose model calls functions
+        self.has_not_begun = True
+
+    def watch(self, stream: ChatStream) -> None:
+        """Take the stream of the next step."""
+        self.stream = stream
+        self.has_not_begun = True
 
     @property
     def status(self) -> RunStatus:
@@ -216,19 +279,26 @@ class _Work:
 
     def generations(self) -> tuple[Generation, ...]:
         """Return the generations as they ended."""
-        if self.result is not None:
-            usage, told = self.result.usage, self.result.usage.reported
-            # Nobody tells the cost afterwards who had the chance and told the tokens only.
-            return (self._generation(self.result, usage, self.result.id, final=told),)
+        over = self.finished or ([] if self.result is None else [self.result])
+        # Nobody tells the cost afterwards who had the chance and told the tokens only.
+        known = [
+            self._generation(each, each.usage, each.id, final=each.usage.reported, number=number)
+            for number, each in enumerate(over, 1)
+        ]
+        return (*known, *(self._broken_off() if self.result is None else ()))
+
+    def _broken_off(self) -> tuple[Generation, ...]:
         partial = self.partial or ChatResult()
         generation_id = partial.id or (self.error.request_id if isinstance(self.error, AiError) else None)
-        if self.first_token_at is None and (generation_id is None or self.error is not None):
+        if self.has_not_begun and (generation_id is None or self.error is not None):
             return ()
         return (self._generation(partial, partial.usage, generation_id, final=partial.usage.cost is not None),)
 
-    def _generation(self, result: ChatResult, usage: Usage, generation_id: str | None, *, final: bool) -> Generation:
+    def _generation(
+        self, result: ChatResult, usage: Usage, generation_id: str | None, *, final: bool, number: int | None = None
+    ) -> Generation:
         return Generation(
-            number=1,
+            number=number or len(self.finished) + 1,
             generation_id=generation_id,
             credential_id=None if self.lease is None else self.lease.credential_id,
             model=result.model or self.live.run.model,
@@ -258,18 +328,4 @@ class _Work:
 
 
 def _total(generations: Sequence[Generation]) -> UsageTotal:
-    if not generations:
-        return UsageTotal()
-    (one,) = generations
-    return UsageTotal(
-        prompt_tokens=one.prompt_tokens,
-        completion_tokens=one.completion_tokens,
-        total_tokens=one.prompt_tokens + one.completion_tokens,
-        reasoning_tokens=one.reasoning_tokens,
-        cached_tokens=one.cached_tokens,
-        cache_write_tokens=one.cache_write_tokens,
-        cost=one.cost,
-        cost_source=one.cost_source,
-        final=one.final,
-        generations=1,
-    )
+    return total_of([asdict(one) for one in generations])

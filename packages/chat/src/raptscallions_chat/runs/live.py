@@ -13,7 +13,7 @@ from raptscallions_chat.domain.text import clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raptscallions_ai import ChatStream
+    from raptscallions_ai import ChatStream, ToolRun
     from raptscallions_chat.domain.commands import Generation, Piece
     from raptscallions_chat.domain.records import Run
     from raptscallions_chat.domain.statuses import StopReason
@@ -48,7 +48,7 @@ class LiveRun:
         self.task: asyncio.Task[None] | None = None
         self._is_new = True
         self._pending: list[Event] = list(opening_events(run))
-        self._stream: ChatStream | None = None
+        self._stream: ChatStream | ToolRun | None = None
         self._opened = asyncio.Event()
         self._stopping: asyncio.Task[None] | None = None
 
@@ -92,7 +92,7 @@ class LiveRun:
         lines = "\n".join(map(line_of, stored))
         return ((run.id, run.attempt, self.seq, lines) if stored else None), batch
 
-    def attach(self, stream: ChatStream) -> None:
+    def attach(self, stream: ChatStream | ToolRun) -> None:
         """Take the stream that a stop is to close."""
         self._stream = stream
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from raptscallions_chat.domain.statuses import StopReason
     from raptscallions_chat.protocols import Clients, RunLog, Signals
     from raptscallions_chat.runs.options import RunOptions
+    from raptscallions_chat.runs.tool_steps import ToolSteps
     from raptscallions_chat.store.sql_store import SqlStore
 
 __all__ = ["Runtime"]
@@ -56,6 +57,7 @@ class Runtime:
         options: RunOptions,
         prompts: Prompts | None = None,
         metrics: RunMetrics | None = None,
+        tool_steps: ToolSteps | None = None,
     ) -> None:
         self.store = store
         self.log = log
@@ -76,6 +78,7 @@ class Runtime:
             prompts=prompts or Prompts(store),
             settler=settler,
             metrics=self.metrics,
+            tool_steps=tool_steps,
         )
         self._generator = generator
         self.worker = Worker(

@@ -11,6 +11,7 @@ from raptscallions_chat.domain.commands import Sent
 from raptscallions_chat.domain.errors import ChatError
 from raptscallions_chat.domain.ids import new_id
 from raptscallions_chat.domain.tree import UNSET, place
+from raptscallions_chat.store.approvals import is_decided
 from raptscallions_chat.store.conversations import find_conversation
 from raptscallions_chat.store.database import utc_now
 from raptscallions_chat.store.ends import stop_queued
@@ -81,7 +82,7 @@ class SendStore:
             conversation = await _open_conversation(connection, principal, old.conversation_id)
             _refuse_if_busy(await _busy(connection, conversation.id))
             answer = await find_message(connection, principal, old.answer_message_id)
-            if answer["status"] in ("complete", "blocked"):
+            if answer["status"] in ("complete", "blocked") and not await is_decided(connection, run_id):
                 raise ChatError("nothing_to_continue", "The answer is complete.", details={"run_id": run_id})
             if conversation.head_id != answer["id"]:
                 raise _stale(conversation)
