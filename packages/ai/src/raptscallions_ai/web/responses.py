@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatStreamResponse", "ai_error_handler"]
 
+_PIECE = 64 * 1024  # bytes
+_CLIENT_CLOSED_REQUEST = 499  # nginx's own, which nobody gets to see
 _log = Log()
 
 
@@ -60,6 +63,7 @@ class ChatStreamResponse(StreamingResponse):
         super().__init__(body, headers={**body.headers, **(headers or {})}, background=background)
         self._body = body
         self._send_timeout = send_timeout
+        self._started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response; what ASGI calls.
@@ -67,6 +71,10 @@ class ChatStreamResponse(StreamingResponse):
         Raises:
             AiError: The answer failed before anything was sent.
         """
+        if scope.get("method") == "HEAD":  # whoever asks for the headers only makes no model write
+            self._body.abandon()
+            await self._send_empty(send, self.status_code)
+            return
         sending = asyncio.create_task(self._send_all(send))
         leaving = asyncio.create_task(_client_left(receive))
         try:
@@ -81,6 +89,9 @@ class ChatStreamResponse(StreamingResponse):
         for task in (sending, leaving):
             if not task.cancelled():
                 task.result()
+        if not self._started:
+            # Nobody reads it. But a middleware around this takes an app that sends nothing for one that is broken.
+            await self._send_empty(send, _CLIENT_CLOSED_REQUEST)
         if self.background is not None:
             await self.background()
 
@@ -88,12 +99,21 @@ class ChatStreamResponse(StreamingResponse):
         await self._body.open()
         try:
             start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+            self._started = True
             await self._send(send, start)
             async for data in self._body:
-                await self._send(send, {"type": "http.response.body", "body": data, "more_body": True})
+                # In pieces, or one that takes longer than `send_timeout` would look like a reader that has stopped.
+                for at in range(0, len(data), _PIECE):
+                    piece = {"type": "http.response.body", "body": data[at : at + _PIECE], "more_body": True}
+                    await self._send(send, piece)
             await self._send(send, {"type": "http.response.body", "body": b"", "more_body": False})
         except _ClientGoneError as gone:
             _log.info("the reader of a stream is gone: %s", gone)
+
+    async def _send_empty(self, send: Send, status: int) -> None:
+        with contextlib.suppress(_ClientGoneError):
+            await self._send(send, {"type": "http.response.start", "status": status, "headers": self.raw_headers})
+            await self._send(send, {"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send, message: Message) -> None:
         try:

@@ -35,12 +35,16 @@ def from_ui_messages(messages: Sequence[Mapping[str, object]]) -> list[ChatMessa
 
     See https://ai-sdk.dev/docs/reference/ai-sdk-core/ui-message
     """
+    if not isinstance(cast("object", messages), Sequence) or isinstance(messages, str | bytes):
+        raise ValueError("messages must be a list")
     conversation: list[ChatMessage] = []
     for position, message in enumerate(messages):
         try:
             conversation += _converted(_object(message, "it"))
         except ValueError as error:
             raise ValueError(f"messages[{position}]: {error}") from None
+        except (TypeError, LookupError, AttributeError, RecursionError) as error:
+            raise ValueError(f"messages[{position}]: it is no UI message ({type(error).__name__})") from None
     return conversation
 
 
@@ -164,4 +168,5 @@ def _text(part: Mapping[str, object], key: str) -> str:
 
 
 def _json(value: object) -> str:
+    """Return a value as JSON; what a browser has sent can be nested too deeply for it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

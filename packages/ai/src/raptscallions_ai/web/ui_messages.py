@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["ui_message_stream"]
 
 _DONE = b"data: [DONE]\n\n"
+_WEB = ("https://", "http://")
+_MEDIA = ("image/", "audio/", "video/", "application/pdf")
 _FINISH_REASONS = {
     "stop": "stop",
     "length": "length",
@@ -129,9 +131,9 @@ class UIMessageParts:
             case ToolCallChunk():
                 return self._call(chunk)
             case AnnotationChunk():
-                return [self._source(chunk.annotation)]
+                return self._source(chunk.annotation)
             case ImageChunk():
-                return [_file(chunk)]
+                return _file(chunk)
             case AudioChunk():
                 return self._audio(chunk)
             case RefusalChunk():
@@ -181,14 +183,16 @@ class UIMessageParts:
         sound = [{"type": "data-audio", "data": {"data": chunk.data}, "transient": True}] if chunk.data else []
         return [*sound, *(self._text("text", chunk.transcript) if chunk.transcript else [])]
 
-    def _source(self, annotation: dict[str, Any]) -> dict[str, Any]:
+    def _source(self, annotation: dict[str, Any]) -> list[dict[str, Any]]:
         citation: Any = annotation.get("url_citation") if annotation.get("type") == "url_citation" else None
         if not isinstance(citation, dict) or not isinstance(url := citation.get("url"), str):  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType] - foreign JSON
-            return {"type": "data-annotation", "data": annotation}
+            return [{"type": "data-annotation", "data": annotation}]
+        if not url.lower().startswith(_WEB):  # a page would make a link of it, whatever it is
+            return []
         self._sources += 1
         source = {"type": "source-url", "sourceId": f"source-{self._sources}", "url": url}
         title: object = citation.get("title")  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType] - foreign JSON
-        return {**source, "title": title} if isinstance(title, str) else source
+        return [{**source, "title": title} if isinstance(title, str) else source]
 
 
 def _events(parts: list[dict[str, Any]]) -> bytes:
@@ -222,14 +226,18 @@ def _outcome(call: ToolCall, id_: str, *, cut: bool) -> dict[str, Any]:
         return {"type": "tool-input-error", **known, "input": call.raw_arguments, "errorText": error.message}
 
 
-def _file(chunk: ImageChunk) -> dict[str, Any]:
+def _file(chunk: ImageChunk) -> list[dict[str, Any]]:
     if (url := chunk.url) is None:
-        return {"type": "data-image", "data": chunk.image}
+        return [{"type": "data-image", "data": chunk.image}]
     if url.startswith("data:"):
         media_type = url[len("data:") :].partition(",")[0].partition(";")[0]
-    else:
+        if media_type and not media_type.startswith(_MEDIA):
+            return []
+    elif url.lower().startswith(_WEB):
         media_type = mimetypes.guess_type(url.partition("?")[0])[0]
-    return {"type": "file", "url": url, "mediaType": media_type or "image/*"}
+    else:
+        return []
+    return [{"type": "file", "url": url, "mediaType": media_type or "image/*"}]
 
 
 def _finish(result: ChatResult) -> list[dict[str, Any]]:
