@@ -12,6 +12,7 @@ from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from raptscallions_ai.answer.result import OutputIssue
 from raptscallions_ai.tools.json_schema import WithoutTitles, strict_schema
+from raptscallions_ai.tools.nesting import TOO_DEEP, deepest, is_too_deep
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -63,6 +64,7 @@ class OutputFormat(Generic[T]):
         self.is_wrapped = schema.get("type") != "object"
         if self.is_wrapped:
             schema, self._adapter = _schema_of(create_model(self.name, value=(response_model, ...)))
+        self._deepest = deepest(schema)
         self._schema = strict_schema(schema) if strict else schema
         self._strict = strict
 
@@ -73,6 +75,10 @@ class OutputFormat(Generic[T]):
             "type": "json_schema",
             "json_schema": {"name": self.name, "strict": self._strict, "schema": self._schema},
         }
+
+    def is_too_deep(self, text: str) -> bool:
+        """Whether a text, or the beginning of one, is nested too deeply to be validated in a reasonable time."""
+        return is_too_deep(text, self._deepest)
 
     def read(self, text: str) -> T:
         """Return the object that a text stands for.
@@ -92,6 +98,8 @@ class OutputFormat(Generic[T]):
         return self._validated(inner)
 
     def _validated(self, text: str) -> T:
+        if self.is_too_deep(text):
+            raise Unfit((OutputIssue((), TOO_DEEP),), is_json=True)
         try:
             value = self._adapter.validate_json(text)
         except ValidationError as error:

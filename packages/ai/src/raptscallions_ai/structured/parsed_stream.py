@@ -151,6 +151,8 @@ class GrowingObject(Generic[T]):
             return MISSING
         self._due = self._length + max(1, self._length // 100)
         self._pieces = ["".join(self._pieces)]
+        if self._output.is_too_deep(self._pieces[0]):
+            return MISSING  # the whole answer says why
         value = _begun(self._pieces[0])
         if value is MISSING or value == self._seen:
             return MISSING

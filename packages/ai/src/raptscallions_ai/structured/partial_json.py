@@ -69,6 +69,7 @@ class StreamingJson:
         self._value: dict[str, Any] | None = None
         self._open: list[Any] = []  # the containers that are not closed yet, the outermost first
         self._key = ""
+        self._key_pieces: list[str] = []
         self._rest = ""  # the beginning of a token that the last delta cut
         self._number_shown = False
         self._read: Callable[[str, int], int] = self._start
@@ -112,14 +113,16 @@ class StreamingJson:
         if at < len(text):
             if text[at] != '"':
                 raise ValueError
-            self._key, self._read = "", self._key_text
+            self._key_pieces.clear()
+            self._read = self._key_text
             at += 1
         return at
 
     def _key_text(self, text: str, at: int) -> int:
         at, piece = self._string(text, at)
-        self._key += piece
+        self._key_pieces.append(piece)
         if at < len(text):
+            self._key = "".join(self._key_pieces)  # once: a long name may come letter by letter
             self._read = self._colon
             at += 1
         return at

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from raptscallions_ai.errors import ToolError
 from raptscallions_ai.tools.json_schema import WithoutTitles
+from raptscallions_ai.tools.nesting import TOO_DEEP, deepest, is_too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,11 +33,13 @@ class ToolSchema:
         description: The docstring's text without its sections; may be empty.
         parameters: The JSON schema of the arguments.
         adapter: The validator of the arguments.
+        deepest: How many objects within each other the arguments may have; None for any number.
     """
 
     description: str
     parameters: Mapping[str, Any]
     adapter: TypeAdapter[dict[str, Any]]
+    deepest: int | None = None
 
     def validate(self, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments, checked and converted; those that were not sent are not in it.
@@ -44,6 +47,8 @@ class ToolSchema:
         Raises:
             ToolError: They do not fit. The message has no value of theirs.
         """
+        if isinstance(arguments, str) and is_too_deep(arguments, self.deepest):
+            raise ToolError(f"invalid arguments: {TOO_DEEP}")
         try:
             if isinstance(arguments, str):
                 return self.adapter.validate_json(arguments.strip() or "{}")
@@ -74,7 +79,7 @@ def schema_of(function: Callable[..., Any], name: str) -> ToolSchema:
         raise TypeError(f"tool {name!r}: a type hint has no JSON schema: {error.message}") from error
     description, texts = _texts(function)
     _complete(parameters, {each.name: each.default for each in given}, texts)
-    return ToolSchema(description, parameters, adapter)
+    return ToolSchema(description, parameters, adapter, deepest(parameters))
 
 
 def _hints(function: Callable[..., Any], name: str) -> list[Any]:
