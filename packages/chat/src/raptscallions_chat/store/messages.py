@@ -17,7 +17,7 @@ from raptscallions_chat.store.schema import answer_pieces, conversations, messag
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import RowMapping
+    from sqlalchemy import ColumnElement, RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from raptscallions_chat.domain.principal import Principal
@@ -26,17 +26,28 @@ if TYPE_CHECKING:
 
 __all__ = ["MessageStore", "find_message", "path_to", "stored_answer"]
 
+_AT_ONCE = 500
+
 
 async def path_to(connection: AsyncConnection, message_id: str, limit: int | None) -> list[RowMapping]:
     """Return the messages that lead to one, that one last; at most so many, the nearest ones."""
     step = literal(1, Integer).label("step")
-    first = select(messages, step).where(messages.c.id == message_id).cte("path", recursive=True)
-    earlier = select(messages, first.c.step + 1).join(first, messages.c.id == first.c.parent_id)
+    path = (
+        select(messages.c.id, messages.c.parent_id, step).where(messages.c.id == message_id).cte("path", recursive=True)
+    )
+    # Looked up one by one: for a join, a planner without fresh statistics reads all messages again at each step.
+    above = messages.alias("above")
+    next_parent = select(above.c.parent_id).where(above.c.id == path.c.parent_id).scalar_subquery()
+    earlier = select(path.c.parent_id, next_parent, path.c.step + 1).where(path.c.parent_id.is_not(None))
     if limit is not None:
-        earlier = earlier.where(first.c.step < limit)
-    path = first.union_all(earlier)
-    found = await connection.execute(select(path).order_by(path.c.step.desc()))
-    return list(found.mappings())
+        earlier = earlier.where(path.c.step < limit)
+    path = path.union_all(earlier)
+    ids = list((await connection.execute(select(path.c.id).order_by(path.c.step.desc()))).scalars())
+    rows: dict[str, RowMapping] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        found = await connection.execute(select(messages).where(messages.c.id.in_(ids[start : start + _AT_ONCE])))
+        rows |= {row["id"]: row for row in found.mappings()}
+    return [rows[id_] for id_ in ids if id_ in rows]
 
 
 async def find_message(connection: AsyncConnection, principal: Principal, message_id: str) -> RowMapping:
@@ -98,18 +109,19 @@ async def _siblings(connection: AsyncConnection, rows: Sequence[RowMapping]) -> 
         return {}
     columns = messages.c
     parents = [row["parent_id"] for row in rows if row["parent_id"] is not None]
-    follows = columns.parent_id.in_(parents)
+    # A query for each kind, by one index each, and sorted here: else a planner without fresh statistics reads the whole
+    # conversation.
+    wanted: list[ColumnElement[bool]] = []
+    if parents:
+        wanted.append(columns.parent_id.in_(parents))
     if len(parents) < len(rows):
-        follows = follows | columns.parent_id.is_(None)
-    query = (
-        select(columns.id, columns.parent_id)
-        .where(columns.conversation_id == rows[0]["conversation_id"], follows)
-        .order_by(columns.seq)
-    )
-    found: dict[str | None, list[str]] = {}
-    for row in await connection.execute(query):
-        found.setdefault(row.parent_id, []).append(row.id)
-    return found
+        wanted.append((columns.conversation_id == rows[0]["conversation_id"]) & columns.parent_id.is_(None))
+    found: dict[str | None, list[tuple[int, str]]] = {}
+    for follows in wanted:
+        query = select(columns.id, columns.parent_id, columns.seq).where(follows)
+        for row in await connection.execute(query):
+            found.setdefault(row.parent_id, []).append((row.seq, row.id))
+    return {parent: [message_id for _, message_id in sorted(those)] for parent, those in found.items()}
 
 
 class MessageStore:

@@ -98,6 +98,7 @@ messages = Table(
     moment("completed_at"),
     UniqueConstraint("conversation_id", "seq"),
     Index("ix_messages_conversation_id_parent_id", "conversation_id", "parent_id"),
+    Index("ix_messages_parent_id", "parent_id"),
     Index("ix_messages_run_id", "run_id"),
 )
 

@@ -238,6 +238,7 @@ def upgrade() -> None:
         UniqueConstraint("conversation_id", "seq", name="uq_messages_conversation_id_seq"),
     )
     op.create_index("ix_messages_conversation_id_parent_id", "messages", ["conversation_id", "parent_id"])
+    op.create_index("ix_messages_parent_id", "messages", ["parent_id"])
     op.create_index("ix_messages_run_id", "messages", ["run_id"])
 
     op.create_table(
