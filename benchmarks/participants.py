@@ -95,6 +95,15 @@ PARTICIPANTS: tuple[Participant, ...] = (
         grows=True,
         quick=True,
     ),
+    Participant(
+        f"{OURS}, aiohttp",
+        "clients/raptscallions_ai.py",
+        "",
+        ("aiohttp",),
+        options={"http": "aiohttp"},
+        never=_WITHOUT_SOCKETS | _OWN | {"import"},
+        quick=True,
+    ),
     Participant(REFERENCE, "clients/openai_sdk.py", "import openai", _SDK, never=_OWN, grows=True, quick=True),
     Participant(
         "openai, aiohttp",

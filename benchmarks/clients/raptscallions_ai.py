@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,8 @@ class Peer:
 
 def connect(task: dict[str, Any]) -> Peer:
     """Return a client of the server."""
+    if task.get("http") == "aiohttp":
+        os.environ["AI_TRANSPORT"] = "aiohttp"
     if task.get("transport") != "memory":
         return Peer(OpenRouterClient("benchmark-key", task["url"], "model"))
     from in_memory import in_memory_sdk

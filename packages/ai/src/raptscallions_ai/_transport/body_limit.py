@@ -17,14 +17,14 @@ _LARGEST_ERROR = _MIB
 _LARGEST_DOCUMENT = 16 * _MIB  # some ten thousand models
 
 
-def limit_error_body(response: httpx2.Response) -> None:
+def limit_error_body(response: httpx2.Response, method: str) -> None:
     """Cut the body of a response that is no success, or that answers a GET.
 
     What is counted is what comes out of decompression, which is done here, piece by piece.
     """
     failed = response.status_code >= 300
     stream = response.stream
-    if (failed or response.request.method == "GET") and isinstance(stream, httpx2.AsyncByteStream):
+    if (failed or method == "GET") and isinstance(stream, httpx2.AsyncByteStream):
         decoded = httpx2.Response(
             response.status_code, headers=response.headers, stream=stream, request=response.request
         )

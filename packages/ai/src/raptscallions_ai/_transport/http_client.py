@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 
@@ -13,15 +12,58 @@ if TYPE_CHECKING:
     from raptscallions_ai._transport.aiohttp_transport import AiohttpTransport
     from raptscallions_ai._transport.httpx_transport import HttpxTransport
 
-__all__ = ["GatewayHttpClient"]
+__all__ = ["GatewayHttpClient", "GatewayRequest"]
 
-_parsed_url = functools.lru_cache(maxsize=64)(httpx2.URL)
+
+class GatewayRequest(httpx2.Request):
+    """A request whose URL and headers take httpx2's form only if somebody asks for it.
+
+    Args:
+        method: The method.
+        address: The URL.
+        fields: The header fields.
+        content: The body.
+        connect_timeout: Seconds for connecting; None for no limit.
+
+    Attributes:
+        address: The URL, as text.
+        fields: The header fields.
+        content: The body.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        address: str,
+        fields: list[tuple[bytes, bytes]],
+        content: bytes,
+        connect_timeout: float | None,
+    ) -> None:
+        self.method = method
+        self.address = address
+        self.fields = fields
+        self.body = content
+        self.stream = httpx2.ByteStream(content)
+        self.extensions = {"timeout": {"connect": connect_timeout}}
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "headers":
+            self.headers = httpx2.Headers(self.fields)
+            return self.headers
+        if name == "url":
+            self.url = httpx2.URL(self.address)
+            return self.url
+        raise AttributeError(name)
+
+
+class _Unused(httpx2.AsyncBaseTransport):
+    """Keeps httpx2 from making a transport of its own, with a pool and certificates."""
 
 
 class GatewayHttpClient(httpx2.AsyncClient):
     """Build and send requests that are complete already: the SDK has put in its URL, headers and timeout.
 
-    What httpx2 would do besides, a quarter of a call's instructions, has nothing to do here: there are no defaults to
+    What httpx2 would do besides, a third of a call's instructions, has nothing to do here: there are no defaults to
     merge in, no authentication but the SDK's, and no cookies; and redirects are followed above (`sdk.py`), where they
     can be refused.
 
@@ -30,7 +72,7 @@ class GatewayHttpClient(httpx2.AsyncClient):
     """
 
     def __init__(self, transport: AiohttpTransport | HttpxTransport) -> None:
-        super().__init__(transport=transport, trust_env=False)
+        super().__init__(transport=_Unused(), trust_env=False)
         self._gateway = transport
 
     def build_request(
@@ -45,23 +87,23 @@ class GatewayHttpClient(httpx2.AsyncClient):
         **_: Any,
     ) -> httpx2.Request:
         """Return a request of these parts, which are all that the SDK gives for a body of bytes or for none."""
-        # A stream is taken as it is; with a content the headers would be copied, to add what aiohttp adds by itself.
-        stream = httpx2.ByteStream(content or b"") if isinstance(content, bytes | None) else None
-        limits = httpx2.Timeout(timeout).as_dict()
-        return httpx2.Request(
-            method,
-            _parsed_url(url),
-            params=params,
-            headers=headers,
-            content=content,
-            stream=stream,
-            extensions={"timeout": limits},
+        if not isinstance(content, bytes | None):
+            raise TypeError("the body of a request must be bytes")
+        address = str(httpx2.URL(url, params=params)) if params else str(url)
+        # The SDK gives a list; for anything else httpx2 knows what it means.
+        pairs = cast(
+            "list[tuple[str, str]]", headers if type(headers) is list else httpx2.Headers(headers).multi_items()
         )
+        fields = [(name.encode(), value.encode()) for name, value in pairs]
+        connect = timeout.connect if isinstance(timeout, httpx2.Timeout) else httpx2.Timeout(timeout).connect
+        return GatewayRequest(method.upper(), address, fields, content or b"", connect)
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **_: Any) -> httpx2.Response:
         """Send a request; return the response with its body, or, if `stream`, before there is a body."""
+        if not isinstance(request, GatewayRequest):
+            raise TypeError("a request must be built by this client")
         response = await self._gateway.handle_async_request(request)
-        limit_error_body(response)
+        limit_error_body(response, request.method)
         if not stream:
             try:
                 await response.aread()

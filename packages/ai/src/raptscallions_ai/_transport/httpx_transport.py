@@ -9,7 +9,6 @@ import httpx2
 
 from raptscallions_ai._transport.http.origin import Address, address_of_url
 from raptscallions_ai._transport.http.request import HttpRequest
-from raptscallions_ai._transport.response import READ_BODY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -18,17 +17,21 @@ if TYPE_CHECKING:
     from raptscallions_ai._transport.http.client import HttpClient
     from raptscallions_ai._transport.http.errors import Replaced
     from raptscallions_ai._transport.http.response import HttpResponse
+    from raptscallions_ai._transport.http_client import GatewayRequest
 
-__all__ = ["HttpxTransport", "listeners"]
+__all__ = ["OWN_RESPONSE", "HttpxTransport", "listeners"]
 
 listeners: ContextVar[Sequence[OnReplaced]] = ContextVar("listeners", default=())
 """Who is to be told that a request is sent twice; the SDK in between knows of no such thing."""
 
+OWN_RESPONSE = "raptscallions_ai.response"
+"""The extension of a good response under which ours is: what stands around it is only for the SDK."""
+
 _ENCODED = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
-class HttpxTransport(httpx2.AsyncBaseTransport):
-    """Send httpx2's requests; it raises our own exceptions, which say more than httpx2's.
+class HttpxTransport:
+    """Send the SDK's requests; it raises our own exceptions, which say more than httpx2's.
 
     Args:
         client: What sends.
@@ -38,31 +41,25 @@ class HttpxTransport(httpx2.AsyncBaseTransport):
     def __init__(self, client: HttpClient, base_url: str) -> None:
         self._client = client
         self._origin = address_of_url(base_url).origin
+        self._sent = httpx2.Request("POST", "")
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+    async def handle_async_request(self, request: GatewayRequest) -> httpx2.Response:
         """Send a request and return the response as soon as its headers are there."""
-        url = request.url
-        address = Address(self._origin, url.raw_path) if url.scheme == "http+unix" else address_of_url(str(url))
-        if isinstance(request.stream, httpx2.ByteStream):
-            body = b"".join(request.stream)
+        if self._origin.scheme == "http+unix":
+            address = Address(self._origin, request.url.raw_path)
         else:
-            body = await request.aread()
-        limits: dict[str, float | None] = request.extensions.get("timeout", {})
-        sent = HttpRequest(request.method, address, request.headers.raw, body)
-        response = await self._client.send(sent, connect_timeout=limits.get("connect"), on_replaced=_tell)
+            address = address_of_url(request.address)
+        sent = HttpRequest(request.method, address, request.fields, request.body)
+        connect = request.extensions["timeout"]["connect"]
+        response = await self._client.send(sent, connect_timeout=connect, on_replaced=_tell)
+        status, body = response.status, _Body(response)
+        if status < 300:
+            # The SDK looks for two headers that only it could have sent, or needs.
+            return httpx2.Response(status, stream=body, request=self._sent, extensions={OWN_RESPONSE: response})
         headers = response.raw_headers
         if response.is_decoded:
             headers = [(name, value) for name, value in headers if name not in _ENCODED]
-        return httpx2.Response(
-            response.status,
-            headers=headers,
-            stream=_Body(response),
-            request=request,
-            extensions={"http_version": b"HTTP/1.1", READ_BODY: response.read},
-        )
-
-    async def aclose(self) -> None:
-        """Leave the connections alone, which the pool closes."""
+        return httpx2.Response(status, headers=headers, stream=body, request=request)
 
 
 def _tell(lost: Replaced) -> None:

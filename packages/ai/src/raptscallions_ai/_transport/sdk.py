@@ -6,6 +6,7 @@ Importing the SDK takes half a second; that happens in a thread, on first use.
 
 from __future__ import annotations
 
+import functools
 import os
 import uuid
 from typing import TYPE_CHECKING, cast
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
     from raptscallions_ai._transport.pool import ConnectionPool
 
 __all__ = ["SdkConnections", "address_of", "key_of"]
+
+# What the SDK tells of this machine: a gateway has no use for it, and each header costs something in every request.
+_TELLTALE = tuple(
+    f"X-Stainless-{name}" for name in ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version", "Async")
+)
 
 
 class SdkConnections(PooledConnections["AsyncOpenAI"]):
@@ -71,10 +77,13 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         self, request: Encoded, *, connect_timeout: float | None, on_replaced: OnReplaced | None = None
     ) -> Response:
         """Send a request and return the response as soon as its status is known to be good, body unread."""
-        from raptscallions_ai._transport.httpx_transport import listeners
+        from raptscallions_ai._transport.httpx_transport import OWN_RESPONSE, listeners
 
         sdk = await self.get()
-        path = _azure_path(sdk, request)
+        if self._injected is not None:  # what it does with a path is its own affair
+            path = _azure_path(sdk, request)
+        else:  # a whole URL spares the SDK to put one together
+            path = f"{self._base_url.rstrip('/')}/{request.path.lstrip('/')}"
         told = [] if on_replaced is None else [on_replaced]
         listening = listeners.set(told)
         try:
@@ -86,6 +95,8 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
                         raise
                     path = redirect_target(error, POST_REDIRECTS)
                 else:
+                    if (own := response.extensions.get(OWN_RESPONSE)) is not None:
+                        return Response(own.status, own.headers, own.read, own.aclose)
                     headers = response.headers
                     # The hooks of the user's own client may still want what a response holds.
                     read = body_reader(response, drop_headers=self._injected is None)
@@ -144,7 +155,7 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         # The SDK would send OpenAI's own organization, project and headers from the environment to the gateway.
         ambient = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
         foreign = [line.partition(":")[0].strip() for line in ambient if ":" in line]
-        unsent = dict.fromkeys(("OpenAI-Organization", "OpenAI-Project", *foreign), omit)
+        unsent = dict.fromkeys(("OpenAI-Organization", "OpenAI-Project", *_TELLTALE, *foreign), omit)
         # Naming the key among the headers keeps an Authorization of the environment's from replacing it.
         headers = {**unsent, **self._headers, "Authorization": f"Bearer {self._api_key}"}
         return AsyncOpenAI(
@@ -213,15 +224,21 @@ async def _post(sdk: AsyncOpenAI, path: str, request: Encoded, *, connect_timeou
     return cast("httpx2.Response", response)
 
 
-def _options(*, connect_timeout: float | None) -> RequestOptions:
+@functools.lru_cache(maxsize=16)
+def _timeout(connect: float | None) -> httpx2.Timeout:
+    """Leave only connecting to the transport: reading has deadlines of our own, which keep-alives do not reset."""
     import httpx2
 
-    # Only connecting is left to the transport: reading has deadlines of our own, which keep-alives do not reset.
-    timeout = httpx2.Timeout(None, connect=connect_timeout)
+    return httpx2.Timeout(None, connect=connect)
+
+
+def _options(*, connect_timeout: float | None) -> RequestOptions:
     return {
         "max_retries": 0,
         "follow_redirects": False,
-        "timeout": timeout,
+        "timeout": _timeout(connect_timeout),
+        # Without one the SDK would draw a random id for each request, although it sends none.
+        "idempotency_key": "none",
         # Lets a key that the injected client gets from a callable be used.
         "security": {"bearer_auth": True},
     }

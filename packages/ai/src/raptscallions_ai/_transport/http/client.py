@@ -40,8 +40,8 @@ class HttpClient:
         self._loop = asyncio.get_running_loop()
         self._buffer = read_buffer()
         self._dialer = Dialer(trust or TlsTrust(), self._buffer)
-        self._proxies: dict[Origin, Proxy | None] = {}
-        self._idle: dict[Origin, list[HttpConnection]] = {}
+        self._proxies: dict[str, Proxy | None] = {}
+        self._idle: dict[str, list[HttpConnection]] = {}
         self._open: dict[HttpConnection, Origin] = {}
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
@@ -114,13 +114,13 @@ class HttpClient:
 
     def idle(self, origin: Origin) -> Sequence[HttpConnection]:
         """Return the connections that are kept for a server, the one used last at the end."""
-        return self._idle.get(origin, [])
+        return self._idle.get(origin.key, [])
 
     def _proxy(self, origin: Origin) -> Proxy | None:
         try:
-            return self._proxies[origin]
+            return self._proxies[origin.key]
         except KeyError:
-            proxy = self._proxies[origin] = environment_proxy(origin)
+            proxy = self._proxies[origin.key] = environment_proxy(origin)
             return proxy
 
     async def _connect(self, origin: Origin, proxy: Proxy | None, limit: float | None) -> HttpConnection:
@@ -143,7 +143,7 @@ class HttpClient:
 
     def _take(self, origin: Origin) -> HttpConnection | None:
         """Return a kept connection that can be used, the one used last before the others."""
-        idle = self._idle.get(origin)
+        idle = self._idle.get(origin.key)
         while idle:
             connection = idle.pop()
             if connection.keep_until > self._loop.time() and connection.usable:
@@ -161,14 +161,14 @@ class HttpClient:
         if connection.kept_seconds is not None:
             seconds = min(seconds, connection.kept_seconds - _MARGIN)
         connection.keep_until = self._loop.time() + seconds
-        self._idle.setdefault(origin, []).append(connection)
+        self._idle.setdefault(origin.key, []).append(connection)
         if self._sweep is None:
             self._sweep = self._loop.call_later(_KEPT_SECONDS_PLAIN, self._close_the_expired)
 
     def _forget(self, connection: HttpConnection) -> None:
         """Let go of a connection that is closed."""
         origin = self._open.pop(connection, None)
-        if origin is not None and connection in (idle := self._idle.get(origin, [])):
+        if origin is not None and connection in (idle := self._idle.get(origin.key, [])):
             idle.remove(connection)
         if self._closed and not self._open:
             self._all_closed.set()
@@ -176,12 +176,12 @@ class HttpClient:
     def _close_the_expired(self) -> None:
         self._sweep = None
         now = self._loop.time()
-        for origin, idle in list(self._idle.items()):
+        for key, idle in list(self._idle.items()):
             for connection in [each for each in idle if each.keep_until <= now]:
                 idle.remove(connection)
                 connection.abort("kept for long enough")
             if not idle:
-                del self._idle[origin]
+                del self._idle[key]
         if self._idle:
             self._sweep = self._loop.call_later(_KEPT_SECONDS_PLAIN, self._close_the_expired)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -14,21 +14,23 @@ __all__ = ["Address", "Origin", "address_of_url"]
 _PORTS = {"http": 80, "https": 443, "http+unix": 0}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Origin:
-    """A server.
+    """A server; `key` says whether two are the same.
 
     Attributes:
         scheme: `http`, `https` or `http+unix`.
         host: Its name or IP address; for a unix socket its path.
         port: Its port; 0 for a unix socket.
         host_header: What stands in the `Host` header.
+        key: Scheme, host and port.
     """
 
     scheme: str
     host: str
     port: int
-    host_header: bytes = field(compare=False)
+    host_header: bytes
+    key: str
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.host_header.decode()}"
@@ -73,4 +75,5 @@ def address_of_url(url: str) -> Address:
     if not target.isascii() or not target.isprintable() or " " in target:
         raise SetupError("the address has letters in it that a URL must encode")
     number = _PORTS[parts.scheme] if port is None else port
-    return Address(Origin(parts.scheme, host, number, name), target.encode())
+    key = f"{parts.scheme}://{host}:{number}"
+    return Address(Origin(parts.scheme, host, number, name, key), target.encode())

@@ -17,7 +17,7 @@ _SET_HERE = frozenset({b"host", b"content-length", b"transfer-encoding", b"conne
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class HttpRequest:
     """What is asked of a server; its `repr` shows neither headers nor body.
 
@@ -46,13 +46,10 @@ class HttpRequest:
         host = origin.host_header
         if proxy is not None:
             target = b"http://%s%s" % (host, target)
-        lines = [b"%s %s HTTP/1.1" % (self.method.encode(), target), b"Host: " + host]
-        for name, value in self.headers:
-            kind = name.lower()
-            if kind not in _SET_HERE:
-                lines.append(b"%s: %s" % (name, value))
-            elif kind == b"host":
-                lines[1] = b"Host: " + value
+        fields = [b"%s: %s" % field for field in self.headers if field[0].lower() not in _SET_HERE]
+        if len(fields) < len(self.headers):
+            host = next((value for name, value in self.headers if name.lower() == b"host"), host)
+        lines = [b"%s %s HTTP/1.1" % (self.method.encode(), target), b"Host: " + host, *fields]
         if self.body or self.method in _WITH_BODY:
             lines.append(b"Content-Length: %d" % len(self.body))
         if proxy is not None and proxy.credentials is not None:
