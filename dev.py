@@ -101,7 +101,7 @@ def fuzz(seconds: str = "60") -> int:
     """Run every fuzz target for a time, in an environment of its own, and stop at the first finding."""
     place = ROOT / ".cache" / "fuzz" / "environment"
     setup(place, "--no-default-groups", "--group", "fuzz")
-    for target in ("answer", "failure"):
+    for target in ("answer", "failure", "response"):
         print(f"$ fuzzing {target} for {seconds} s", flush=True)
         if code := run("python", "fuzz/run.py", target, f"-max_total_time={seconds}", place=place):
             return code

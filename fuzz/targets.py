@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from raptscallions_ai._call.retry import retry_delay
@@ -18,20 +19,26 @@ from raptscallions_ai._dialects.fold import Fold
 from raptscallions_ai._dialects.json import parse_json
 from raptscallions_ai._dialects.openai.reader import OpenAIReader
 from raptscallions_ai._dialects.redact import Redactor
+from raptscallions_ai._transport.http.content_coding import DecodedBody, codings_of
+from raptscallions_ai._transport.http.errors import BodyCodingError, HttpError
+from raptscallions_ai._transport.http.incoming import ResponseParser
 from raptscallions_ai.answer.chunks import ContentChunk, ReasoningChunk
 from raptscallions_ai.errors import AiError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.answer.result import ChatResult
 
-__all__ = ["KEY", "PROMPT", "answer", "failure"]
+__all__ = ["KEY", "PROMPT", "answer", "failure", "response"]
 
 KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
 PROMPT = "My name is Ada Lovelace and my card is 4111-1111-1111-1111"
 _REDACT = Redactor([KEY], [{"role": "user", "content": PROMPT}])
 _LIMITS = (1 << 20, 64, 256, 1024)  # of an event, in bytes
 _CUTS = (None, "the connection was lost (reset)")
+_MOST_DECODED = 1 << 20
 _STATUSES = (300, 400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 529, 599)
 
 
@@ -71,6 +78,67 @@ def failure(data: bytes) -> None:
     headers = {name.strip().lower(): value.strip() for name, _, value in lines}
     status = _STATUSES[data[0] % len(_STATUSES)] if data else None
     _check(classify(read_failure(parse_json(body), status=status, headers=headers), model="some/model", redact=_REDACT))
+
+
+def response(data: bytes) -> None:
+    """Read an HTTP response, whole and in pieces, and compare.
+
+    Args:
+        data: One byte for the size of the pieces, then what a server sends before it closes the connection.
+    """
+    size, wire = (data[0] if data else 0) % 64 + 1, data[1:]
+    whole, pieces = _parsed(wire, len(wire) or 1), _parsed(wire, size)
+    assert whole == pieces
+    status, headers, body, problem = whole
+    assert (problem is None) == (status >= 200)
+    assert status == 0 or 200 <= status <= 999
+    assert len(body) <= len(wire)
+    assert sum(map(len, chain.from_iterable(headers))) <= len(wire)
+    if problem is None and (codings := codings_of(headers)):
+        assert _decoded([body], codings) == _decoded(
+            [body[at : at + size] for at in range(0, len(body), size)], codings
+        )
+
+
+def _parsed(wire: bytes, size: int) -> tuple[int, list[tuple[bytes, bytes]], bytes, type[HttpError] | None]:
+    """Return status, headers, body, and what was wrong; without a status and headers if anything was."""
+    parser = ResponseParser()
+    try:
+        for start in range(0, len(wire), size):
+            parser.feed(wire[start : start + size])
+        parser.feed_eof()
+    except HttpError as error:
+        assert str(error)
+        assert not parser.complete
+        return 0, [], b"".join(parser.parts), type(error)
+    assert parser.complete
+    return parser.status, parser.headers, b"".join(parser.parts), None
+
+
+def _decoded(parts: list[bytes], codings: list[str]) -> bytes | None:
+    """Return at most a megabyte of a body without its codings; None if it cannot be decoded."""
+    waiting = iter([*parts, b""])
+
+    async def read() -> bytes:
+        return next(waiting, b"")
+
+    try:
+        body, out = DecodedBody(read, codings), b""
+        while len(out) < _MOST_DECODED and (part := _run(body.read())):
+            assert len(part) <= _MOST_DECODED
+            out += part
+    except BodyCodingError:
+        return None
+    return out[:_MOST_DECODED]
+
+
+def _run(work: Coroutine[object, None, bytes]) -> bytes:
+    """Return what a coroutine returns that waits for nothing."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("it waits")
 
 
 def _answered(body: bytes, size: int, options: int) -> tuple[list[StreamChunk], ChatResult | None, AiError | None]:

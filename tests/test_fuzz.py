@@ -34,7 +34,7 @@ def load(name: str) -> ModuleType:
 
 
 TARGETS_MODULE, SEEDS_MODULE = load("targets"), load("seeds")
-TARGETS: dict[str, Target] = {name: getattr(TARGETS_MODULE, name) for name in ("answer", "failure")}
+TARGETS: dict[str, Target] = {name: getattr(TARGETS_MODULE, name) for name in ("answer", "failure", "response")}
 SEEDS: dict[str, dict[str, bytes]] = {name: SEEDS_MODULE.seeds(name) for name in TARGETS}
 FINDINGS = sorted((ROOT / "fuzz" / "findings").glob("*/*"))
 
@@ -92,6 +92,7 @@ INSERTED = [
     *(b"\0", b"\n", b"\r", b"\r\n", b"\n\n", b'"', b"{", b"]", b"\\", b"\xff", b"\xe2\x80\xa8", b"\xef\xbb\xbf"),
     *(b"[" * 200, b"9" * 5_000, b"\\ud800", b"null", b"NaN", b"1e999", b"data: [DONE]\n\n", b"event: error\n"),
     *(b"KEY", b"PROMPT"),
+    *(b"Transfer-Encoding: chunked\r\n", b"Content-Length: 1\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"0\r\n\r\n"),
 ]
 
 
