@@ -159,6 +159,7 @@ def path_is_ours(path: str) -> bool:
     return path.endswith((".py", ".md", ".toml", ".svg")) or exists(top)
 
 
+@pytest.mark.requirement("E04-T010.AC1")
 def test_what_the_architecture_names_exists(vocabulary: Vocabulary) -> None:
     assert untruths(ARCHITECTURE.read_text("utf-8"), vocabulary) == []
 
@@ -178,6 +179,8 @@ def test_what_stands_beside_a_file_is_defined_in_it(vocabulary: Vocabulary) -> N
     assert wrong == []
 
 
+@pytest.mark.requirement("E04-T010.AC1")
+@pytest.mark.requirement("E04-T010.AC2")
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.stem)
 def test_what_a_decision_names_exists(record: Path, vocabulary: Vocabulary) -> None:
     text = record.read_text("utf-8")
@@ -191,6 +194,7 @@ def test_what_a_decision_names_exists(record: Path, vocabulary: Vocabulary) -> N
     assert status[3] or untruths(current, vocabulary) == []
 
 
+@pytest.mark.requirement("E04-T010.AC3")
 def test_the_layers_of_the_page_are_those_that_are_checked() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     contracts = settings["tool"]["importlinter"]["contracts"]

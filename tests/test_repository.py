@@ -63,6 +63,27 @@ def test_no_file_of_a_package_is_too_long() -> None:
     assert {name: lines for name, lines in sizes.items() if lines > 400} == {}
 
 
+@pytest.mark.requirement("E04-T009.AC2")
+def test_the_files_of_wrappers_are_named_after_their_client() -> None:
+    for name in ("budgeted", "cached", "hooked", "limited", "logged", "traced", "tracked"):
+        clients = re.findall(r"^class (\w+Client)\(", (SOURCE / f"wrappers/{name}.py").read_text("utf-8"), re.MULTILINE)
+        assert [client for client in clients if name in client.lower()] != []
+
+
+@pytest.mark.requirement("E04-T009.AC4")
+def test_the_words_of_a_translation_stay_away() -> None:
+    words = ("Errands", "Brackets", "Spending", "Spent", "converse", "says_nothing", "shed_headers")
+    unusual = re.compile(rf"\b(?:{'|'.join(words)})\b")
+    files = [*SOURCE.rglob("*.py"), *(ROOT / "docs/guides").glob("*.md"), ROOT / "ARCHITECTURE.md"]
+    found = {path.name: unusual.findall(path.read_text("utf-8")) for path in files if path.name != "_upstream.py"}
+    assert {name: hits for name, hits in found.items() if hits} == {}
+
+
+def test_each_decision_has_a_status() -> None:
+    records = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+    assert [record.name for record in records if "\n\nStatus: " not in record.read_text("utf-8")] == []
+
+
 def test_no_registry_and_no_path_of_a_machine_is_written_down() -> None:
     found: list[str] = []
     for path in tracked():
@@ -107,6 +128,7 @@ def test_every_public_name_can_be_imported_and_none_is_forgotten() -> None:
     assert set(public) - imported == set()
 
 
+@pytest.mark.requirement("E04-T009.AC1")
 def test_every_name_has_one_public_place() -> None:
     assert len(raptscallions_ai.__all__) < 95
     offered: dict[str, list[str]] = {name: ["raptscallions_ai"] for name in raptscallions_ai.__all__}
@@ -277,6 +299,7 @@ def test_the_libraries_of_the_extras_stay_in_their_parts() -> None:
     assert [name for name in importers_of("rich") if not name.startswith("cli/")] == ["local/progress.py"]
 
 
+@pytest.mark.requirement("E04-T010.AC6")
 def test_the_folders_of_tests_are_named_after_those_of_the_source() -> None:
     tests = ROOT / "packages/ai/tests"
     folders = {path.parent.relative_to(tests).parts[0] for path in tests.rglob("test_*.py")}
@@ -285,6 +308,7 @@ def test_the_folders_of_tests_are_named_after_those_of_the_source() -> None:
     assert folders - source == across
 
 
+@pytest.mark.requirement("E04-T010.AC6")
 def test_what_tests_share_is_written_once() -> None:
     places: dict[str, set[str]] = {}
     for path in (ROOT / "packages/ai/tests").rglob("*.py"):

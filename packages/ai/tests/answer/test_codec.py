@@ -279,6 +279,7 @@ def test_every_kind_of_chunk_and_event_is_tried() -> None:
     assert kinds - VALUES.keys() == set()
 
 
+@pytest.mark.requirement("E04-T008.AC1")
 @pytest.mark.parametrize("kind", VALUES, ids=lambda kind: kind.__name__)
 def test_a_value_comes_back_as_it_was(kind: type) -> None:
     @settings(max_examples=6 if kind in LARGE else 20)
@@ -296,6 +297,7 @@ def test_a_value_comes_back_as_it_was(kind: type) -> None:
     check()
 
 
+@pytest.mark.requirement("E04-T008.AC2")
 @pytest.mark.parametrize("kind", VALUES, ids=lambda kind: kind.__name__)
 def test_what_only_a_newer_version_knows_is_written_again(kind: type) -> None:
     @settings(max_examples=3 if kind in LARGE else 8)
@@ -426,6 +428,7 @@ def test_what_a_browser_or_an_older_program_wrote_has_no_version() -> None:
     assert from_json('{"type": "done", "result": {"content": "Hi"}}') == DoneChunk(ChatResult(content="Hi"))
 
 
+@pytest.mark.requirement("E04-T008.AC3")
 @pytest.mark.parametrize(
     ("data", "why"),
     [

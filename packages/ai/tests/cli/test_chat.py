@@ -203,6 +203,7 @@ def test_a_pipe_does_not_get_two_answers(fake_gateway: FakeGateway, invoke: Invo
     assert "closed in the middle" in result.stderr
 
 
+@pytest.mark.requirement("E04-T008.AC4")
 def test_json_lines_say_what_is_void(fake_gateway: FakeGateway, invoke: Invoke) -> None:
     interrupted_once(fake_gateway)
 

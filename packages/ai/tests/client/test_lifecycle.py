@@ -399,8 +399,8 @@ def test_explicit_settings_look_at_no_environment_even_when_they_are_wrong(monke
     assert caught.value.details["variables"] == {"AI_MAX_RETRIES": "must be a whole number from 0 to 5"}
 
 
-@pytest.mark.parametrize("given", ["AI_GATEWAY_URL", "base_url", "openai_client"])
 @pytest.mark.requirement("E04-T006.AC2")
+@pytest.mark.parametrize("given", ["AI_GATEWAY_URL", "base_url", "openai_client"])
 async def test_a_message_names_what_the_url_was_set_with(
     monkeypatch: pytest.MonkeyPatch, fake_gateway: FakeGateway, given: str
 ) -> None:

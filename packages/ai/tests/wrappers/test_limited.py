@@ -220,6 +220,7 @@ def test_what_is_no_limit_is_refused(wrong: dict[str, Any]) -> None:
         RateLimiter(requests_per_minute=1, max_wait=-1)
 
 
+@pytest.mark.requirement("E04-T009.AC3")
 def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyrate_limiter", None)
     with pytest.raises(ImportError, match=r"missing: pip install 'raptscallions-ai\[limits\]\'"):
