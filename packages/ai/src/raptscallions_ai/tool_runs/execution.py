@@ -10,6 +10,7 @@ from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from raptscallions_ai._dialects.json import json_object
 from raptscallions_ai._guards.callbacks import contained, in_task, in_thread, let_go, text_of
 from raptscallions_ai._guards.log import Log
 from raptscallions_ai.answer.run_events import ToolFinished, ToolStarted
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.answer.result import ChatResult
     from raptscallions_ai.messages.message import ChatMessage
+    from raptscallions_ai.messages.parts import ContentPart
     from raptscallions_ai.tools.tool_call import ToolCall
 __all__ = ["Approve", "ToolExecution", "ToolPolicy", "tools_by_name", "with_ids"]
 
@@ -29,6 +31,7 @@ Approve: TypeAlias = "Callable[[ToolCall], bool | str | Awaitable[bool | str]]"
 """Decides whether a call may run: True, or False, or the reason why not as a text for the model; may be async."""
 
 # An answer that ended so may have broken off within its last call.
+_PART_KINDS = frozenset({"text", "image_url", "file", "input_audio", "video_url"})
 _BROKEN_OFF = frozenset({"length", "content_filter", "error"})
 _MOST_CHARACTERS = 2000  # of an exception's message, or of arguments that are quoted to the model
 _MOST_CALLS = 256  # of one answer that are run
@@ -80,6 +83,7 @@ class ToolExecution:
         self._answer = answer
         self._policy = policy
         self._contents = [_NOT_RUN] * len(answer.tool_calls)
+        self._parts: dict[int, list[str | ContentPart]] = {}  # the results that are more than text
         # Unbounded, but never more than two events a call and the end.
         self._events: asyncio.Queue[ToolStarted | ToolFinished | None] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
@@ -90,7 +94,8 @@ class ToolExecution:
     def messages(self) -> list[ChatMessage]:
         """The answer and the result of each of its calls, in order; one without a result yet says so."""
         calls = tuple(_sendable(call) for call in self._answer.tool_calls)
-        results = [tool_result(call.id, text) for call, text in zip(calls, self._contents, strict=True)]
+        told = [self._parts.get(position, text) for position, text in enumerate(self._contents)]
+        results = [tool_result(call.id, content) for call, content in zip(calls, told, strict=True)]
         return [replace(self._answer.to_message(), tool_calls=calls), *results]
 
     async def next(self) -> ToolStarted | ToolFinished | None:
@@ -150,7 +155,7 @@ class ToolExecution:
             raise ToolError("the arguments are not one JSON object")
         try:
             with contained(f"a validator of tool {tool.name}"):
-                arguments = tool.validate(call.raw_arguments)
+                arguments = tool.validate((_sendable(call) if _is_one_object(call) else call).raw_arguments)
         except ToolError:
             raise
         except Exception as error:  # of a validator of the tool's author
@@ -175,7 +180,10 @@ class ToolExecution:
         output, content, error = None, "", None
         try:
             output = await tool.call(arguments, timeout=self._policy.timeout)
-            content = await _text_of(tool.name, output)
+            parts = _parts_of(output)
+            content = await _text_of(tool.name, output if parts is None else _in_words(parts))
+            if parts is not None:
+                self._parts[position] = parts
         except Exception as failure:
             error = failure
         self._finish(position, content=content, output=output, error=error, duration=monotonic() - began)
@@ -246,7 +254,11 @@ def _is_one_object(call: ToolCall) -> bool:
 
 def _sendable(call: ToolCall) -> ToolCall:
     """Return a call as a gateway takes it back: some refuse a conversation with arguments that are no object."""
-    return call if _is_one_object(call) and call.raw_arguments.strip() else replace(call, raw_arguments="{}")
+    if not _is_one_object(call):
+        return replace(call, raw_arguments="{}")
+    # `null`, nothing at all, and an object within a string are read, but not everybody takes them back.
+    is_object = call.raw_arguments.lstrip()[:1] == "{"
+    return call if is_object else replace(call, raw_arguments=_json(call.arguments))
 
 
 def _text_of_error(error: Exception) -> str:
@@ -257,6 +269,25 @@ def _text_of_error(error: Exception) -> str:
         text = f"{type(cause).__name__}: {text_of(cause)}"
     # An exception may quote what is no text, such as the name of a file.
     return text[:_MOST_CHARACTERS].encode("utf-8", "backslashreplace").decode()
+
+
+def _parts_of(output: object) -> list[str | ContentPart] | None:
+    """Return a result as parts of a message, if that is what it is: a picture as text costs a hundred times more."""
+    items = [cast("object", output)] if isinstance(output, dict) else output
+    if not isinstance(items, list | tuple):
+        return None
+    listed = cast("Sequence[object]", items)
+    kinds = [json_object(item).get("type") for item in listed if not isinstance(item, str)]
+    others = [json_object(item) for item in listed if not isinstance(item, str)]
+    if not all(kind in _PART_KINDS and kind in item for kind, item in zip(kinds, others, strict=True)):
+        return None
+    return [*cast("Sequence[str | ContentPart]", listed)] if any(kind != "text" for kind in kinds) else None
+
+
+def _in_words(parts: Sequence[str | ContentPart]) -> str:
+    """Return what a person is told of parts."""
+    told = [part if isinstance(part, str) else str(part.get("text", f"[{part['type']}]")) for part in parts]
+    return "\n".join(told)
 
 
 async def _text_of(tool: str, output: object) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from raptscallions_ai.messages.message import ChatMessage, tool_result, user
 from raptscallions_ai.tools.tool_call import ToolCall
+from raptscallions_ai.web.sent_back import SENT_BACK, read_sent_back
 
 if TYPE_CHECKING:
     from raptscallions_ai.messages.parts import ContentPart
@@ -22,7 +24,8 @@ def from_ui_messages(messages: Sequence[Mapping[str, object]]) -> list[ChatMessa
 
     User messages keep their text and files. Answers keep their text, images, file annotations and those tool calls
     that have a result, each with its result behind it; a call without one is left out, because gateways refuse it.
-    Reasoning and sources are for people, and are not sent back.
+    Reasoning and sources are for people, and are not sent back; signatures and what else a gateway wants back is, if
+    the message has the `data-sent-back` part of `ui_message_stream`.
 
     A browser can send anything: only what is known here passes, and no system message, which is for the server to put
     in front.
@@ -94,6 +97,8 @@ def _step(parts: list[Mapping[str, object]]) -> list[ChatMessage]:
     results: list[ChatMessage] = []
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
+    extra: dict[str, Any] = {}
+    signed: dict[str, Any] = {}
     for part in parts:
         type_ = _text(part, "type")
         if type_ == "text":
@@ -105,6 +110,8 @@ def _step(parts: list[Mapping[str, object]]) -> list[ChatMessage]:
             # The only kind that is good for anything upstream: it spares a file from being parsed again.
             if annotation.get("type") == "file":
                 annotations.append(dict(annotation))
+        elif type_ == SENT_BACK:
+            extra, signed = read_sent_back(_object(part.get("data"), "the data of what is sent back"))
         elif (result := _result(part)) is not None:
             name = _text(part, "toolName") if type_ == "dynamic-tool" else type_.removeprefix("tool-")
             calls.append(ToolCall(_text(part, "toolCallId"), name, _json(part.get("input", {}))))
@@ -112,7 +119,10 @@ def _step(parts: list[Mapping[str, object]]) -> list[ChatMessage]:
     if not texts and not calls and not images:
         return []
     content = "".join(texts) or (None if calls else "")
-    fields: dict[str, Any] = {"tool_calls": tuple(calls), "images": tuple(images), "annotations": tuple(annotations)}
+    fields: dict[str, Any] = {"images": tuple(images), "annotations": tuple(annotations)}
+    fields["tool_calls"] = tuple(replace(call, extra=signed.get(call.id, {})) for call in calls)
+    fields["reasoning_details"] = tuple(extra.pop("reasoning_details", ()))
+    fields["extra"] = extra
     return [ChatMessage("assistant", content, **fields), *results]
 
 

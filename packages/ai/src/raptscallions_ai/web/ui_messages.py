@@ -22,6 +22,7 @@ from raptscallions_ai.answer.chunks import (
 from raptscallions_ai.errors import InvalidResponseError
 from raptscallions_ai.web.body import KEEP_ALIVE, SSEBody
 from raptscallions_ai.web.payloads import SSE_HEADERS, error_payload, sse_event, usage_payload
+from raptscallions_ai.web.sent_back import sent_back
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
@@ -51,9 +52,10 @@ def ui_message_stream(
     """Return a stream as the body that `useChat` of the AI SDK expects; checked with its versions 6 and 7.
 
     Text, reasoning and tool calls come as their `-start`, `-delta` and `-end` parts, URL citations as `source-url`,
-    images as `file`, other annotations as `data-annotation`. `finish` carries id, model and usage as the message's
-    metadata. A failure is an `error` part, a stream that you close yourself an `abort` part. An answer that restarts
-    (`on_interrupt="restart"`) is a `reset-step`, which version 6 does not know and takes for an error.
+    images as `file`, other annotations as `data-annotation`, and what a gateway wants back (signatures,
+    `reasoning_details`) as `data-sent-back`, which `from_ui_messages` reads. `finish` carries id, model and usage as
+    metadata. A failure is an `error` part, a stream that you close yourself an `abort` part. An answer that
+    restarts (`on_interrupt="restart"`) is a `reset-step`, which version 6 does not know and takes for an error.
 
     Args:
         stream: A `ChatStream`, or any chunks.
@@ -94,6 +96,7 @@ class UIMessageParts:
         self._block: tuple[str, str] | None = None  # kind and id of the text or reasoning that is open
         self._blocks = self._sources = 0
         self._calls: dict[int, _OpenCall] = {}
+        self._call_ids: list[str] = []
 
     def chunk(self, chunk: StreamChunk) -> bytes:
         """Return the parts for a chunk; for `done` those that end the message."""
@@ -143,7 +146,8 @@ class UIMessageParts:
                 self._calls.clear()
                 return [{"type": "reset-step"}]
             case DoneChunk():
-                return [*self._end_block(), *self._whole_calls(chunk.result), *_finish(chunk.result)]
+                whole = [*self._end_block(), *self._whole_calls(chunk.result)]
+                return [*whole, *sent_back(chunk.result, self._call_ids), *_finish(chunk.result)]
             case WaitingChunk():
                 return []
 
@@ -176,6 +180,7 @@ class UIMessageParts:
             call = self._calls.get(index) or _OpenCall(whole.id, whole.name, whole.raw_arguments)
             cut = result.finish_reason == "length" and index == len(result.tool_calls) - 1
             parts += [*_announced(call), _outcome(whole, call.id, cut=cut)]
+            self._call_ids.append(call.id)
         return parts
 
     def _audio(self, chunk: AudioChunk) -> list[dict[str, Any]]:
