@@ -12,6 +12,8 @@ import os
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
+from raptscallions_ai._transport.http.errors import SetupError
+
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator, Coroutine
@@ -61,7 +63,11 @@ class ConnectionPool:
 
         base_url, trust, _ = self._key
         if uses_aiohttp():
-            from raptscallions_ai._transport.aiohttp_transport import AiohttpTransport
+            try:
+                from raptscallions_ai._transport.aiohttp_transport import AiohttpTransport
+            except ImportError:
+                what = "AI_TRANSPORT=aiohttp needs an extra: pip install 'raptscallions-ai[aiohttp]'"
+                raise SetupError(what) from None
 
             self._aiohttp = AiohttpTransport(base_url, trust)
             return GatewayHttpClient(self._aiohttp)

@@ -6,6 +6,7 @@ Importing the SDK takes half a second; that happens in a thread, on first use.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import uuid
@@ -141,9 +142,8 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         from raptscallions_ai._transport.pool import uses_aiohttp
 
         if uses_aiohttp():
-            from raptscallions_ai._transport import aiohttp_transport
-
-            del aiohttp_transport
+            with contextlib.suppress(ImportError):  # which is told when it is used
+                from raptscallions_ai._transport import aiohttp_transport  # noqa: F401
         del openai, http_client, httpx_transport, sdk_exceptions, client  # their import was the point
         if self._base_url.startswith("https:"):
             self._trust.context()
