@@ -17,18 +17,16 @@ from raptscallions_chat.domain.tree import UNSET, place
 
 TEXTS = st.text(min_size=1, max_size=8)
 EVENTS: st.SearchStrategy[dict[str, Any]] = st.one_of(
-    st.builds(lambda text: {"type": "content", "content": text}, TEXTS),
-    st.builds(lambda text: {"type": "reasoning", "content": text}, TEXTS),
-    st.builds(
-        lambda index, arguments: {
+    TEXTS.map(lambda text: {"type": "content", "content": text}),
+    TEXTS.map(lambda text: {"type": "reasoning", "content": text}),
+    st.tuples(st.integers(0, 2), TEXTS).map(
+        lambda piece: {
             "type": "tool_call",
-            "index": index,
-            "id": f"call_{index}",
+            "index": piece[0],
+            "id": f"call_{piece[0]}",
             "name": "tool",
-            "arguments": arguments,
-        },
-        st.integers(0, 2),
-        TEXTS,
+            "arguments": piece[1],
+        }
     ),
 )
 

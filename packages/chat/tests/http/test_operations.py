@@ -207,12 +207,13 @@ async def test_with_redis_lost_and_back_no_answer_is_lost_and_none_fails(own_red
             async def one() -> str:
                 conversation = (await http.post("/conversations", json={})).json()["id"]
                 sent = (await http.post(f"/conversations/{conversation}/messages", json={"message": "Hi"})).json()
-                text = ""
+                text, last = "", ""
                 async with http.stream("GET", sent["stream"]) as response:
                     async for event in read_events(response.aiter_bytes()):
+                        last = event.type
                         text = event.data["text"] if event.type == "snapshot" else text
                         text += event.data["content"] if event.type == "content" else ""
-                assert event.type == "completed"
+                assert last == "completed"
                 return text
 
             answers = [asyncio.create_task(one()) for _ in range(10)]
