@@ -29,8 +29,6 @@ ENVIRONMENT = ROOT / ".venv"
 UV_REQUIREMENT = "uv==0.13.8"
 # More processes would each start a local model of their own.
 ALL_TESTS = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
-# Extras that are large and needed by marked tests only, which make an environment of their own.
-LEFT_OUT = ("hf", "ray")
 
 
 def find_uv() -> str:
@@ -49,13 +47,12 @@ def find_uv() -> str:
     return str(uv)
 
 
-def setup(place: Path = ENVIRONMENT, *options: str, left_out: tuple[str, ...] = LEFT_OUT) -> None:
+def setup(place: Path = ENVIRONMENT, *options: str) -> None:
     """Make an environment hold exactly what pyproject.toml asks for; takes a moment when nothing changed."""
     if not place.exists():
         where = place.relative_to(ROOT)
         print(f"Setting up: making {where} (once, about 150 MB to download) ...", file=sys.stderr, flush=True)
-    what = ["--all-packages", "--all-extras", *(word for extra in left_out for word in ("--no-extra", extra))]
-    command = [find_uv(), "sync", "--quiet", *what, "--python", sys.executable, *options]
+    command = [find_uv(), "sync", "--quiet", "--all-packages", "--all-extras", "--python", sys.executable, *options]
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(place)}
     environment.pop("VIRTUAL_ENV", None)
     subprocess.run(command, cwd=ROOT, env=environment, check=True)

@@ -68,7 +68,6 @@ class BulkRun:
             that were under way in a crash can be had again for nothing.
         dedupe: Whether rows that ask the same are asked once.
         changed: Whether a changed template, option or source is meant: then only rows whose request is new are asked.
-        paid_attempts: How often a row may be paid, where an answer broke off.
         stream: Whether the gateway is asked to stream; costs more CPU, and stops the model when the run is cut.
         max_open: The most requests at a time.
         requests_per_minute: A limit that you know; else it is found out.
@@ -105,7 +104,6 @@ class BulkRun:
         response_cache: bool = True,
         dedupe: bool = True,
         changed: bool = False,
-        paid_attempts: int = 1,
         stream: bool = False,
         max_open: int = 2048,
         requests_per_minute: float | None = None,
@@ -115,7 +113,6 @@ class BulkRun:
     ) -> None:
         checked("timeout", timeout, least=0.001)
         checked("max_open", max_open, least=1, whole=True)
-        checked("paid_attempts", paid_attempts, least=1, whole=True)
         for name, rate in (("requests_per_minute", requests_per_minute), ("tokens_per_minute", tokens_per_minute)):
             if rate is not None:
                 checked(name, rate, least=0.001)
@@ -142,7 +139,6 @@ class BulkRun:
             in_doubt=in_doubt,
             caches=response_cache,
             dedupe=dedupe,
-            paid_attempts=paid_attempts,
             max_open=max_open,
             requests=None if requests_per_minute is None else requests_per_minute / 60,
             tokens=None if tokens_per_minute is None else tokens_per_minute / 60,

@@ -39,7 +39,6 @@ class Settings:
         in_doubt: What is done about rows in doubt.
         caches: Whether the gateway is asked to keep answers, so that they can be had again.
         dedupe: Whether equal requests are asked once.
-        paid_attempts: How often a row may be paid at most.
         max_open: The most requests at a time.
         requests: Requests a second that are known to be allowed; None to find out.
         tokens: Tokens a second, likewise.
@@ -57,7 +56,6 @@ class Settings:
     in_doubt: InDoubt = "recover"
     caches: bool = False
     dedupe: bool = True
-    paid_attempts: int = 1
     max_open: int = 2048
     requests: float | None = None
     tokens: float | None = None
