@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tinyagent import Agent, AgentOptions, agent_types
 
-from raptscallions_ai import OpenRouterClient, reset_settings
+from raptscallions_ai import OpenRouterClient, openrouter_client, reset_settings
 from raptscallions_ai.agents import stream_openrouter, to_stream_fn
 from raptscallions_ai.agents.conversation import EXTRA, conversation_of, options_of
 from raptscallions_ai.testing import Cut, FakeGateway, ScriptedClient
@@ -110,5 +110,9 @@ async def test_an_agent_reads_the_environment(fake_gateway: FakeGateway, monkeyp
     reset_settings()
     agent = Agent(AgentOptions(stream_fn=stream_openrouter))
     agent.set_model(MODEL)
-    answer: Any = await agent.prompt("Hi")
+    try:
+        answer: Any = await agent.prompt("Hi")
+    finally:
+        await openrouter_client.aclose()
+        reset_settings()
     assert answer.content[0].text == "Hello from the fake gateway."

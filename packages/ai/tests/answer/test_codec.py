@@ -108,7 +108,9 @@ USAGE = st.builds(
     is_byok=st.booleans(),
     raw=OBJECT,
 )
-TOOL_CALL = st.builds(ToolCall, TEXT, TEXT, TEXT, OBJECT)
+# Further fields of a call are beside those that it always has.
+FURTHER = OBJECT.filter(lambda extra: extra.keys().isdisjoint({"id", "type", "function"}))
+TOOL_CALL = st.builds(ToolCall, TEXT, TEXT, TEXT, FURTHER)
 ATTEMPT = st.builds(
     Attempt,
     TEXT,

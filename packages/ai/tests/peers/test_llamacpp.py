@@ -63,7 +63,9 @@ async def test_no_call_fails_because_llamacpp_closes_the_connections_it_promised
     client: OpenRouterClient,
 ) -> None:
     results = [await client.chat("Name three fruits.", temperature=0, max_tokens=2) for _ in range(10)]
-    assert [len(result.attempts) for result in results] == [1] * 10
+    # One that was found closed is replaced by a new one, and that is told.
+    assert {len(result.attempts) for result in results} <= {1, 2}
+    assert all(result.attempts[-1].error is None for result in results)
 
 
 async def test_the_token_limit_is_a_normal_end(client: OpenRouterClient) -> None:

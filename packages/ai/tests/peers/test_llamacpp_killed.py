@@ -55,7 +55,7 @@ async def text_until_killed(stream: ChatStream, doomed: LocalGateway) -> tuple[s
 
 
 async def test_the_error_has_what_had_arrived(client: OpenRouterClient, doomed: LocalGateway) -> None:
-    stream = client.stream_chat(PROMPT, max_tokens=400, temperature=0)
+    stream = client.stream_chat(PROMPT, max_tokens=400, temperature=0, on_interrupt="fail")
     with pytest.raises(StreamInterruptedError) as caught:
         await text_until_killed(stream, doomed)
     assert caught.value.partial is not None

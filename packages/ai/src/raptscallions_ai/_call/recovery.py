@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from typing import TYPE_CHECKING, cast, get_args
 
 from raptscallions_ai._call.retry import backoff, retry_delay
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai.errors import (
     BadRequestError,
     ConfigurationError,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recovery", "checked_models", "checked_on_interrupt"]
 
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 
 _PATIENCE = 2.0  # seconds; with somebody else to ask, nobody is waited for longer
 _OF_THE_GATEWAY = (404, 405, 413)  # an address that is wrong there, or a body too large, need not be so elsewhere

@@ -192,7 +192,7 @@ class EngineClient(BaseChatClient):
         given = options.get("fallback_models")
         models = [model, *self._resolved(self._defaults.fallback_models if given is None else checked_models(given))]
         routes = [self._route(name, options) for name in dict.fromkeys(models)]
-        default = self.resolve_model()
+        default = self.resolve_model() if self._fallback_clients else model
         for client in self._fallback_clients:
             own = client.resolve_model()
             # Of the same gateway another key is wanted, or the other model that the client is for.

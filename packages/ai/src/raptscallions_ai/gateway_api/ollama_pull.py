@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import builtins
 import contextlib
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -21,6 +20,7 @@ from raptscallions_ai._dialects.lines import LinesDecoder
 from raptscallions_ai._dialects.redact import Redactor
 from raptscallions_ai._dialects.request import written
 from raptscallions_ai._dialects.sse import EventTooLargeError
+from raptscallions_ai._guards.log import Log
 from raptscallions_ai.errors import AiError, InvalidResponseError, StreamInterruptedError, TimeoutError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelPull", "PullProgress"]
 
-_log = logging.getLogger("raptscallions_ai")
+_log = Log()
 _LONGEST_LINE = 1024 * 1024
 _LONGEST_SILENCE = 600.0  # seconds: a large layer is verified without a word
 
