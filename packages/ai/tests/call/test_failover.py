@@ -313,7 +313,11 @@ async def test_a_route_that_was_resting_is_tried_with_one_request(
     for _ in range(3):
         await client.chat("Hi")
     assert len(fake_gateway.requests) == 9
-    monkeypatch.setattr(CircuitBreaker, "allows", lambda _self: True)  # as when the rest is over
+
+    def allows(_breaker: CircuitBreaker) -> bool:
+        return True  # as when the rest is over
+
+    monkeypatch.setattr(CircuitBreaker, "allows", allows)
     result = await client.chat("Hi")
     assert (result.content, len(fake_gateway.requests)) == (GOOD, 10)
 

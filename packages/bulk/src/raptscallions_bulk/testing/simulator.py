@@ -5,8 +5,9 @@ from __future__ import annotations
 import heapq
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from raptscallions_bulk.pace.controller import Pace
 
@@ -85,20 +86,22 @@ def _uneven(chance: random.Random) -> float:
     return min(20_000.0, chance.lognormvariate(math.log(1500), 1.0))
 
 
-SCENES = {
-    "3,000 requests a minute": Scene(lambda: Gateway(requests=lambda now: 50.0), 50 * _LENGTH),
-    "30,000 requests a minute": Scene(lambda: Gateway(requests=lambda now: 500.0), 500 * _LENGTH),
-    "2 million tokens a minute, uneven rows": Scene(
-        lambda: Gateway(tokens=lambda now: 2e6 / 60, size=_uneven), 2e6 / 60 * _LENGTH, by_tokens=True
-    ),
-    "a limit that halves and returns": Scene(
-        lambda: Gateway(requests=lambda now: 25.0 if 200 <= now < 400 else 50.0), 50 * 400 + 25 * 200
-    ),
-    "an outage of 100 seconds": Scene(
-        lambda: Gateway(requests=lambda now: 50.0, is_down=lambda now: 200 <= now < 300), 50 * _LENGTH
-    ),
-    "64 places and no refusals": Scene(lambda: Gateway(slots=64), 64 / 4 * _LENGTH),
-}
+SCENES: Mapping[str, Scene] = MappingProxyType(
+    {
+        "3,000 requests a minute": Scene(lambda: Gateway(requests=lambda now: 50.0), 50 * _LENGTH),
+        "30,000 requests a minute": Scene(lambda: Gateway(requests=lambda now: 500.0), 500 * _LENGTH),
+        "2 million tokens a minute, uneven rows": Scene(
+            lambda: Gateway(tokens=lambda now: 2e6 / 60, size=_uneven), 2e6 / 60 * _LENGTH, by_tokens=True
+        ),
+        "a limit that halves and returns": Scene(
+            lambda: Gateway(requests=lambda now: 25.0 if 200 <= now < 400 else 50.0), 50 * 400 + 25 * 200
+        ),
+        "an outage of 100 seconds": Scene(
+            lambda: Gateway(requests=lambda now: 50.0, is_down=lambda now: 200 <= now < 300), 50 * _LENGTH
+        ),
+        "64 places and no refusals": Scene(lambda: Gateway(slots=64), 64 / 4 * _LENGTH),
+    }
+)
 """Gateways that tell nothing of their limits, by what they are."""
 
 
