@@ -143,7 +143,9 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
 
         if uses_aiohttp():
             with contextlib.suppress(ImportError):  # which is told when it is used
-                from raptscallions_ai._transport import aiohttp_transport  # noqa: F401
+                from raptscallions_ai._transport import aiohttp_transport
+
+                del aiohttp_transport
         del openai, http_client, httpx_transport, sdk_exceptions, client  # their import was the point
         if self._base_url.startswith("https:"):
             self._trust.context()
