@@ -112,3 +112,8 @@ def setup(app: Sphinx) -> None:
     # Both before napoleon, whose priority is 500.
     app.connect("autodoc-process-docstring", _described_where_it_is_defined, priority=100)
     app.connect("autodoc-process-docstring", _prose, priority=200)
+
+
+# The builtin `type` of an annotation has the name of attributes that several classes have; it links to none of them.
+# Tables in CSV have no lexer; they are shown as they are.
+suppress_warnings = ["ref.python", "misc.highlighting_failure"]
