@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pygments.lexers.data import JsonLexer
 from pygments.lexers.shell import BashLexer
+from pygments.lexers.special import TextLexer
 
 from raptscallions_ai import AiError, ChatResult, DoneChunk, Usage, __version__
 
@@ -105,6 +106,7 @@ def _target(statement: ast.stmt) -> str | None:
 
 def setup(app: Sphinx) -> None:
     """Register what Sphinx has no setting for."""
+    app.add_lexer("csv", TextLexer)
     app.add_lexer("env", BashLexer)
     app.add_lexer("jsonl", JsonLexer)
     app.connect("source-read", _without_links_to_the_repository)
@@ -115,5 +117,4 @@ def setup(app: Sphinx) -> None:
 
 
 # The builtin `type` of an annotation has the name of attributes that several classes have; it links to none of them.
-# Tables in CSV have no lexer; they are shown as they are.
-suppress_warnings = ["ref.python", "misc.highlighting_failure"]
+suppress_warnings = ["ref.python"]
