@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, RootModel, field_validator
 from typing_extensions import TypedDict
 
 from raptscallions_ai.answer.result import OutputIssue
-from raptscallions_ai.structured.output_format import OutputFormat, Unfit, embedded_object, output_format
+from raptscallions_ai.structured.output_format import OutputFormat, Unfit, output_format
 
 pytestmark = pytest.mark.requirement("E04-T005.AC4")
 
@@ -159,6 +159,10 @@ def test_what_does_not_fit_is_told_with_its_place_and_without_its_value() -> Non
     )
 
 
+DRAFT, ANSWER = '{"x": 7}', '{"x": 1}'
+
+
+@pytest.mark.requirement("E04-T021.AC1")
 @pytest.mark.parametrize(
     "text",
     [
@@ -167,15 +171,41 @@ def test_what_does_not_fit_is_told_with_its_place_and_without_its_value() -> Non
         'Here it is: {"x": 1}. Anything else?',
         '\ufeff{"x": 1}',
         '<think>One.</think>\n{"x": 1}',
+        f"<think>{DRAFT}, or so?</think>\n{ANSWER}",
+        f"<Thinking>{DRAFT}</Thinking>```json\n{ANSWER}\n```\nI hope {{this}} helps.",
+        f"<think></think><think>{DRAFT} {{ and a brace</think>{ANSWER}",
+        f"[THINK]{DRAFT}[/THINK]{ANSWER}",
+        f"◁think▷{DRAFT}◁/think▷{ANSWER}",
+        f"<|channel|>analysis<|message|>{DRAFT}<|end|><|start|>assistant<|channel|>final<|message|>{ANSWER}",
+        f"The gateway kept the mark: {DRAFT} </think> {ANSWER}",
+        f"I must end with </think>, so: {DRAFT}\n</think>\n{ANSWER}",
+        f'{ANSWER}\n\nNote: {{"x"}} is a point, </think> is not.',
+        f'{ANSWER}\nIn a map it would be {{"map": {{"x": "no"}}}}.',
+        f'A set {{1, 2}} and {{"a": bad}} first: {ANSWER}',
+        f"{ANSWER}\n\nAgain: {ANSWER}",
     ],
 )
-def test_fences_and_prose_around_the_object_are_passed_over(text: str) -> None:
+def test_the_object_is_found_as_models_write(text: str) -> None:
     assert read(Point, text) == Point(1)
 
 
-@pytest.mark.parametrize("text", ['{"x": 1} {"x": 2}', '{"a": 1} and {', "{" * 5000, "no {object} here"])
+@pytest.mark.requirement("E04-T021.AC1")
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"x": 1} {"x": 2}',
+        'First {"x": 7}, no: {"x": 1}',
+        '{"x": 1} and {',
+        'First {"x": 7}, no: {"x": ',
+        'First {"x": 7}, no: {"x": "1',
+        '<think>{"x": 7}',
+        '{"points": [{"x": 1}, {"x',
+        "{" * 5000,
+        '{"' * 5000,
+        "no {object} here",
+    ],
+)
 def test_a_text_with_no_object_or_more_than_one_is_not_guessed_at(text: str) -> None:
-    assert embedded_object(text) is None
     with pytest.raises(Unfit) as caught:
         read(Point, text)
     assert not caught.value.is_json

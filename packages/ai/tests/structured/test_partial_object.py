@@ -241,10 +241,35 @@ def test_a_text_grows_and_no_state_is_yielded_twice() -> None:
     assert made[-1] == Address(street="A1 é", city="B")
 
 
-def test_prose_and_fences_are_passed_over() -> None:
-    assert partials(Address, 'Sure:\n```json\n{"street": "x"}\n```')[-1].street == "x"
-    assert partials(Address, "no object at all") == []
-    assert partials(Address, "{no object}") == []
+@pytest.mark.requirement("E04-T021.AC1")
+@pytest.mark.parametrize(
+    "before",
+    [
+        "```json\n",
+        "\ufeff\n",
+        "<think>Hm.</think>",
+        '<think>{"street": "draft"} {</think>\n```\n',
+        '<|channel|>analysis<|message|>{"street": "draft"}<|end|><|start|>assistant<|channel|>final<|message|>',
+    ],
+)
+def test_fences_and_thinking_are_passed_over_and_no_draft_is_given(before: str) -> None:
+    made = partials(Address, before + '{"street": "x y", "city": "B"}\n```\nA note about {"street": "z"}.')
+    assert [one.street for one in made] == ["", "x", "x ", "x y", "x y", "x y"]
+
+
+@pytest.mark.requirement("E04-T021.AC1")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no object at all",
+        "{no object}",
+        'Sure: {"street": "x"}',
+        'Perhaps ```json\n{"street": "draft"}\n``` </think> {"street": "x"}',
+        '<think>{"street": "draft"}',
+    ],
+)
+def test_what_may_be_a_draft_is_not_given_while_it_arrives(text: str) -> None:
+    assert partials(Address, text) == []
 
 
 names = st.text(max_size=5).filter(lambda name: name != "Eve")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_origin
@@ -11,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from raptscallions_ai.answer.result import OutputIssue
+from raptscallions_ai.structured.embedded import answers, objects
 from raptscallions_ai.tools.json_schema import WithoutTitles, strict_schema
 from raptscallions_ai.tools.nesting import TOO_DEEP, deepest, is_too_deep
 
@@ -83,19 +83,30 @@ class OutputFormat(Generic[T]):
     def read(self, text: str) -> T:
         """Return the object that a text stands for.
 
-        The text is taken as JSON. If it is none, because a weak model has put a code fence or a sentence around it,
-        the one JSON object in it is taken.
+        The text is taken as JSON. If it is none, because the model thinks aloud, puts a code fence around its answer or
+        notes behind it, the one JSON object that fits is taken: behind the thinking, if there is any.
 
         Raises:
-            Unfit: It is not JSON, or it does not fit the model.
+            Unfit: It is not JSON, it does not fit the model, or several objects do.
         """
         try:
             return self._validated(text)
         except Unfit as unfit:
-            inner = None if unfit.is_json else embedded_object(text)
-            if inner is None:
+            if unfit.is_json:
                 raise
-        return self._validated(inner)
+            problem = unfit
+        for answer in answers(text):
+            found = dict.fromkeys(objects(answer))
+            fitting: list[T] = []
+            for one in found:
+                try:
+                    fitting.append(self._validated(one))
+                except Unfit as unfit:
+                    if len(found) == 1:
+                        problem = unfit
+            if len(fitting) == 1:
+                return fitting[0]
+        raise problem
 
     def _validated(self, text: str) -> T:
         if self.is_too_deep(text):
@@ -140,18 +151,6 @@ def _check_is_type(response_model: object) -> None:
     """Refuse what is no type, without quoting it: it may be the conversation, in the wrong place."""
     if not isinstance(response_model, type) and get_origin(response_model) is None and response_model is not Any:
         raise TypeError(f"response_model must be a type, such as a pydantic model, not {type(response_model).__name__}")
-
-
-def embedded_object(text: str) -> str | None:
-    """Return the JSON of the only object in a text; None if there is none, or more than one."""
-    start = text.find("{")
-    if start < 0:
-        return None
-    try:
-        _, end = json.JSONDecoder().raw_decode(text, start)
-    except (ValueError, RecursionError):
-        return None
-    return None if "{" in text[end:] else text[start:end]
 
 
 def _schema_of(response_model: Any) -> tuple[dict[str, Any], TypeAdapter[Any]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 from raptscallions_ai.answer.chunks import ContentChunk, DoneChunk, RestartedChunk
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.structured.call import read_answer
+from raptscallions_ai.structured.embedded import begun_object
 from raptscallions_ai.structured.output_format import VALUE
 from raptscallions_ai.structured.partial_json import parse_streaming_json
 from raptscallions_ai.structured.partial_object import MISSING, partial_object
@@ -33,7 +34,8 @@ class ParsedStream(Generic[T]):
     The last one is the validated object, the same as `(await stream.result()).parsed`. In those before it, what has
     arrived in full is validated, and what is still arriving is made without running validators. A field that is not
     there yet has its default; else a text, list or mapping is empty, and anything else is None, whatever its type says.
-    A text may be unfinished; a number is there when it is whole. Each is an object of its own.
+    A text may be unfinished; a number is there when it is whole. Each is an object of its own. Where more than thinking
+    and a code fence stands before the object, it may be a draft, and only the last one comes.
 
     A new one is made when the text has grown by a hundredth and has brought something. So what all of them cost
     together grows with the length of the answer, and not with its square. With `on_interrupt="restart"` the object may
@@ -151,9 +153,11 @@ class GrowingObject(Generic[T]):
             return MISSING
         self._due = self._length + max(1, self._length // 100)
         self._pieces = ["".join(self._pieces)]
-        if self._output.is_too_deep(self._pieces[0]):
+        text = self._pieces[0]
+        start = begun_object(text)
+        if start is None or self._output.is_too_deep(text := text[start:]):
             return MISSING  # the whole answer says why
-        value = _begun(self._pieces[0])
+        value = _begun(text)
         if value is MISSING or value == self._seen:
             return MISSING
         self._seen = value
@@ -163,12 +167,9 @@ class GrowingObject(Generic[T]):
 
 
 def _begun(text: str) -> Any:
-    """Return the JSON object that begins in a text, without a number at its end that may go on."""
-    start = text.find("{")
-    if start < 0:
-        return MISSING
+    """Return the JSON object that a text begins with, without a number at its end that may go on."""
     end = len(text.rstrip("0123456789.eE+-"))
-    if not any(character.isdigit() for character in text[end:]) or '"' in _STRING.sub("", text[start:]):
+    if not any(character.isdigit() for character in text[end:]) or '"' in _STRING.sub("", text):
         end = len(text)  # there are no digits, or they are letters of a string that is not at its end
-    value = parse_streaming_json(text[start:end])
+    value = parse_streaming_json(text[:end])
     return MISSING if value is None else value
