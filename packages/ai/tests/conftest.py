@@ -157,6 +157,19 @@ def missing(what: str) -> None:
 
 
 @pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """Returns the path of a program of the system, which no test can install."""
+
+    def find(name: str) -> str:
+        if (found := shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")) is None:
+            missing(f"this needs {name}, which is not installed here")
+            raise AssertionError  # for the type checker: `missing` never returns
+        return found
+
+    return find
+
+
+@pytest.fixture(scope="session")
 def node_modules() -> NodeModules:
     """Returns the installed packages of a folder's package.json; they are kept in the repository's cache folder."""
 

@@ -291,7 +291,7 @@ def _url_problem(url: str, *, allow_insecure: bool) -> str | None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return "is not a valid URL"
-    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+    if parts.scheme not in ("http", "https", "http+unix") or not host or not url.isprintable() or " " in url:
         return "must be a URL such as https://openrouter.ai/api/v1"
     if parts.username is not None or parts.password is not None:
         return "must not contain a user name or password; the key belongs into AI_API_KEY"
