@@ -31,6 +31,8 @@ __all__ = ["CallPolicy", "GatewayCall"]
 
 _log = Log()
 
+_MOST_PAUSES = 8  # after which a paused answer is handed over as it is: each pause is paid anew
+
 
 @dataclass(frozen=True, slots=True)
 class CallPolicy:
@@ -73,6 +75,7 @@ class GatewayCall:
         self._now: Callable[[], float] = _no_clock  # the loop's clock, once there is a loop
         self._delay = 0.0  # seconds to wait before the request of the current exchange
         self._released = self._stopped = False
+        self._pauses = 0
         self._exchange = self._new_exchange()
 
     def open(self) -> Awaitable[object]:
@@ -123,12 +126,15 @@ class GatewayCall:
         caller is entered again for each read.
         """
         exchange = self._exchange
-        if self._released or exchange.complete:
+        if self._released or self._history.ended_at is not None:
             return []
         loop, deadlines = self._loop or self._start(), self._deadlines
         deadlines.began = self._now()
         try:
             while not self._stopped and not (opening and exchange.read is not None):
+                if exchange.complete:
+                    exchange = await self._resume()
+                    continue
                 if exchange.fold.failure is not None:  # perhaps behind chunks that the caller has got meanwhile
                     exchange = await self._after(exchange.fold.failure)
                     continue
@@ -172,15 +178,18 @@ class GatewayCall:
 
     def _next_request(self) -> ChatRequest:
         """Return what to ask the current route: the same again, or to go on with the answer that broke off."""
-        route, request, begun = self._exchange.route, self._request, self._history.shown
+        route, request, recovery, history = self._exchange.route, self._request, self._recovery, self._history
         if request.model != route.model:
             request = request.for_model(route.model)
         continuing: ChatRequest | None = None
-        if begun is not None and self._recovery.may_continue:
-            continuing = route.gateway.dialect.continuing(request, begun, known=self._recovery.prefill)
-        self._recovery.continuing = self._history.continues = continuing is not None
-        self._recovery.sent = continuing or request
-        return self._recovery.sent
+        if history.shown is not None and recovery.may_continue and not recovery.resuming:
+            continuing = route.gateway.dialect.continuing(request, history.shown, known=recovery.prefill)
+        elif history.shown is not None and recovery.resuming:
+            request = request.followed_by(history.shown.to_message().to_dict())
+        recovery.continuing = continuing is not None
+        history.continues = recovery.continuing or recovery.resuming
+        recovery.sent = continuing or request
+        return recovery.sent
 
     def _take(self, data: bytes) -> list[StreamChunk]:
         """Return the chunks that a read completes; nothing read is the body's end."""
@@ -205,6 +214,8 @@ class GatewayCall:
             now = self._now()
             self._recovery.succeeded()
             history.attempts.append(exchange.attempt(None, delay=None, now=now))
+            if _is_paused(result) and self._pauses < _MOST_PAUSES:
+                return chunks
             history.content(now)
             history.ended_at = now
             result = history.stamp(result, begun=True)
@@ -238,6 +249,25 @@ class GatewayCall:
         _, phase, limit = self._deadlines.nearest()
         fold.fail(TimeoutError(None if limit is None else round(limit * 1000), phase=phase))
         return []
+
+    async def _resume(self) -> Exchange:
+        """Return the exchange to go on with after an answer that is complete, but has paused: it is sent back so far.
+
+        The caller sees one answer. Each of these requests is paid for, and has the time until its first content.
+        """
+        exchange, history = self._exchange, self._history
+        await exchange.aclose()
+        self._pauses += 1
+        _log.debug("the answer paused, going on with it (%d of at most %d times)", self._pauses, _MOST_PAUSES)
+        history.paused(exchange.partial(), exchange.spending())
+        self._redact = self._redact.hiding(
+            [exchange.partial().content]
+        )  # which a refusal of the next request may quote
+        self._recovery.paused()
+        self._deadlines.attempt(self._now(), moved=False, anew=True)
+        self._watchdog.close()
+        self._exchange = self._new_exchange()
+        return self._exchange
 
     async def _after(self, error: AiError) -> Exchange:
         """Return the exchange to go on with after one has failed, or raise what it failed with."""
@@ -316,6 +346,11 @@ class GatewayCall:
 
     def __repr__(self) -> str:
         return f"GatewayCall(model={self._recovery.route.model!r})"
+
+
+def _is_paused(result: ChatResult) -> bool:
+    """Whether an answer is unfinished, and goes on when it is sent back exactly as it came."""
+    return result.finish_reason == "pause" and result.native is not None
 
 
 def _no_clock() -> float:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai.answer.chunks import ContentChunk, RestartedChunk
 from raptscallions_ai.answer.result import ChatResult
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from raptscallions_ai._call.route import Route
     from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.answer.result import Attempt, Usage
@@ -47,7 +49,7 @@ class CallHistory:
         ended_at: When the call ended.
         spent: What the attempts before the current one used.
         cause: What the first attempt failed with that was not simply made again on the same route.
-        continues: Whether the attempt that is made now goes on where the last one broke off.
+        continues: Whether the attempt that is made now goes on where the last one broke off, or paused.
     """
 
     def __init__(self) -> None:
@@ -59,6 +61,7 @@ class CallHistory:
         self.cause: AiError | None = None
         self._shown: ChatResult | None = None  # of earlier attempts, and still on the caller's screen
         self._broken_by: AiError | None = None
+        self._has_seam = True  # whether the text that was shown was sent back without the white space at its end
         self.continues = False
 
     @property
@@ -83,6 +86,17 @@ class CallHistory:
             error.partial = self.stamp(error.partial or ChatResult(), begun=begun)
         error.without_traceback()
 
+    def paused(self, answer: ChatResult, spending: AttemptUsage) -> None:
+        """Note that an answer has paused, and that the next attempt goes on with it.
+
+        Args:
+            answer: What the attempt gave.
+            spending: What it used.
+        """
+        self._shown = self.stamp(answer, begun=True)
+        self._has_seam = False
+        self.spent.append(spending)
+
     def failed(self, error: AiError, *, started: bool, moved: bool) -> None:
         """Note what an attempt failed with, after which there is another one.
 
@@ -94,7 +108,9 @@ class CallHistory:
         if started or moved:
             self.cause = self.cause or error
         if started:
-            self._shown, self._broken_by = error.partial, error
+            self._shown, self._broken_by, self._has_seam = error.partial, error, True
+        elif moved and self._shown is not None and self._broken_by is None:
+            self._broken_by, self._has_seam = error, True  # it had paused, and nobody else can go on with it
 
     def announce(self, chunks: list[StreamChunk]) -> list[StreamChunk]:
         """Return the first chunks of an attempt; if they replace what was shown, behind the news of that."""
@@ -103,7 +119,7 @@ class CallHistory:
             return chunks
         self._broken_by = None
         if self.continues:
-            return _without_repeated_space(chunks, shown.content)
+            return _without_repeated_space(chunks, shown.content) if self._has_seam else chunks
         self._shown = None
         return [RestartedChunk(shown, error), *chunks]
 
@@ -131,12 +147,32 @@ class CallHistory:
             return result
         if not begun:
             return replace(shown, usage=usage, attempts=result.attempts, duration=result.duration)
-        return replace(
-            result,
-            content=shown.content + result.content[_repeated_space(shown.content, result.content) :],
-            annotations=shown.annotations + result.annotations,
-            logprobs=shown.logprobs + result.logprobs,
-        )
+        repeated = _repeated_space(shown.content, result.content) if self._has_seam else 0
+        return _joined(shown, result, content=shown.content + result.content[repeated:])
+
+
+def _joined(begun: ChatResult, rest: ChatResult, *, content: str) -> ChatResult:
+    """Return one answer of its beginning and its rest; times, attempts and usage are those of the rest."""
+    return replace(
+        rest,
+        content=content,
+        tool_calls=begun.tool_calls + rest.tool_calls,
+        reasoning=begun.reasoning + rest.reasoning,
+        reasoning_details=begun.reasoning_details + rest.reasoning_details,
+        annotations=begun.annotations + rest.annotations,
+        images=begun.images + rest.images,
+        refusal=f"{begun.refusal or ''}{rest.refusal or ''}" or None,
+        logprobs=begun.logprobs + rest.logprobs,
+        native=_joined_blocks(begun.native, rest.native),
+        audio=rest.audio or begun.audio,
+        extra={**begun.extra, **rest.extra},
+    )
+
+
+def _joined_blocks(begun: Mapping[str, Any] | None, rest: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if begun is None or rest is None:
+        return begun if rest is None else rest
+    return {**begun, **rest, "content": [*begun["content"], *rest["content"]]}
 
 
 def _repeated_space(before: str, after: str) -> int:

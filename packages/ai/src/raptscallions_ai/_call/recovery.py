@@ -54,6 +54,7 @@ class Recovery:
         may_continue: Whether an answer that broke off is to be gone on with, where the model can.
         prefill: Whether it is known that the model can; None to go by its name.
         continuing: Whether that is what the current attempt does.
+        resuming: Whether the current attempt goes on with an answer that has paused, which only this route can.
         sent: What the current attempt asks.
     """
 
@@ -71,7 +72,7 @@ class Recovery:
         self._on_interrupt = on_interrupt
         self.prefill = prefill
         self.may_continue: bool = on_interrupt == "continue"
-        self.continuing = False
+        self.continuing = self.resuming = False
         self._after_content_policy = after_content_policy
         self._failures = 0
         self._interruptions = 0
@@ -85,8 +86,8 @@ class Recovery:
 
     @property
     def routes_left(self) -> int:
-        """How many routes there are that were not asked yet."""
-        return len(self._untried)
+        """How many routes there are to ask instead of this one while it is silent."""
+        return 0 if self.resuming else len(self._untried)
 
     def after(self, error: AiError, *, interrupted: bool, remaining: float, time_left: float) -> float | None:
         """Return the seconds to wait before the next attempt, which is for `route`; None to give up.
@@ -101,8 +102,12 @@ class Recovery:
             return None
         if interrupted:  # the wait is a part of the time until the next first content
             remaining = min(time_left, self.route.timeouts.first_chunk or math.inf)
+        self.resuming = self.resuming and not interrupted
         if (delay := self._again(error, interrupted=interrupted, remaining=remaining)) is not None:
             return delay
+        if self.resuming and self._on_interrupt == "fail":
+            return None  # what the caller has got would be taken back
+        self.resuming = False
         if _says_something_of_the_route(error):
             self.route.breakers.failed(self.route.model)
         suitable = [route for route in self._untried if self._suits(route, error)]
@@ -111,6 +116,11 @@ class Recovery:
         self.route = self._take(suitable)
         self._failures = self._interruptions = 0
         return 0.0
+
+    def paused(self) -> None:
+        """Note that the route gave an answer that has paused, with which it is to go on."""
+        self.resuming = True
+        self._failures = 0
 
     def succeeded(self) -> None:
         """Note that the route gave a whole answer."""

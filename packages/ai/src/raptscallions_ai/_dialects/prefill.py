@@ -37,7 +37,14 @@ def continued(request: ChatRequest, begun: ChatResult, *, known: bool | None) ->
         begun: What had arrived of the answer.
         known: Whether the caller says that the model takes it; None to go by what is known of the model.
     """
-    more_than_text = (begun.tool_calls, begun.reasoning, begun.reasoning_details, begun.images, begun.refusal)
+    more_than_text = (
+        begun.tool_calls,
+        begun.reasoning,
+        begun.reasoning_details,
+        begun.images,
+        begun.refusal,
+        begun.native,
+    )
     text = begun.content.rstrip()
     accepts = accepts_prefill(request.model) if known is None else known
     if not text or not accepts or any(more_than_text) or not request.is_plain_text:

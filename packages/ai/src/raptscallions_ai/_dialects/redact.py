@@ -48,6 +48,10 @@ class Redactor:
         text = _without_quotations(text, everything)
         return _TELLING_WORD.sub(lambda word: _HIDDEN if word[0] in everything else word[0], text)
 
+    def hiding(self, said: Sequence[object]) -> Redactor:
+        """Return one that hides further parts of the conversation, too."""
+        return Redactor(self._secrets, [*self._conversation, *said])
+
     def _quotable(self) -> list[str]:
         """Return the texts of the conversation, the last first, as many as can be searched in no time to speak of."""
         texts: list[str] = []

@@ -69,6 +69,12 @@ class ChatRequest:
             conversation.append({"role": "assistant", "content": text})
         return replace(self, body=written(fields))
 
+    def followed_by(self, message: Mapping[str, object]) -> ChatRequest:
+        """Return the same request with one more message at the end of the conversation."""
+        fields = self.fields()
+        fields["messages"].append(message)
+        return replace(self, body=written(fields))
+
     def respelt(self, fields: Mapping[str, object]) -> ChatRequest:
         """Return the same request with another body."""
         return replace(self, body=written(fields))

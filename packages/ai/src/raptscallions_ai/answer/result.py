@@ -180,7 +180,8 @@ class ChatResult:
         content: The answer's text; empty for an answer of tool calls only.
         usage: Tokens and cost of all attempts; `usage.reported` tells whether the gateway reported any.
         model: The model that answered, in the gateway's words; it may differ from the one asked for.
-        finish_reason: Why the answer ended; a `FinishReason`, another word of the gateway's, or None.
+        finish_reason: Why the answer ended; a `FinishReason`, another word of the gateway's, or None. An answer that
+            says `pause` is unfinished: the engine wants it back to go on, which a call does by itself eight times.
         tool_calls: The tool calls that the model asks for, in order.
         reasoning: The visible reasoning.
         reasoning_details: The reasoning blocks as the gateway sent them, to be sent back unchanged.

@@ -16,7 +16,7 @@ from raptscallions_ai._dialects.json import MalformedJSONError, json_list, json_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["DIALECT", "SIGNED_FORMAT", "conversation", "names_of_calls"]
+__all__ = ["DIALECT", "SIGNED_FORMAT", "container_of", "conversation", "names_of_calls"]
 
 DIALECT = "anthropic"
 SIGNED_FORMAT = "anthropic-claude-v1"
@@ -54,6 +54,16 @@ def conversation(messages: Sequence[Mapping[str, Any]], *, origin: str) -> tuple
         else:
             _add(turns, "user", content_blocks(message.get("content")))
     return system, _answered(turns)
+
+
+def container_of(messages: Sequence[Mapping[str, Any]], *, origin: str) -> str | None:
+    """Return the id of the container that a turn which is not over has run code in: its rest has to run there, too."""
+    last = next((message for message in reversed(messages) if message.get("role") != "tool"), None)
+    native = json_object(None if last is None else last.get("native"))
+    if native.get("dialect") != DIALECT or native.get("origin") != origin:
+        return None
+    container = json_object(native.get("container")).get("id")
+    return container if isinstance(container, str) else None
 
 
 def names_of_calls(turns: Iterable[_Block]) -> list[str]:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from raptscallions_ai._dialects.anthropic.conversation import conversation, names_of_calls
+from raptscallions_ai._dialects.anthropic.conversation import container_of, conversation, names_of_calls
 from raptscallions_ai._dialects.anthropic.schema import enforceable_schema
 from raptscallions_ai._dialects.json import json_list, json_object
 from raptscallions_ai.errors import NotSupportedError
@@ -87,8 +87,11 @@ def messages_body(body: Mapping[str, Any], model: MessagesModel, *, origin: str)
     if refused := sorted(given.keys() & _NO_COUNTERPART):
         raise NotSupportedError(f"Anthropic's API has no counterpart of {', '.join(refused)}; leave it out")
     name = str(given.pop("model"))
-    system, messages = conversation(json_list_of_objects(given.pop("messages")), origin=origin)
+    said = json_list_of_objects(given.pop("messages"))
+    system, messages = conversation(said, origin=origin)
     made: dict[str, Any] = {"model": name, "messages": messages}
+    if container := container_of(said, origin=origin):
+        made["container"] = container
     if system:
         made["system"] = system
     given.pop("stream_options", None)

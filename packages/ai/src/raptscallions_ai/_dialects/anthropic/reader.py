@@ -62,6 +62,7 @@ class _Delta(msgspec.Struct, gc=False):
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: dict[str, Any] | None = None
+    container: dict[str, Any] | None = None  # where code ran, which the rest of the turn has to run in
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -101,6 +102,7 @@ class AnthropicReader:
         self._calls: dict[int, int] = {}  # the number of a call among the calls, by its block's index
         self._usage = CumulativeUsage()
         self._stop_details: dict[str, Any] | None = None
+        self._container: dict[str, Any] | None = None
         fold.native = self.native
 
     def native(self) -> dict[str, Any]:
@@ -109,6 +111,8 @@ class AnthropicReader:
         made["content"] = self._blocks.result()
         if self._stop_details:
             made["stop_details"] = self._stop_details
+        if self._container:
+            made["container"] = self._container
         return made
 
     def read(self, events: Sequence[bytes | Event], out: list[StreamChunk], *, at_end: bool = False) -> bool:
@@ -206,6 +210,7 @@ class AnthropicReader:
                 self._fold.fail(InvalidResponseError("two answers are mixed in one stream", retryable=True))
             return  # the same start again, which some gateways send
         self._id, self._model = answer_id, str(message.get("model") or "")
+        self._container = json_object(message.get("container")) or None
         usage = self._usage.feed(message.get("usage"))
         chunk = WireChunk(id=answer_id or None, model=self._model or None, choices=[WireChoice(0)])
         if usage is not None:
@@ -275,6 +280,7 @@ class AnthropicReader:
 
     def _finish(self, delta: _Delta, usage: dict[str, Any] | None, out: list[StreamChunk]) -> None:
         self._stop_details = delta.stop_details or self._stop_details
+        self._container = delta.container or self._container
         reason = delta.stop_reason
         finish = _FINISH.get(reason, reason) if reason else None
         if finish == "tool_calls" and not self._calls:
