@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from chat_databases import Migrated
 
 from raptscallions_chat.protocols import AuthRequest
 from raptscallions_chat.store.database import Database
@@ -27,9 +28,9 @@ class Request:
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+async def database_url(tmp_path: Path, migrated: Migrated) -> str:
     """SQLite only: what authentication asks the database for is tested with the tenants, on both kinds."""
-    return f"sqlite:///{tmp_path / 'chat.db'}"
+    return await migrated.sqlite(tmp_path / "chat.db")
 
 
 @pytest.fixture

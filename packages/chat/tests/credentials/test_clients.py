@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from chat_databases import Migrated
 
 from raptscallions_ai import OpenRouterClient
 from raptscallions_ai.testing import FakeGateway, ScriptedClient
@@ -45,9 +46,9 @@ class Maker:
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+async def database_url(tmp_path: Path, migrated: Migrated) -> str:
     """SQLite only: the vault is tested on both."""
-    return f"sqlite:///{tmp_path / 'chat.db'}"
+    return await migrated.sqlite(tmp_path / "chat.db")
 
 
 @pytest.fixture

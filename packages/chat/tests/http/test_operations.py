@@ -18,11 +18,15 @@ import pytest
 
 from raptscallions_ai import OpenRouterClient
 from raptscallions_ai.testing import Answer, FakeGateway, Gate
+from raptscallions_chat.domain.principal import ROOT_TENANT, Principal
+from raptscallions_chat.store.database import Database
+from raptscallions_chat.store.sql_store import SqlStore
 from raptscallions_chat.testing import ServedChat, read_events, serve_chat
 
 from .conftest import Chat
 
 Serve = Callable[..., Awaitable[ServedChat]]
+DEV = Principal(ROOT_TENANT, "dev")
 
 
 @pytest.mark.requirement("E05-T004.AC4")
@@ -97,6 +101,16 @@ async def serving(gateway: FakeGateway, settings: dict[str, Any]) -> AsyncGenera
         await process.wait()
 
 
+@asynccontextmanager
+async def stored(path: Path) -> AsyncGenerator[SqlStore]:
+    """Look at what a service has left behind."""
+    database = Database(f"sqlite:///{path}")
+    try:
+        yield SqlStore(database)
+    finally:
+        await database.aclose()
+
+
 @pytest.mark.requirement("E05-T002.AC8")
 async def test_a_service_that_is_told_to_end_finishes_its_answers_and_refuses_new_ones(tmp_path: Path) -> None:
     gate = Gate()
@@ -124,12 +138,9 @@ async def test_a_service_that_is_told_to_end_finishes_its_answers_and_refuses_ne
             gate.open()
             async with asyncio.timeout(20):
                 assert await process.wait() == 0
-        async with (
-            serving(gateway, {"database_url": f"sqlite:///{tmp_path / 'chat.db'}"}) as (process, url),
-            httpx2.AsyncClient(base_url=url, timeout=20) as http,
-        ):
-            answer = (await http.get(f"/conversations/{conversation}/messages")).json()["items"][-1]
-            assert (answer["status"], answer["text"]) == ("complete", "Half done.")
+    async with stored(tmp_path / "chat.db") as store:
+        answer = await store.get_message(DEV, sent["answer"]["id"])
+        assert (answer.status, answer.text) == ("complete", "Half done.")
 
 
 @pytest.mark.requirement("E05-T002.AC8")
@@ -149,11 +160,11 @@ async def test_an_answer_that_does_not_end_in_time_is_interrupted(tmp_path: Path
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(20):
                 assert await process.wait() == 0
-        async with serving(gateway, settings) as (_, url), httpx2.AsyncClient(base_url=url, timeout=20) as http:
-            run = (await http.get(f"/runs/{sent['run']['id']}")).json()
-            assert (run["status"], run["stop_reason"]) == ("interrupted", "drain")
-            answer = (await http.get(f"/conversations/{conversation}/messages")).json()["items"][-1]
-            assert (answer["status"], answer["text"]) == ("interrupted", "Half ")
+    async with stored(tmp_path / "chat.db") as store:
+        run = await store.get_run(sent["run"]["id"], DEV)
+        assert (run.status, run.stop_reason) == ("interrupted", "drain")
+        answer = await store.get_message(DEV, sent["answer"]["id"])
+        assert (answer.status, answer.text) == ("interrupted", "Half ")
 
 
 @pytest.fixture

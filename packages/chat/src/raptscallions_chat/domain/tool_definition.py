@@ -28,6 +28,14 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstrain
 __all__ = ["Constraints", "ToolDefinition", "ToolDefinitionError", "parse_tool"]
 
 MAX_YAML_BYTES = 256 * 1024
+_MOST_NESTED = 50
+_OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 _NAME = r"^[a-z0-9][a-z0-9._-]{0,99}$"
@@ -113,9 +121,17 @@ def parse_tool(text: str) -> ToolDefinition:
 
 
 def _load(text: str) -> object:
-    """Read YAML without aliases, with which a short text could unfold into gigabytes."""
-    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
-        raise yaml.YAMLError("aliases are not allowed")
+    """Read YAML that cannot take a machine's memory or time.
+
+    With aliases a short text unfolds into gigabytes, and what is nested deeply takes the square of its length to read.
+    """
+    depth = 0
+    for token in yaml.scan(text, yaml.SafeLoader):
+        if isinstance(token, yaml.AliasToken):
+            raise yaml.YAMLError("aliases are not allowed")
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+        if depth > _MOST_NESTED:
+            raise yaml.YAMLError(f"nested more than {_MOST_NESTED} deep")
     return yaml.safe_load(text)
 
 

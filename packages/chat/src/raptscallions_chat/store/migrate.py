@@ -1,22 +1,25 @@
-"""Migrations: bring a database up to date, or say that it is not."""
+"""Migrations: bring a database up to date, or say that it is not.
+
+Alembic is loaded only where there is something to do, so that commands and services begin without it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 if TYPE_CHECKING:
+    from alembic.config import Config
     from sqlalchemy import Connection
 
     from raptscallions_chat.store.database import Database
 
-__all__ = ["MigrationNeededError", "alembic_config", "check", "current_revision", "newest_revision", "upgrade"]
+__all__ = ["NEWEST", "MigrationNeededError", "alembic_config", "check", "upgrade"]
+
+NEWEST = "0003"
+"""The revision of this version's tables."""
 
 # Two workers that start at once must not both migrate; any number that nobody else uses will do.
 _LOCK = 0x52617074
@@ -28,32 +31,22 @@ class MigrationNeededError(Exception):
 
 def alembic_config() -> Config:
     """Return Alembic's configuration; there is no `alembic.ini`."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
     return config
 
 
-def newest_revision() -> str:
-    """Return the revision of this version's tables."""
-    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
-    assert head is not None
-    return head
-
-
-async def current_revision(database: Database) -> str | None:
-    """Return the revision that a database is at; None for an empty one."""
-    async with database.read() as connection:
-        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
-
-
 async def upgrade(database: Database) -> str:
     """Bring a database up to date, and return its revision. Safe to run again, and by several workers at once."""
-    async with database.write() as connection:
-        if not database.is_sqlite:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        await connection.run_sync(_upgrade)
-    return newest_revision()
+    if await _revision(database) != NEWEST:
+        async with database.write() as connection:
+            if not database.is_sqlite:
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            await connection.run_sync(_upgrade)
+    return NEWEST
 
 
 async def check(database: Database) -> None:
@@ -62,14 +55,24 @@ async def check(database: Database) -> None:
     Raises:
         MigrationNeededError: It is not; the message says what to run.
     """
-    found, wanted = await current_revision(database), newest_revision()
-    if found == wanted:
+    found = await _revision(database)
+    if found == NEWEST:
         return
-    state = "is empty" if found is None else f"is at revision {found}, and this version needs {wanted}"
+    state = "is empty" if found is None else f"is at revision {found}, and this version needs {NEWEST}"
     raise MigrationNeededError(f"the database {state}: run `raptscallions-chat migrate`, or `serve --migrate`")
 
 
+async def _revision(database: Database) -> str | None:
+    """Return the revision that a database is at; None for an empty one."""
+    async with database.read() as connection:
+        if not await connection.run_sync(lambda sync: inspect(sync).has_table("alembic_version")):
+            return None
+        return (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+
+
 def _upgrade(connection: Connection) -> None:
+    from alembic import command
+
     config = alembic_config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
