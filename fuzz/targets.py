@@ -50,7 +50,7 @@ def answer(data: bytes) -> None:
     """
     options, size, body = *(*data[:2], 0, 0)[:2], data[2:]
     whole = _answered(body, len(body), options)
-    assert _told(whole) == _told(_answered(body, size % 64 + 1, options))
+    assert _reported(whole) == _reported(_answered(body, size % 64 + 1, options))
     chunks, result, error = whole
     assert (result is None) != (error is None)
     received = result or (error.partial if error is not None else None)
@@ -155,7 +155,7 @@ def _answered(body: bytes, size: int, options: int) -> tuple[list[StreamChunk], 
     return chunks + rest, result, failure
 
 
-def _told(outcome: tuple[list[StreamChunk], ChatResult | None, AiError | None]) -> object:
+def _reported(outcome: tuple[list[StreamChunk], ChatResult | None, AiError | None]) -> object:
     chunks, result, error = outcome
     return chunks, result, type(error), error and {**vars(error), "retry_after": error.retry_after is None}
 

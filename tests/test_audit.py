@@ -77,7 +77,7 @@ def test_a_known_vulnerability_fails(advisories: dict[str, Any]) -> None:
     assert "1 known vulnerabilities" in done.stdout
 
 
-def test_a_database_that_fails_is_told(advisories: dict[str, Any]) -> None:
+def test_a_database_that_fails_is_reported(advisories: dict[str, Any]) -> None:
     advisories["status"] = 503
     done = audit(advisories["url"])
     assert done.returncode == 0
@@ -85,7 +85,7 @@ def test_a_database_that_fails_is_told(advisories: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("answers", [False, True], ids=["refused", "silent"])
-def test_a_database_that_cannot_be_reached_is_told(answers: bool) -> None:
+def test_a_database_that_cannot_be_reached_is_reported(answers: bool) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         if answers:  # accepts connections and never says a word

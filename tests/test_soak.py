@@ -39,24 +39,24 @@ def test_a_good_report_has_no_leaks(good: Any) -> None:
 
 
 @pytest.mark.parametrize("figure", ["tasks", "responses", "calls", "threads", "descriptors", "connections", "rss"])
-def test_what_is_left_at_the_end_is_told(good: Any, figure: str) -> None:
+def test_what_is_left_at_the_end_is_reported(good: Any, figure: str) -> None:
     good.samples[-1] = replace(good.samples[-1], **{figure: getattr(good.samples[-1], figure) + 100})
     assert len(good.leaks()) == 1
 
 
 @pytest.mark.parametrize("figure", ["descriptors", "sockets", "connections"])
-def test_what_the_closed_client_leaves_is_told(good: Any, figure: str) -> None:
+def test_what_the_closed_client_leaves_is_reported(good: Any, figure: str) -> None:
     good.after = replace(good.after, **{figure: getattr(good.after, figure) + 1})
     assert figure in "".join(good.leaks())
 
 
-def test_memory_that_grows_is_told(good: Any) -> None:
+def test_memory_that_grows_is_reported(good: Any) -> None:
     good.samples = [replace(sample, traced=300_000 + 12 * sample.streams) for sample in good.samples]
     assert good.leaks() == ["traced memory grew by 89.1 KiB"]
 
 
 @pytest.mark.parametrize("where", ["wrong", "said"])
-def test_what_went_wrong_on_the_side_is_told(good: Any, where: str) -> None:
+def test_what_went_wrong_on_the_side_is_reported(good: Any, where: str) -> None:
     getattr(good, where)["something"] += 2
     assert "something" in "".join(good.leaks())
     assert len(good.leaks()) == 1

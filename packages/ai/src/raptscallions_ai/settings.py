@@ -317,13 +317,13 @@ def _configuration_error(
     lines: dict[str, str] = {**refused}
     for problem in problems:
         variable = _variable(str(problem["loc"][0]))
-        says = _says(problem, variable)
+        message = _message(problem, variable)
         argument = _ARGUMENTS.get(variable)
-        lines[variable] = f"{says} (argument {argument}=)" if argument and problem["type"] == "missing" else says
+        lines[variable] = f"{message} (argument {argument}=)" if argument and problem["type"] == "missing" else message
     for written, meant in misspelt.items():
         hint = f"is set, but it is not a setting - did you mean {meant}?"
         lines[written] = hint
-    listing = "\n".join(f"  {variable}: {says}" for variable, says in lines.items())
+    listing = "\n".join(f"  {variable}: {message}" for variable, message in lines.items())
     return ConfigurationError(f"The AI gateway configuration is invalid:\n{listing}", details={"variables": lines})
 
 
@@ -350,7 +350,7 @@ def _variable(field: str) -> str:
     return field if field.isupper() else "AI_" + field.upper()
 
 
-def _says(problem: ErrorDetails, variable: str) -> str:
+def _message(problem: ErrorDetails, variable: str) -> str:
     if problem["type"] == "missing":
         return "is required but not set"
     if problem["type"] == "value_error":

@@ -173,7 +173,7 @@ def test_results_and_chunks_can_be_pickled_and_compared(told: object) -> None:
     list(zip(CHUNKS, ["content", "reasoning", "tool_call", "annotation", "image", "waiting", "done"], strict=True)),
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_chunks_are_told_apart_by_their_type_and_cannot_be_changed(chunk: StreamChunk, type_: str) -> None:
+def test_chunks_are_distinguished_by_their_type_and_cannot_be_changed(chunk: StreamChunk, type_: str) -> None:
     assert chunk.type == type_
     with pytest.raises(AttributeError):
         chunk.type = "other"  # pyright: ignore[reportAttributeAccessIssue] - this is what must fail

@@ -226,7 +226,7 @@ async def test_the_request_is_what_was_asked_for(client: OpenRouterClient, fake_
     assert request.headers["authorization"] == f"Bearer {fake_gateway.api_key}"
 
 
-async def test_misuse_is_told_before_anything_is_sent(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+async def test_misuse_is_reported_before_anything_is_sent(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
     misuse: dict[str, Any] = {"max_token": 5}
     with pytest.raises(TypeError, match="max_token"):
         client.stream_chat("Hi", **misuse)

@@ -105,7 +105,7 @@ def tools_of(function: Callable[[], object]) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", [*RAISES, *RETURNS])
-async def test_whatever_a_tool_does_is_told_to_the_model(name: str) -> None:
+async def test_whatever_a_tool_does_is_reported_to_the_model(name: str) -> None:
     secret = "caf\udce9"
     client = ScriptedClient(asks("plain", "asynchronous", "good"), "The end.")
     run = client.run_tools("Hi", tools=tools_of((RAISES | RETURNS)[name]))

@@ -65,7 +65,7 @@ def test_a_second_key_in_the_file_changes_nothing(monkeypatch: pytest.MonkeyPatc
     assert list(refused()) == [variable.upper()]
 
 
-def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_is_wrong_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     write(AI_GATEWAY_URL=EVIL, AI_LOG_CONTENT="true", AI_MAX_RETRIES="9")
     monkeypatch.setenv("AI_API_KEY", SECRET)
     assert set(refused()) == {"AI_GATEWAY_URL", "AI_LOG_CONTENT", "AI_MAX_RETRIES"}
@@ -180,7 +180,7 @@ def test_what_is_no_file_of_settings_is_refused_at_once(monkeypatch: pytest.Monk
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="whoever is root may read everything")
-def test_a_file_that_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_be_read_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     unreadable()
     monkeypatch.setenv("AI_API_KEY", SECRET)
     with pytest.raises(ConfigurationError, match="cannot be read \\(PermissionError\\)"):

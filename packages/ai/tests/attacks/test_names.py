@@ -139,7 +139,7 @@ def test_no_module_writes_to_a_logger_of_its_own() -> None:
     assert set(users) == allowed
 
 
-def test_metrics_are_told_apart_by_so_many_models_only() -> None:
+def test_metrics_are_distinguished_by_so_many_models_only() -> None:
     pytest.importorskip("opentelemetry.sdk")
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -167,7 +167,7 @@ def test_metrics_are_told_apart_by_so_many_models_only() -> None:
         {"messages": "Hi", "extra_body": {"my PIN is 4711 \ud800": 1}},
     ],
 )
-def test_half_a_character_in_a_prompt_is_told_without_the_prompt(call: dict[str, Any]) -> None:
+def test_half_a_character_in_a_prompt_is_reported_without_the_prompt(call: dict[str, Any]) -> None:
     client = OpenRouterClient("k", "https://gateway.example", "m")
     with pytest.raises(ValueError, match="half a character") as caught:
         client.stream_chat(**call)

@@ -128,7 +128,7 @@ async def test_the_log_has_them_under_the_same_reference(
     assert "status 400" in line
 
 
-def test_what_is_known_of_a_failure_is_told() -> None:
+def test_what_is_known_of_a_failure_is_reported() -> None:
     known = errors.ContentPolicyError(reasons=["violence", "account-4711"], error_type="Content-Policy-Violation: 4711")
     payload = error_payload(known)
     assert payload["details"] == {"reasons": ["violence"]}

@@ -131,7 +131,7 @@ async def test_a_large_answer_is_not_kept() -> None:
     assert (await cached.chat("Hi")).content == "y"
 
 
-async def test_keys_do_not_share_answers_unless_they_are_told_to(
+async def test_keys_do_not_share_answers_unless_they_are_reported_to(
     new_client: ClientFactory, fake_gateway: FakeGateway
 ) -> None:
     store = memory_store()
@@ -241,7 +241,8 @@ async def test_a_gateway_that_tells_of_absurd_usage_stops_no_limiter_for_ever() 
     limiter = RateLimiter(tokens_per_minute=6_000_000)  # a token in 10 microseconds
     expected = await limiter.acquire(10)
     limiter.release(10**15, expected=expected)
-    owed = limiter._tokens._debt()  # pyright: ignore[reportPrivateUsage] - what the next calls would have to wait for
-    limiter._tokens.owe(owed)  # pyright: ignore[reportPrivateUsage]
+    # What the next calls would have to wait for.
+    adjustment = limiter._tokens._pending_adjustment()  # pyright: ignore[reportPrivateUsage]
+    limiter._tokens.adjust(adjustment)  # pyright: ignore[reportPrivateUsage]
     await limiter.acquire(1, max_wait=61)
-    assert limiter._tokens._debt() <= 10 * 6_000_000  # pyright: ignore[reportPrivateUsage]
+    assert limiter._tokens._pending_adjustment() <= 10 * 6_000_000  # pyright: ignore[reportPrivateUsage]

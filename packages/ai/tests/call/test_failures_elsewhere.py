@@ -157,7 +157,7 @@ async def test_a_good_answer_with_minimaxs_word_on_it(
     assert (await new_client().chat("Hi")).content == GOOD
 
 
-async def test_cloudflares_reason_is_told(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
+async def test_cloudflares_reason_is_reported(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
     body = {"success": False, "errors": [{"code": 5004, "message": "the field 'x' is strange"}], "messages": []}
     for status in (400, 409, 422):
         fake_gateway.add(json_reply(body, status=status))

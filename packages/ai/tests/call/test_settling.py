@@ -82,7 +82,7 @@ async def test_an_id_that_stays_unknown(client: OpenRouterClient, fake_gateway: 
     assert len(look_ups(fake_gateway)) > 1
 
 
-async def test_other_failures_are_told_at_once(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+async def test_other_failures_are_reported_at_once(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
     fake_gateway.route("GET", PATH).error(401, "no")
     with pytest.raises(AuthenticationError):
         await client.generation("gen-1")

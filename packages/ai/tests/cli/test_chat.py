@@ -184,7 +184,7 @@ def interrupted_once(gateway: FakeGateway) -> None:
     gateway.stream("There")
 
 
-def test_a_person_is_told_that_the_answer_starts_again(fake_gateway: FakeGateway, on_terminal: OnTerminal) -> None:
+def test_a_person_is_reported_that_the_answer_starts_again(fake_gateway: FakeGateway, on_terminal: OnTerminal) -> None:
     interrupted_once(fake_gateway)
 
     terminal = on_terminal("chat", "hi", AI_ON_INTERRUPT="restart")

@@ -46,7 +46,7 @@ def test_everything_works(fake_gateway: FakeGateway, invoke: Invoke) -> None:
     assert result.exit_code == 0
 
 
-def test_host_name_and_source_of_the_key_are_told(fake_gateway: FakeGateway, invoke: Invoke) -> None:
+def test_host_name_and_source_of_the_key_are_reported(fake_gateway: FakeGateway, invoke: Invoke) -> None:
     Path(".env").write_text(f"OPENROUTER_API_KEY={fake_gateway.api_key}\n")
     url = fake_gateway.base_url.replace("127.0.0.1", "localhost")
 
@@ -58,7 +58,7 @@ def test_host_name_and_source_of_the_key_are_told(fake_gateway: FakeGateway, inv
     assert result.exit_code == 0
 
 
-def test_where_each_setting_is_from_is_told(fake_gateway: FakeGateway, invoke: Invoke) -> None:
+def test_where_each_setting_is_from_is_reported(fake_gateway: FakeGateway, invoke: Invoke) -> None:
     Path(".env").write_text("AI_APP_TITLE=mine\nAI_API_KEY=other\n")
     lines = [line.strip() for line in invoke("doctor").stdout.splitlines()]
     assert "AI_API_KEY from the environment" in lines

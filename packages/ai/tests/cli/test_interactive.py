@@ -194,7 +194,7 @@ def test_reasoning_blocks_go_back_to_their_model_only(fake_gateway: FakeGateway,
     assert [set(message) for message in third] == [{"role", "content"}] * 5
 
 
-def test_wrong_settings_are_told_before_anything_is_typed(on_terminal: OnTerminal) -> None:
+def test_wrong_settings_are_reported_before_anything_is_typed(on_terminal: OnTerminal) -> None:
     terminal = on_terminal("chat", AI_API_KEY="")
 
     assert terminal.leave() == 3

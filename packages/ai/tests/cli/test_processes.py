@@ -124,7 +124,7 @@ def test_silent_pipe_is_announced(fake_gateway: FakeGateway, start: Start) -> No
     assert fake_gateway.requests[0].json["messages"] == [{"role": "user", "content": "Sum up:\n\nall of it"}]
 
 
-def test_retries_are_told_to_a_person(fake_gateway: FakeGateway, on_terminal: OnTerminal) -> None:
+def test_retries_are_reported_to_a_person(fake_gateway: FakeGateway, on_terminal: OnTerminal) -> None:
     fake_gateway.error(503, "Overloaded", retry_after=0)
     terminal = on_terminal("chat", "hi", AI_MAX_RETRIES="1")
 

@@ -35,7 +35,7 @@ def blocks(*deltas: list[dict[str, Any]], whole: bool = False) -> list[dict[str,
         (b'{"choices":[{"message":{"content":""}}],"usage":{"prompt_tokens":1}}', None, "the answer has no content"),
     ],
 )
-def test_what_is_wrong_with_a_body_is_told(drive: Drive, body: bytes, cut: str | None, message: str) -> None:
+def test_what_is_wrong_with_a_body_is_reported(drive: Drive, body: bytes, cut: str | None, message: str) -> None:
     assert str(drive(body, cut=cut)[2]) == f"Invalid AI API response: {message}"
 
 
@@ -82,7 +82,7 @@ def test_text_behind_a_chunk_that_says_nothing_is_an_answer_begun(drive: Drive) 
     assert failure.partial.content == "Hello"
 
 
-def test_an_error_beside_text_is_told_behind_it(drive: Drive) -> None:
+def test_an_error_beside_text_is_reported_behind_it(drive: Drive) -> None:
     text = {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
     event = {**text, "error": {"code": 429, "message": "slow down"}}
     chunks, _, failure = drive(
@@ -163,7 +163,7 @@ def test_an_end_beside_a_piece_of_a_tool_call(drive: Drive, index: int) -> None:
     assert (result is None) == (index == 1)
 
 
-def test_an_error_beside_a_piece_of_a_tool_call_is_told_behind_it(drive: Drive) -> None:
+def test_an_error_beside_a_piece_of_a_tool_call_is_reported_behind_it(drive: Drive) -> None:
     event = {"choices": [{"index": 0, "delta": {"tool_calls": [piece(0)]}}], "error": {"code": 429, "message": "m"}}
     chunks, _, failure = drive(CALLS + b"data: " + json.dumps(event).encode() + b"\n\n")
     assert chunks[2:] == [ADDED]
@@ -179,7 +179,7 @@ def test_an_error_beside_a_piece_of_a_tool_call_is_told_behind_it(drive: Drive) 
     ],
     ids=["half", "whole", "deep"],
 )
-def test_an_error_amid_a_tool_call_is_told_without_its_arguments(drive: Drive, arguments: str, quoted: str) -> None:
+def test_an_error_amid_a_tool_call_is_reported_without_its_arguments(drive: Drive, arguments: str, quoted: str) -> None:
     begun = CALLS + choice(index=0, delta={"tool_calls": [piece(0, arguments)]})
     event = {"error": {"code": 429, "message": f"flagged: {quoted}"}}
     failure = drive(begun + b"data: " + json.dumps(event).encode() + b"\n\n")[2]
@@ -188,7 +188,7 @@ def test_an_error_amid_a_tool_call_is_told_without_its_arguments(drive: Drive, a
     assert failure.partial is not None and failure.partial.tool_calls[0].raw_arguments == arguments
 
 
-def test_an_event_that_was_cut_is_told(drive: Drive) -> None:
+def test_an_event_that_was_cut_is_reported(drive: Drive) -> None:
     _, _, failure = drive(HELLO + HELLO[:20])
     assert str(failure) == "Invalid AI API response: the stream ended inside an event"
     assert failure is not None and failure.partial is not None and failure.partial.content == "Hello"
@@ -206,13 +206,15 @@ def test_a_whole_body_needs_neither_a_finish_reason_nor_usage_to_be_complete(dri
 
 
 @pytest.mark.parametrize(
-    ("finish", "usage", "settled"), [(None, None, False), ("stop", None, False), (None, 1, False), ("stop", 1, True)]
+    ("finish", "usage", "awaits_end"), [(None, None, False), ("stop", None, False), (None, 1, False), ("stop", 1, True)]
 )
-def test_settled_is_finish_reason_and_usage(finish: str | None, usage: int | None, settled: bool) -> None:
+def test_only_the_end_mark_is_missing_once_finish_reason_and_usage_are_there(
+    finish: str | None, usage: int | None, awaits_end: bool
+) -> None:
     fold = Fold(model="m", require_usage=True, redact=str)
     event = {"choices": [{"finish_reason": finish}], "usage": {"prompt_tokens": usage}}
     fold.feed(decode_chunk(json.dumps(event).encode()), [])
-    assert fold.settled == settled
+    assert fold.awaits_end == awaits_end
 
 
 @pytest.mark.parametrize(
@@ -268,7 +270,7 @@ def test_the_model_that_was_asked_for_is_the_one_that_is_not_available(drive: Dr
     ],
     ids=["id", "name"],
 )
-def test_a_tool_call_is_told_as_soon_as_it_has_an_id_or_a_name(call: WireToolCall, chunk: ToolCallChunk) -> None:
+def test_a_tool_call_is_reported_as_soon_as_it_has_an_id_or_a_name(call: WireToolCall, chunk: ToolCallChunk) -> None:
     assert ToolCalls().feed([call], whole=False) == [chunk]
 
 
@@ -288,7 +290,7 @@ def test_whole_blocks_stay_apart() -> None:
     assert blocks([block, block], whole=True) == [block, block]
 
 
-def test_blocks_are_told_apart_by_an_index_of_any_type() -> None:
+def test_blocks_are_distinguished_by_an_index_of_any_type() -> None:
     deltas = [[{"type": "t", "index": [n], "text": "x"}] for n in (0, 1, 0)]
     assert blocks(*deltas) == [{"type": "t", "index": [0], "text": "xx"}, {"type": "t", "index": [1], "text": "x"}]
 

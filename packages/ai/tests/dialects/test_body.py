@@ -55,7 +55,7 @@ STREAM = TEXT + END + DONE
         pytest.param(STREAM + TEXT + b"data: nonsense\n\n", id="anything after the end mark"),
     ],
 )
-def test_documents_and_streams_are_told_by_their_first_byte(drive: Drive, body: bytes, size: int | None) -> None:
+def test_documents_and_streams_are_reported_by_their_first_byte(drive: Drive, body: bytes, size: int | None) -> None:
     chunks, result, failure = drive(body, size)
     assert failure is None
     assert chunks == [ContentChunk("Hello")]
@@ -188,7 +188,7 @@ def test_an_event_above_the_limit_keeps_what_came(drive: Drive, end: bytes, size
     assert failure.partial is not None and failure.partial.content == "Hello"
 
 
-def test_a_malformed_event_before_one_above_the_limit_is_told(drive: Drive) -> None:
+def test_a_malformed_event_before_one_above_the_limit_is_reported(drive: Drive) -> None:
     _, _, failure = drive(TEXT + b"data: nonsense\n\ndata: " + b"y" * 300, max_bytes=200)
     assert type(failure) is InvalidResponseError
     assert "is not valid JSON" in str(failure)
@@ -216,7 +216,7 @@ def test_chunks_are_given_as_soon_as_their_event_is_complete() -> None:
     decoder = AnswerDecoder(fold, OpenAIReader(fold), max_bytes=1000)
     assert decoder.feed(TEXT[:-1]) == []
     assert decoder.feed(TEXT[-1:] + END) == [ContentChunk("Hello")]
-    assert (decoder.ended, decoder.failure, fold.settled) == (False, None, True)
+    assert (decoder.ended, decoder.failure, fold.awaits_end) == (False, None, True)
     assert decoder.feed(DONE) == []
     assert decoder.ended
 

@@ -215,7 +215,7 @@ def test_words_of_refusal_are_chunks_and_no_part_of_the_text(drive: Drive, size:
 
 
 @SIZES
-def test_sources_beside_the_choices_are_told_once_each(drive: Drive, size: int | None) -> None:
+def test_sources_beside_the_choices_are_reported_once_each(drive: Drive, size: int | None) -> None:
     beside = {
         "citations": ["https://b.example/", "https://a.example/"],
         "search_results": [

@@ -135,7 +135,7 @@ def test_lists_in_lists_are_opened_to_a_depth() -> None:
     assert [times for times in range(1, 12) if str(mapped(wrapped(times), 400)) == "found"] == [1, 2, 3, 4, 5]
 
 
-def test_five_validation_errors_are_told() -> None:
+def test_five_validation_errors_are_reported() -> None:
     assert str(mapped([{"msg": str(number)} for number in range(7)], 400)) == "0; 1; 2; 3; 4"
 
 
@@ -266,7 +266,7 @@ def test_an_error_in_a_stream_that_names_no_status_is_a_400() -> None:
     assert mapped({"error": {"message": "m", "type": "content_filter"}}).status_code == 400
 
 
-def test_at_most_twenty_reasons_are_told_and_odd_ones_are_empty() -> None:
+def test_at_most_twenty_reasons_are_reported_and_odd_ones_are_empty() -> None:
     error = mapped({"error": {"message": "m", "metadata": {"reasons": [5, *map(str, range(30))]}}}, 403)
     assert isinstance(error, ContentPolicyError)
     assert error.reasons == ("", *map(str, range(19)))

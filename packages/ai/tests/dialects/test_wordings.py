@@ -961,7 +961,7 @@ def test_each_row_of_the_table_names_who_says_it() -> None:
     assert all(wording.hosts for wording in WORDINGS)
 
 
-def test_the_reasons_of_several_errors_are_told() -> None:
+def test_the_reasons_of_several_errors_are_reported() -> None:
     body = {"success": False, "errors": [{"code": 1, "message": "one"}, {"code": 2, "message": "two"}]}
     for status in (400, 409, 422):
         assert str(mapped(body, status)) == "one; two"

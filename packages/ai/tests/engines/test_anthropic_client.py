@@ -217,7 +217,7 @@ def test_without_await(anthropic: FakeAnthropic) -> None:
         assert client.count_tokens("Hi") == 12
 
 
-def test_a_missing_key_is_told_with_its_variables() -> None:
+def test_a_missing_key_is_reported_with_its_variables() -> None:
     with pytest.raises(ConfigurationError, match="ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN"):
         AsyncAnthropicClient()
 

@@ -72,7 +72,7 @@ def test_a_call_without_a_result_gets_one_that_says_so() -> None:
     assert alone[2]["content"][0]["tool_use_id"] == "a"
 
 
-def test_a_result_that_nobody_asked_for_is_told_as_text() -> None:
+def test_a_result_that_nobody_asked_for_is_reported_as_text() -> None:
     _, messages = translated(user("Go"), tool_result("lost", "42"))
     assert [block["type"] for block in messages[1]["content"]] == ["text", "text"]
     assert messages[1]["content"][1]["text"] == "42"

@@ -170,7 +170,7 @@ def test_elsewhere_a_schema_is_the_only_tool_that_can_be_called() -> None:
     assert made("local", FACADE, response_format=form, tools=[TOOL])["tool_choice"] == {"type": "any"}
 
 
-def test_what_a_schema_cannot_enforce_is_told_in_words() -> None:
+def test_what_a_schema_cannot_enforce_is_reported_in_words() -> None:
     schema = {
         "type": "object",
         "additionalProperties": False,

@@ -345,7 +345,7 @@ def test_an_error_in_mid_stream_is_never_an_answer() -> None:
     assert failure.partial.content == "x"
 
 
-def test_an_answer_in_another_dialect_is_told_to_be_one() -> None:
+def test_an_answer_in_another_dialect_is_reported_to_be_one() -> None:
     body = (
         b'data: {"id":"x","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
     )

@@ -181,7 +181,7 @@ async def test_a_host_without_a_default_model_asks_for_one(fake_gateway: FakeGat
         assert (await client.chat("Hi", model="m")).finish_reason == "stop"
 
 
-def test_a_missing_key_is_told_with_the_variable_of_the_host() -> None:
+def test_a_missing_key_is_reported_with_the_variable_of_the_host() -> None:
     with pytest.raises(ConfigurationError, match="groq needs a key: GROQ_API_KEY"):
         get_provider("groq")
 

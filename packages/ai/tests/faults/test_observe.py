@@ -101,7 +101,7 @@ def outcome_of(fault: Fault, **facts: object) -> str:
     return fault.judge(Outcome(**facts))  # pyright: ignore[reportArgumentType] - facts of one outcome
 
 
-def test_what_is_worse_than_an_error_is_told_apart() -> None:
+def test_what_is_worse_than_an_error_is_distinguished() -> None:
     cut, whole, tools, left = (BY_ID[name] for name in ("cut-fin", "sse-lf", "tools-interleaved", "leave-break"))
     failure = RuntimeError("cut")
     assert outcome_of(cut, text="The sky is", error=failure) == "ok"

@@ -115,5 +115,5 @@ async def test_nothing_is_checked_where_the_length_is_not_known(
         assert (await client.check_context("word " * 100_000, model=model)).tokens > 50_000
 
 
-def test_not_supported_is_told_apart() -> None:
+def test_not_supported_is_distinguished() -> None:
     assert NotSupportedError().status_code == 501

@@ -148,7 +148,7 @@ def test_a_missing_key_says_how_to_give_it() -> None:
     assert problems() == {"AI_API_KEY": "is required but not set (argument api_key=)"}
 
 
-def test_everything_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_that_is_wrong_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {variable: (text, says) for variable, text, says in BAD}
     for variable, (text, _) in wrong.items():
         monkeypatch.setenv(variable, text)
@@ -157,7 +157,7 @@ def test_everything_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatc
     assert all(says in found[variable] for variable, (_, says) in wrong.items() if variable != "AI_GATEWAY_URL")
 
 
-def test_invalid_arguments_are_told_under_the_names_of_the_variables() -> None:
+def test_invalid_arguments_are_reported_under_the_names_of_the_variables() -> None:
     found = problems(api_key="k", max_retries=9, gateway_url="x", request_timeout_ms=0)
     assert set(found) == {"AI_MAX_RETRIES", "AI_GATEWAY_URL", "AI_REQUEST_TIMEOUT_MS"}
 

@@ -123,7 +123,7 @@ def test_names_that_are_right_are_not_suspected(monkeypatch: pytest.MonkeyPatch,
     assert misspelt_variables() == {}
 
 
-def test_a_misspelt_name_is_told_in_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_name_is_reported_in_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AI_APIKEY", SECRET)
     with pytest.raises(ConfigurationError) as caught:
         AiSettings()

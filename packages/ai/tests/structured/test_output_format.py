@@ -146,7 +146,7 @@ def test_what_is_not_json(text: str, reason: str) -> None:
     assert caught.value.issues[0].reason.startswith(reason)
 
 
-def test_what_does_not_fit_is_told_with_its_place_and_without_its_value() -> None:
+def test_what_does_not_fit_is_reported_with_its_place_and_without_its_value() -> None:
     with pytest.raises(Unfit) as caught:
         read(
             list[Owner],
@@ -211,7 +211,7 @@ def test_a_text_with_no_object_or_more_than_one_is_not_guessed_at(text: str) -> 
     assert not caught.value.is_json
 
 
-def test_an_embedded_object_that_does_not_fit_is_told_as_such() -> None:
+def test_an_embedded_object_that_does_not_fit_is_reported_as_such() -> None:
     with pytest.raises(Unfit) as caught:
         read(Point, '```\n{"x": "no"}\n```')
     assert caught.value.is_json

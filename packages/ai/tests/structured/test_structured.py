@@ -242,7 +242,7 @@ async def test_what_is_no_text_is_not_sent_back(answer: Any) -> None:
     assert len(client.calls) == 1
 
 
-async def test_misuse_is_told_before_anything_is_sent(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
+async def test_misuse_is_reported_before_anything_is_sent(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
     own: dict[str, Any] = {"response_format": {"type": "json_object"}}
     with pytest.raises(TypeError, match="response_format follows from response_model"):
         await client.parse("Who?", Person, **own)

@@ -267,7 +267,7 @@ def test_errors_are_the_same(client: SyncOpenRouterClient, fake_gateway: FakeGat
         client.chat("Hi", timeout=0.2)
 
 
-def test_misuse_is_told_at_once(client: SyncOpenRouterClient, fake_gateway: FakeGateway) -> None:
+def test_misuse_is_reported_at_once(client: SyncOpenRouterClient, fake_gateway: FakeGateway) -> None:
     wrong: Any = {"no_such_option": 1}
     with pytest.raises(TypeError, match="no_such_option"):
         client.stream_chat("Hi", **wrong)

@@ -114,7 +114,7 @@ def test_leaving_early_closes_the_connection(fake_gateway: FakeGateway) -> None:
         assert fake_gateway.requests[1].wait_closed()
 
 
-def test_misuse_is_told_at_once(client: SyncChatClient[ScriptedClient]) -> None:
+def test_misuse_is_reported_at_once(client: SyncChatClient[ScriptedClient]) -> None:
     with pytest.raises(TypeError, match="tools"):
         client.run_tools("Hi")
     with pytest.raises(ValueError, match="max_steps"):

@@ -209,7 +209,7 @@ async def test_calls_one_by_one() -> None:
      (Decimal("1.50"), '"1.50"'), (usage, None)],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
-async def test_what_a_tool_returns_is_told_as_text(output: Any, content: str | None) -> None:
+async def test_what_a_tool_returns_is_reported_as_text(output: Any, content: str | None) -> None:
     @tool
     def give() -> Any:
         return output
@@ -248,7 +248,7 @@ async def test_context_variables_of_the_caller_reach_the_tools() -> None:
         (("weather", '["Paris"]'), 'the arguments are not one JSON object: ["Paris"]', ToolError),
     ],
 )
-async def test_a_failure_is_told_to_the_model_and_the_run_goes_on(
+async def test_a_failure_is_reported_to_the_model_and_the_run_goes_on(
     call: tuple[str, str], told: str, error: type[Exception]
 ) -> None:
     client = ScriptedClient(asks(PARIS, call), says("Sorry."))
@@ -265,7 +265,7 @@ async def test_a_failure_is_told_to_the_model_and_the_run_goes_on(
         json.loads(each["function"]["arguments"])  # pyright: ignore[reportUnknownArgumentType] - JSON
 
 
-async def test_a_tool_error_is_told_word_by_word() -> None:
+async def test_a_tool_error_is_reported_word_by_word() -> None:
     @tool
     def find(city: str) -> str:
         raise ToolError(f"There is no city called {city}; ask the user.")
@@ -693,7 +693,7 @@ async def test_events_tell_of_their_step() -> None:
         ({"tools": [weather], "messages": 5}, TypeError, "messages must be"),
     ],
 )
-async def test_misuse_is_told_at_once(options: dict[str, Any], error: type[Exception], problem: str) -> None:
+async def test_misuse_is_reported_at_once(options: dict[str, Any], error: type[Exception], problem: str) -> None:
     messages = options.pop("messages", "Hi")
     with pytest.raises(error, match=problem):
         ScriptedClient("Hi").run_tools(messages, **options)

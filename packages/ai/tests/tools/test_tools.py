@@ -119,7 +119,7 @@ async def test_arguments_are_validated_and_converted() -> None:
     ],
     ids=lambda value: value[:30],
 )
-async def test_what_does_not_fit_is_told_without_the_values(sent: str, problem: str) -> None:
+async def test_what_does_not_fit_is_reported_without_the_values(sent: str, problem: str) -> None:
     with pytest.raises(ToolError) as caught:
         await forecast.run(sent)
     assert problem in caught.value.message

@@ -74,7 +74,7 @@ async def test_many_dead_connections_cost_one_request_more(
     assert len(caught.value.attempts) == len(fake_gateway.requests) - before == 2
 
 
-async def test_a_request_that_is_sent_again_in_vain_is_told_too(
+async def test_a_request_that_is_sent_again_in_vain_is_reported_too(
     new_client: ClientFactory, fake_gateway: FakeGateway
 ) -> None:
     client = new_client()

@@ -316,7 +316,7 @@ def test_bodies_need_no_framework() -> None:
     assert run(code) == "False"
 
 
-def test_a_missing_framework_is_told_with_its_extra() -> None:
+def test_a_missing_framework_is_reported_with_its_extra() -> None:
     code = (
         "import sys; sys.modules['starlette'] = None\n"
         "try:\n    from raptscallions_ai.web import ChatStreamResponse\n"

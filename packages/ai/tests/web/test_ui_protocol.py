@@ -90,7 +90,7 @@ async def test_a_call_without_an_id_gets_one() -> None:
     assert id_.startswith("call_")
 
 
-async def test_a_call_that_came_whole_is_told_whole() -> None:
+async def test_a_call_that_came_whole_is_reported_whole() -> None:
     told = await parts(done(ToolCall("call_1", "f", '{"a":1}')))
     assert [part["type"] for part in told[2:-2]] == ["tool-input-start", "tool-input-delta", "tool-input-available"]
 

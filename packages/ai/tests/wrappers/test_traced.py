@@ -259,7 +259,7 @@ async def test_spans_stand_in_their_places(telemetry: Telemetry) -> None:
     assert call.parent.span_id == parent.get_span_context().span_id
 
 
-async def test_what_was_said_is_told_only_if_asked_for(telemetry: Telemetry) -> None:
+async def test_what_was_said_is_reported_only_if_asked_for(telemetry: Telemetry) -> None:
     conversation = [
         system("Be brief."),
         user([{"type": "text", "text": "my PIN"}, {"type": "image_url", "image_url": {"url": "data:,"}}]),

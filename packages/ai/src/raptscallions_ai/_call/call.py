@@ -97,7 +97,7 @@ class GatewayCall:
 
     async def settle(self) -> Usage:
         """Return what the call used, asking the gateway for the cost of each attempt that did not tell it."""
-        return await settled_usage([*self._history.spent, self._exchange.spending()])
+        return await settled_usage([*self._history.earlier_usage, self._exchange.attempt_usage()])
 
     async def aclose(self) -> None:
         """Release the connection; a complete answer leaves it fit for the next call."""
@@ -136,19 +136,19 @@ class GatewayCall:
                     exchange = await self._resume()
                     continue
                 if exchange.fold.failure is not None:  # perhaps behind chunks that the caller has got meanwhile
-                    exchange = await self._after(exchange.fold.failure)
+                    exchange = await self._recover(exchange.fold.failure)
                     continue
                 if deadlines.ends_at <= deadlines.began:  # while the caller was busy, so that no timer could tell
                     chunks = self._expire()
                 else:
                     self._watchdog.begin(loop)
                     try:
-                        chunks = await self._send() if exchange.read is None else self._take(await exchange.read())
+                        chunks = await self._send() if exchange.read is None else self._decode(await exchange.read())
                     except BaseException as exception:
-                        chunks = self._interrupted(exception)
+                        chunks = self._handle_interruption(exception)
                     finally:
                         self._watchdog.end()
-                if chunks and (chunks := self._noted(chunks)):
+                if chunks and (chunks := self._track_content(chunks)):
                     return chunks
         except asyncio.CancelledError:
             self._released = True
@@ -164,11 +164,11 @@ class GatewayCall:
             await asyncio.sleep(self._delay)
             self._delay = 0.0
         sent_at = self._now()
-        status = await self._exchange.send(self._next_request(), now=sent_at, on_replaced=self._sent_again)
+        status = await self._exchange.send(self._next_request(), now=sent_at, on_replaced=self._note_resend)
         _log.debug("answered with status %s after %.3f s", status, self._now() - sent_at)
         return []
 
-    def _sent_again(self, lost: Replaced) -> None:
+    def _note_resend(self, lost: Replaced) -> None:
         """Note a request that was lost on a kept connection and is sent once more, which is an attempt of its own."""
         now, exchange = self._now(), self._exchange
         _log.debug("the kept connection was lost (%s), sending again on a new one", lost.reason)
@@ -191,17 +191,17 @@ class GatewayCall:
         recovery.sent = continuing or request
         return recovery.sent
 
-    def _take(self, data: bytes) -> list[StreamChunk]:
+    def _decode(self, data: bytes) -> list[StreamChunk]:
         """Return the chunks that a read completes; nothing read is the body's end."""
         exchange = self._exchange
         decoder = exchange.decoder
         chunks = decoder.feed(data) if data else []
         if decoder.ended or not data:
             return self._end(chunks)
-        if exchange.fold.settled:
-            self._deadlines.settled(self._now())
+        if exchange.fold.awaits_end:
+            self._deadlines.awaits_end(self._now())
             self._watchdog.close()
-        if not chunks and self._policy.include_waiting and exchange.kept_alive():
+        if not chunks and self._policy.include_waiting and exchange.got_keep_alive():
             return [WaitingChunk()]
         return chunks
 
@@ -223,7 +223,7 @@ class GatewayCall:
             chunks.append(DoneChunk(result))
         return chunks
 
-    def _interrupted(self, exception: BaseException) -> list[StreamChunk]:
+    def _handle_interruption(self, exception: BaseException) -> list[StreamChunk]:
         """Return what became of a wait that was interrupted; raises real cancellation, and what ends the program."""
         if isinstance(exception, asyncio.CancelledError):
             if not self._watchdog.interrupted():
@@ -244,7 +244,7 @@ class GatewayCall:
     def _expire(self) -> list[StreamChunk]:
         """Return the end of an answer whose end mark never came by the deadline; any other answer has failed."""
         fold = self._exchange.fold
-        if fold.settled:
+        if fold.awaits_end:
             return self._end([])
         _, phase, limit = self._deadlines.nearest()
         fold.fail(TimeoutError(None if limit is None else round(limit * 1000), phase=phase))
@@ -259,17 +259,17 @@ class GatewayCall:
         await exchange.aclose()
         self._pauses += 1
         _log.debug("the answer paused, going on with it (%d of at most %d times)", self._pauses, _MOST_PAUSES)
-        history.paused(exchange.partial(), exchange.spending())
+        history.paused(exchange.partial(), exchange.attempt_usage())
         self._redact = self._redact.hiding(
             [exchange.partial().content]
         )  # which a refusal of the next request may quote
         self._recovery.paused()
-        self._deadlines.attempt(self._now(), moved=False, anew=True)
+        self._deadlines.attempt(self._now(), moved=False, restarted=True)
         self._watchdog.close()
         self._exchange = self._new_exchange()
         return self._exchange
 
-    async def _after(self, error: AiError) -> Exchange:
+    async def _recover(self, error: AiError) -> Exchange:
         """Return the exchange to go on with after one has failed, or raise what it failed with."""
         exchange, history, now = self._exchange, self._history, self._now()
         await exchange.aclose()
@@ -295,20 +295,20 @@ class GatewayCall:
         """Make the next exchange the current one."""
         failed, route, history = self._exchange, self._recovery.route, self._history
         started, moved = failed.fold.started, route is not failed.route
-        told = (len(history.attempts), type(error).__name__, error.status_code)
+        log_args = (len(history.attempts), type(error).__name__, error.status_code)
         if moved:
-            _log.warning("attempt %d failed with %s (%d), asking %s instead", *told, route.model)
+            _log.warning("attempt %d failed with %s (%d), asking %s instead", *log_args, route.model)
         else:
-            _log.warning("attempt %d failed with %s (%d), trying again in %.2f s", *told, delay)
-        self._deadlines.attempt(self._now(), moved=moved, anew=moved or started)
+            _log.warning("attempt %d failed with %s (%d), trying again in %.2f s", *log_args, delay)
+        self._deadlines.attempt(self._now(), moved=moved, restarted=moved or started)
         self._watchdog.close()
         history.failed(error, started=started, moved=moved)
         if started or failed.fold.usage.reported:
-            history.spent.append(failed.spending())
+            history.earlier_usage.append(failed.attempt_usage())
         self._delay = delay
         self._exchange = self._new_exchange()
 
-    def _noted(self, chunks: list[StreamChunk]) -> list[StreamChunk]:
+    def _track_content(self, chunks: list[StreamChunk]) -> list[StreamChunk]:
         """Keep the clocks: content resets the idle wait, keep-alives do not."""
         if type(chunks[0]) is WaitingChunk:
             self._deadlines.no_content(self._now())
@@ -339,8 +339,8 @@ class GatewayCall:
 
     def _log_done(self, result: ChatResult) -> None:
         usage = result.usage
-        told = (result.model, result.finish_reason, usage.prompt_tokens, usage.completion_tokens, result.duration)
-        _log.info("chat finished: model=%s finish_reason=%s tokens=%d+%d in %.2f s", *told)
+        log_args = (result.model, result.finish_reason, usage.prompt_tokens, usage.completion_tokens, result.duration)
+        _log.info("chat finished: model=%s finish_reason=%s tokens=%d+%d in %.2f s", *log_args)
         if self._policy.log_content:
             _log.content("answer: %s", result.content)
 

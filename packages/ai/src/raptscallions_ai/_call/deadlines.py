@@ -50,7 +50,7 @@ class Deadlines:
         self.answering = False
         self._route_at = 0.0  # when the route was asked for the first time
         self._waited = 0.0  # seconds that the caller had waited before `began`, since the last content
-        self._settled_until: float | None = None
+        self._end_mark_until: float | None = None
 
     def start(self, now: float) -> None:
         """Note that the call begins."""
@@ -66,23 +66,23 @@ class Deadlines:
         """Note that a wait ended without content: what is waited for next goes on with it."""
         self._waited += now - self.began
 
-    def settled(self, now: float) -> None:
+    def awaits_end(self, now: float) -> None:
         """Note that only the end mark is missing."""
-        if self._settled_until is None:
-            self._settled_until = now + _GRACE
+        if self._end_mark_until is None:
+            self._end_mark_until = now + _GRACE
 
-    def attempt(self, now: float, *, moved: bool, anew: bool) -> None:
+    def attempt(self, now: float, *, moved: bool, restarted: bool) -> None:
         """Note that there will be another attempt.
 
         Args:
             now: The time.
             moved: Whether it asks another route.
-            anew: Whether the wait for first content begins again with it.
+            restarted: Whether the wait for the first content starts again.
         """
-        self._settled_until = None
+        self._end_mark_until = None
         if moved:
             self._route_at = now
-        if anew:
+        if restarted:
             self.answering, self.began, self._waited = False, now, 0.0
 
     def until(self) -> float:
@@ -91,19 +91,19 @@ class Deadlines:
 
     def nearest(self) -> Deadline:
         """Return what ends the current wait."""
-        if self._settled_until is not None:
-            return Deadline(min(self._settled_until, self.ends_at), "idle", None)
+        if self._end_mark_until is not None:
+            return Deadline(min(self._end_mark_until, self.ends_at), "idle", None)
         limits = self._recovery.route.timeouts
         phase: Phase = "idle" if self.answering else "first_chunk"
         limit = limits.idle if self.answering else limits.first_chunk
-        others = 0 if self.answering else self._recovery.routes_left
-        hurried = self._recovery.goes_on_elsewhere if self.answering else bool(others)
-        if hurried and self._recovery.route.waits_by_default:
+        routes_left = 0 if self.answering else self._recovery.routes_left
+        impatient = self._recovery.can_fail_over if self.answering else bool(routes_left)
+        if impatient and self._recovery.route.waits_by_default:
             limit = min(limit or math.inf, _PATIENCE)
         when = math.inf if limit is None else self.began - self._waited + limit
-        if others and self.ends_at < math.inf:
+        if routes_left and self.ends_at < math.inf:
             # Without a share for each, a silent route would leave nothing for those that may answer.
-            share = (self.ends_at - self._route_at) / (1 + others)
+            share = (self.ends_at - self._route_at) / (1 + routes_left)
             if self._route_at + share < when:
                 when, limit = self._route_at + share, share
         if self.ends_at < when:

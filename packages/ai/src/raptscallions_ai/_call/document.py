@@ -92,7 +92,7 @@ class JsonApi:
                     return None
                 raise
 
-        body = await self._ask(send, f"GET {path}", model="", redact=Redactor([gateway.secret], []))
+        body = await self._request(send, f"GET {path}", model="", redact=Redactor([gateway.secret], []))
         return None if body is None else parse_json(body)
 
     async def post(self, path: str, request: DocumentRequest, *, max_bytes: int, method: str = "POST") -> bytes:
@@ -116,9 +116,9 @@ class JsonApi:
             return await connections.post_json(encoded, connect_timeout=connect, max_bytes=max_bytes)
 
         redact = Redactor([self.gateway.secret], request.quotable)
-        return await self._ask(send, f"{method} {path}", model=request.model, redact=redact) or b""
+        return await self._request(send, f"{method} {path}", model=request.model, redact=redact) or b""
 
-    async def _ask(
+    async def _request(
         self,
         send: Callable[[], Awaitable[bytes | None]],
         endpoint: str,
@@ -131,7 +131,7 @@ class JsonApi:
         ends_at = math.inf if limit is None else clock() + limit
         attempts: list[Attempt] = []
         while True:
-            begun = clock()
+            started = clock()
             deadline = asyncio.timeout_at(None if limit is None else ends_at)
             try:
                 async with deadline:
@@ -145,7 +145,7 @@ class JsonApi:
                     error = self._error(exception, endpoint, model=model, redact=redact)
             failures, left = len(attempts) + 1, ends_at - clock()
             delay = retry_delay(error, failures=failures, max_retries=self._max_retries, remaining=left)
-            attempts.append(_attempt(error, model=model, duration=clock() - begun, delay=delay))
+            attempts.append(_attempt(error, model=model, duration=clock() - started, delay=delay))
             if delay is None:
                 error.attempts = tuple(attempts)
                 raise error.without_traceback()
@@ -158,8 +158,8 @@ class JsonApi:
         gateway, connect = self.gateway, self._timeouts.connect
         error = ai_error(exception, gateway=gateway, model=model, redact=redact, connect_timeout=connect)
         if isinstance(exception, StatusError) and is_not_offered(exception, gateway):
-            said = error.message if error.status_code == 501 else None  # of the others it is only the status
-            details = {"endpoint": endpoint, "reason": said}
+            reason = error.message if error.status_code == 501 else None  # of the others it is only the status
+            details = {"endpoint": endpoint, "reason": reason}
             return NotSupportedError(f"The AI gateway does not offer {endpoint}", details=details)
         return error
 

@@ -94,7 +94,7 @@ class Exchange:
         self._status, self._response, self.read = response.status, response, response.read
         return response.status
 
-    def kept_alive(self) -> bool:
+    def got_keep_alive(self) -> bool:
         """Whether a keep-alive has come since this was last asked."""
         before, self._keep_alives = self._keep_alives, self.decoder.keep_alives
         return self._keep_alives > before
@@ -136,7 +136,7 @@ class Exchange:
             response_cache=None if self._response_cache is None else self._response_cache.lower(),
         )
 
-    def spending(self) -> AttemptUsage:
+    def attempt_usage(self) -> AttemptUsage:
         """Return what this attempt has used, as far as the gateway told."""
         return AttemptUsage(self.route, self.fold.generation_id or self._id_in_headers, self.fold.usage)
 

@@ -57,7 +57,7 @@ class CallHistory:
         self.started_at = 0.0
         self.first_content_at: float | None = None
         self.ended_at: float | None = None
-        self.spent: list[AttemptUsage] = []
+        self.earlier_usage: list[AttemptUsage] = []
         self.cause: AiError | None = None
         self._shown: ChatResult | None = None  # of earlier attempts, and still on the caller's screen
         self._broken_by: AiError | None = None
@@ -95,7 +95,7 @@ class CallHistory:
         """
         self._shown = self.stamp(answer, begun=True)
         self._has_seam = False
-        self.spent.append(spending)
+        self.earlier_usage.append(spending)
 
     def failed(self, error: AiError, *, started: bool, moved: bool) -> None:
         """Note what an attempt failed with, after which there is another one.
@@ -132,8 +132,8 @@ class CallHistory:
         """
         started, first, ended = self.started_at, self.first_content_at, self.ended_at
         usage = result.usage
-        for spending in reversed(self.spent):
-            usage = spending.usage + usage
+        for attempt in reversed(self.earlier_usage):
+            usage = attempt.usage + usage
         stamps = {
             "usage": usage,
             "attempts": tuple(self.attempts),

@@ -77,10 +77,10 @@ class Recovery:
         self._failures = 0
         self._interruptions = 0
         self.sent: ChatRequest | None = None
-        self.route: Route = self._take(self._untried)
+        self.route: Route = self._claim(self._untried)
 
     @property
-    def goes_on_elsewhere(self) -> bool:
+    def can_fail_over(self) -> bool:
         """Whether an answer that breaks off would be asked of another route."""
         return self._on_interrupt != "fail" and bool(self._untried)
 
@@ -103,17 +103,17 @@ class Recovery:
         if interrupted:  # the wait is a part of the time until the next first content
             remaining = min(time_left, self.route.timeouts.first_chunk or math.inf)
         self.resuming = self.resuming and not interrupted
-        if (delay := self._again(error, interrupted=interrupted, remaining=remaining)) is not None:
+        if (delay := self._retry_delay(error, interrupted=interrupted, remaining=remaining)) is not None:
             return delay
         if self.resuming and self._on_interrupt == "fail":
             return None  # what the caller has got would be taken back
         self.resuming = False
-        if _says_something_of_the_route(error):
+        if _counts_against_route(error):
             self.route.breakers.failed(self.route.model)
         suitable = [route for route in self._untried if self._suits(route, error)]
         if not suitable or time_left <= 0:
             return None
-        self.route = self._take(suitable)
+        self.route = self._claim(suitable)
         self._failures = self._interruptions = 0
         return 0.0
 
@@ -126,7 +126,7 @@ class Recovery:
         """Note that the route gave a whole answer."""
         self.route.breakers.succeeded(self.route.model)
 
-    def _again(self, error: AiError, *, interrupted: bool, remaining: float) -> float | None:
+    def _retry_delay(self, error: AiError, *, interrupted: bool, remaining: float) -> float | None:
         """Return the seconds to wait before asking the same route again; None if it should not be asked again."""
         others = bool(self._untried)
         phase = error.phase if isinstance(error, TimeoutError) else None
@@ -135,7 +135,7 @@ class Recovery:
         if self.continuing and not interrupted and isinstance(error, BadRequestError):
             self.prefill = False  # it does not take the beginning of an answer after all
             return 0.0
-        if not interrupted and self._is_spelt_otherwise(error):
+        if not interrupted and self._has_other_spelling(error):
             return 0.0
         retries, patience = self.route.max_retries, _PATIENCE if others else math.inf
         if others and self._trying:
@@ -151,7 +151,7 @@ class Recovery:
         delay = backoff(error, failures=self._interruptions)
         return delay if delay < remaining and delay <= patience else None
 
-    def _is_spelt_otherwise(self, error: AiError) -> bool:
+    def _has_other_spelling(self, error: AiError) -> bool:
         """Whether the request was refused for its spelling alone, and there is another that says the same."""
         if self.sent is None or not isinstance(error, BadRequestError) or error.gateway_status not in (400, 422):
             return False
@@ -160,7 +160,7 @@ class Recovery:
             _log.warning("%s refuses a spelling of the request; from now on it gets: %s", self.route, lesson)
         return lesson is not None
 
-    def _take(self, suitable: Sequence[Route]) -> Route:
+    def _claim(self, suitable: Sequence[Route]) -> Route:
         """Take the first route that is not known to be down, or the first if all are."""
         route = suitable[0]
         if not self._alone:
@@ -184,17 +184,17 @@ class Recovery:
             case ConfigurationError():
                 return elsewhere
             case BadRequestError():
-                return _others_may_take(error) or (elsewhere and error.status_code in _OF_THE_GATEWAY)
+                return _may_work_elsewhere(error) or (elsewhere and error.status_code in _OF_THE_GATEWAY)
             case _:
                 return True
 
 
-def _others_may_take(error: BadRequestError) -> bool:
+def _may_work_elsewhere(error: BadRequestError) -> bool:
     """Whether a request was refused for what the model or the gateway cannot do, or for no reason told."""
     return error.gateway_message is None or _CANNOT.search(error.gateway_message) is not None
 
 
-def _says_something_of_the_route(error: AiError) -> bool:
+def _counts_against_route(error: AiError) -> bool:
     if isinstance(error, BadRequestError):
         return error.status_code == 404
     return not isinstance(error, _ABOUT_THE_REQUEST)

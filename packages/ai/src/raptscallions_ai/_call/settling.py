@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 __all__ = ["settled_usage"]
 
 
-async def settled_usage(spendings: Sequence[AttemptUsage]) -> Usage:
+async def settled_usage(attempts: Sequence[AttemptUsage]) -> Usage:
     """Return the sum of what was used, with each cost that is not known looked up where the gateway can tell it.
 
     Raises:
         AiError: The gateway could not be asked; that it does not know a generation is no error.
     """
-    usages = [await _settled(spending) for spending in spendings]
+    usages = [await _billed_usage(attempt) for attempt in attempts]
     return sum(usages[1:], usages[0]) if usages else Usage()
 
 
-async def _settled(spending: AttemptUsage) -> Usage:
-    look_up = spending.route.look_up
-    if spending.is_known or spending.generation_id is None or look_up is None:
-        return spending.usage
-    return await look_up(spending.generation_id) or spending.usage
+async def _billed_usage(attempt: AttemptUsage) -> Usage:
+    look_up = attempt.route.look_up
+    if attempt.is_known or attempt.generation_id is None or look_up is None:
+        return attempt.usage
+    return await look_up(attempt.generation_id) or attempt.usage

@@ -25,14 +25,14 @@ class Audio:
         self.id = ""
         self._data: list[str] = []
         self._transcript: list[str] = []
-        self._others: dict[str, Any] = {}
+        self._extra: dict[str, Any] = {}
 
     def feed(self, audio: Mapping[str, Any]) -> list[AudioChunk]:
         """Take in a piece and return what it adds."""
         data, transcript = (audio.get(name) for name in ("data", "transcript"))
         if isinstance(id_ := audio.get("id"), str) and id_:
             self.id = id_
-        self._others |= {name: value for name, value in audio.items() if name not in ("data", "transcript", "type")}
+        self._extra |= {name: value for name, value in audio.items() if name not in ("data", "transcript", "type")}
         piece = AudioChunk(data if isinstance(data, str) else "", transcript if isinstance(transcript, str) else "")
         if not piece.data and not piece.transcript:
             return []
@@ -44,7 +44,7 @@ class Audio:
         """Return the whole, in the shape of a message that was not streamed; None if there is nothing."""
         if not self._data:
             return None
-        return {**self._others, "data": _joined(self._data), "transcript": "".join(self._transcript)}
+        return {**self._extra, "data": _joined(self._data), "transcript": "".join(self._transcript)}
 
 
 def _joined(pieces: list[str]) -> str:

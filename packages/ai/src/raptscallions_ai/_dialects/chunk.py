@@ -238,8 +238,8 @@ def _keep_halves(chunk: WireChunk, data: bytes) -> None:
         delta, fields = choice.delta, json_object(json_object(raw).get("delta"))
         for name in _TEXTS:
             text: object = fields.get(name)
-            if delta is not None and isinstance(text, str) and (kept := halves_kept(text)) is not None:
-                setattr(delta, name, kept)
+            if delta is not None and isinstance(text, str) and (joined := halves_kept(text)) is not None:
+                setattr(delta, name, joined)
                 delta.halved = True
 
 
@@ -252,9 +252,9 @@ def lenient(value: object, type_: type[_T]) -> _T:
     fields: dict[str, Any] = {}
     source = json_object(value)
     for field in msgspec.structs.fields(type_):
-        if (given := source.get(field.encode_name)) is not None:
-            read = fields[field.name] = _lenient_value(given, field.type)
-            if read is None and given and (type_, field.name) in _ANSWER_ITSELF and not source.get("error"):
+        if (raw := source.get(field.encode_name)) is not None:
+            read = fields[field.name] = _lenient_value(raw, field.type)
+            if read is None and raw and (type_, field.name) in _ANSWER_ITSELF and not source.get("error"):
                 raise MalformedJSONError(f"its {field.name} is of an unexpected type")
     return type_(**{name: value for name, value in fields.items() if value is not None})
 
@@ -271,8 +271,8 @@ def _lenient_value(value: object, type_: Any) -> Any:
     if isinstance(value, dict) and "function" in value and list[WireToolCall] in members:
         value = [cast("object", value)]  # TGI streams one object where a list of them belongs
     try:
-        given = cast("object", value)
-        return msgspec.convert(given if type_ == _OPTIONAL_DECIMAL else with_floats(given), type_, strict=False)
+        unchecked = cast("object", value)
+        return msgspec.convert(unchecked if type_ == _OPTIONAL_DECIMAL else with_floats(unchecked), type_, strict=False)
     except (msgspec.MsgspecError, RecursionError, ArithmeticError):
         pass
     for member in members:

@@ -67,8 +67,8 @@ class AnswerContent:
         if content:
             if isinstance(content, str):
                 if self._rare is not None or delta.extra_content:
-                    content = self._thought_apart(content, delta, out)
-                self._say(content, out)
+                    content = self._split_thought(content, delta, out)
+                self._add_text(content, out)
             else:
                 self._feed_parts(content, out, whole=whole)
         if delta.tool_calls:
@@ -84,13 +84,13 @@ class AnswerContent:
             self._images.append(image)
             out.append(ImageChunk(image))
         if delta.audio:
-            out += self._rarely().audio.feed(delta.audio)
+            out += self._ensure_rare().audio.feed(delta.audio)
         if delta.refusal:
-            self._refuse(delta.refusal, out)
+            self._add_refusal(delta.refusal, out)
         if extra := json_object(delta.extra_content):
-            self._rarely().extra_content |= extra
+            self._ensure_rare().extra_content |= extra
 
-    def _rarely(self) -> _Rare:
+    def _ensure_rare(self) -> _Rare:
         """Return what most answers have nothing of, made when it is needed."""
         if self._rare is None:
             self._rare = _Rare(ThinkingParts(self.texts))
@@ -109,7 +109,7 @@ class AnswerContent:
     def end(self, out: list[StreamChunk]) -> None:
         """Note that the answer ends: of a character of which half came, the other half never will."""
         if self.pairs.waiting:
-            self._say(self.pairs.rest("content"), out)
+            self._add_text(self.pairs.rest("content"), out)
 
     def fields(self) -> dict[str, Any]:
         """Return what has come so far, as the fields of a `ChatResult`."""
@@ -131,25 +131,25 @@ class AnswerContent:
         if delta.reasoning_details:
             visible = self._details.feed(delta.reasoning_details, whole=whole)
         if delta.thinking_blocks:
-            visible = self._rarely().thinking_blocks.feed(delta.thinking_blocks, whole=whole) or visible
+            visible = self._ensure_rare().thinking_blocks.feed(delta.thinking_blocks, whole=whole) or visible
         if delta.reasoning:
-            self._think(delta.reasoning, out)
+            self._add_reasoning(delta.reasoning, out)
             return
         for name in OTHER_NAMES:
             if text := getattr(delta, name):
-                rare = self._rarely()
+                rare = self._ensure_rare()
                 rare.reasoning_name = rare.reasoning_name or name
                 visible = text
                 break
-        self._think(visible, out)
+        self._add_reasoning(visible, out)
 
-    def _thought_apart(self, text: str, delta: WireDelta, out: list[StreamChunk]) -> str:
+    def _split_thought(self, text: str, delta: WireDelta, out: list[StreamChunk]) -> str:
         """Return the answer's part of a text: Gemini marks its thoughts, which come between tags among the content."""
         google = json_object(json_object(delta.extra_content).get("google")) if delta.extra_content else {}
-        rare = self._rarely()
+        rare = self._ensure_rare()
         was_thought, rare.thought = rare.thought, google.get("thought") is True
         if rare.thought:
-            self._think(text if was_thought else text.removeprefix("<thought>"), out)
+            self._add_reasoning(text if was_thought else text.removeprefix("<thought>"), out)
             return ""
         return text.removeprefix("</thought>") if was_thought else text
 
@@ -158,33 +158,33 @@ class AnswerContent:
             block: dict[str, Any] = {"text": part} if isinstance(part, str) else json_object(part)
             kind = block.get("type")
             if is_thinking(block):
-                self._think(self._rarely().thinking_parts.feed(block, whole=whole), out)
+                self._add_reasoning(self._ensure_rare().thinking_parts.feed(block, whole=whole), out)
             elif isinstance(text := block.get("text"), str):
-                self._say(text, out)
+                self._add_text(text, out)
             elif kind in ("image_url", "image"):
                 self._images.append(block)
                 out.append(ImageChunk(block))
-            elif kind == "refusal" and isinstance(words := block.get("refusal"), str):
-                self._refuse(words, out)
+            elif kind == "refusal" and isinstance(refusal := block.get("refusal"), str):
+                self._add_refusal(refusal, out)
             elif kind in ("audio", "output_audio", "input_audio"):
-                out += self._rarely().audio.feed(json_object(block.get(str(kind))) or block)
+                out += self._ensure_rare().audio.feed(json_object(block.get(str(kind))) or block)
             elif kind in ("reference", "citation", "url_citation"):
                 self.annotate(block, out)
 
-    def _say(self, text: str, out: list[StreamChunk]) -> None:
+    def _add_text(self, text: str, out: list[StreamChunk]) -> None:
         if text:
             self.texts.append(text)
             out.append(ContentChunk(text))
 
-    def _think(self, text: str, out: list[StreamChunk]) -> None:
+    def _add_reasoning(self, text: str, out: list[StreamChunk]) -> None:
         if text:
             self._reasoning.append(text)
             out.append(ReasoningChunk(text))
 
-    def _refuse(self, words: str, out: list[StreamChunk]) -> None:
-        if words:
-            self._refusal.append(words)
-            out.append(RefusalChunk(words))
+    def _add_refusal(self, refusal: str, out: list[StreamChunk]) -> None:
+        if refusal:
+            self._refusal.append(refusal)
+            out.append(RefusalChunk(refusal))
 
     def _join_halves(self, delta: WireDelta) -> str | list[Any] | None:
         for name in ("content", "reasoning", "reasoning_content", "refusal"):

@@ -13,7 +13,7 @@ from raptscallions_ai.errors.text import printable_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Failure", "cleaned", "count_of", "read_failure", "tells_an_error"]
+__all__ = ["Failure", "cleaned", "count_of", "read_failure", "is_bare_error"]
 
 _LONGEST_READ = 4000  # of a text before the key and the prompt are taken out of it
 _DEEPEST = 5  # envelopes around an error object
@@ -70,7 +70,7 @@ class Failure:
         return self.message.startswith("an HTML page: ")
 
     @property
-    def told(self) -> Iterator[Failure]:
+    def chain(self) -> Iterator[Failure]:
         """This failure and those behind it."""
         failure: Failure | None = self
         while failure is not None:
@@ -107,7 +107,7 @@ def read_failure(
     )
 
 
-def tells_an_error(body: Mapping[str, object]) -> bool:
+def is_bare_error(body: Mapping[str, object]) -> bool:
     """Whether an object that has nothing of a chunk is an error that came without its envelope."""
     if "base_resp" in body and json_object(body["base_resp"]).get("status_code") in (None, 0):
         return False  # MiniMax says of each good answer that it is one
@@ -187,8 +187,8 @@ def _sentence_beside(error: str, body: Mapping[str, object]) -> str:
     """Return the sentence beside a code that stands in its place, as OAuth has it; else what stands there."""
     if not _CODE_LIKE.fullmatch(error):
         return error
-    beside = (body.get(name) for name in ("message", "detail", "error_description"))
-    return next((text for text in beside if isinstance(text, str) and text), error)
+    candidates = (body.get(name) for name in ("message", "detail", "error_description"))
+    return next((text for text in candidates if isinstance(text, str) and text), error)
 
 
 def _of_fields(fields: object) -> str:

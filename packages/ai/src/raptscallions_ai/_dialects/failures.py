@@ -96,7 +96,7 @@ _SAYS_NOTHING = re.compile(r"^\W*(?:the )?(?:upstream )?provider returned (?:an 
 
 
 @dataclass(slots=True)
-class _Told:
+class _Report:
     """A failure with what the makers of errors need of it.
 
     Attributes:
@@ -115,23 +115,23 @@ class _Told:
     url_name: str
     fields: ErrorFields
 
-    def fixed(self) -> ErrorFields:
+    def with_default_message(self) -> ErrorFields:
         """Return the fields of a class whose message is fixed; the gateway's words are in the details."""
         if self.message:
             self.fields["details"] = {**(self.fields.get("details") or {}), "reason": self.message}
         return self.fields
 
-    def said(self, words: str, opening: str = "", *, own: str = "") -> ErrorFields:
-        """Make the gateway's words the message, or leave the class's default when it said nothing.
+    def with_message(self, text: str, opening: str = "", *, default: str = "") -> ErrorFields:
+        """Use the gateway's own text as the message; keep the class's default if there is none.
 
         Args:
-            words: The gateway's.
-            opening: Our own, which stand before them.
-            own: Our own where nothing stands before them.
+            text: The gateway's text.
+            opening: What to put in front of it.
+            default: The sentence that stands for the error if there is no `opening`.
         """
-        if words:
-            self.fields["message"] = f"{opening}: {words}" if opening else words
-            self.fields["sentence"] = opening or own
+        if text:
+            self.fields["message"] = f"{opening}: {text}" if opening else text
+            self.fields["sentence"] = opening or default
         return self.fields
 
     def retryable(self, default: bool) -> None:
@@ -150,8 +150,8 @@ def classify(failure: Failure, *, model: str, redact: Callable[[str], str], url_
         url_name: What the user set the gateway's URL with.
     """
     message = _cut(redact(failure.message), _LONGEST_MESSAGE)
-    behind = _cut(redact(failure.upstream.message), _LONGEST_MESSAGE) if failure.upstream is not None else ""
-    reason = behind if behind and _SAYS_NOTHING.match(failure.message) else message
+    provider_message = _cut(redact(failure.upstream.message), _LONGEST_MESSAGE) if failure.upstream is not None else ""
+    reason = provider_message if provider_message and _SAYS_NOTHING.match(failure.message) else message
     fields: ErrorFields = {
         "error_type": printable_name(failure.error_type, redact),
         "retry_after": parse_retry_after(failure.headers, failure.body),
@@ -160,32 +160,32 @@ def classify(failure: Failure, *, model: str, redact: Callable[[str], str], url_
         "gateway_status": failure.status,
         "gateway_message": reason or None,
     }
-    if behind:
-        fields["details"] = {"provider_message": behind}
+    if provider_message:
+        fields["details"] = {"provider_message": provider_message}
     if isinstance(retryable := failure.availability.get("retryable"), bool):
         fields["retryable"] = retryable
     kind = _kind(failure)
     if kind == "policy":
         return _content_policy(failure, fields, message, redact)
-    return _MAKERS.get(kind, _bad_request)(_Told(failure, model, message, reason, url_name, fields))
+    return _MAKERS.get(kind, _bad_request)(_Report(failure, model, message, reason, url_name, fields))
 
 
-def _rate_limit(told: _Told) -> AiError:
-    if asks_more_than_a_limit(told.failure):
-        told.retryable(False)
-    error = errors.RateLimitError(**told.fixed())
-    error.limits = read_rate_limits(told.failure.headers)
+def _rate_limit(report: _Report) -> AiError:
+    if asks_more_than_a_limit(report.failure):
+        report.retryable(False)
+    error = errors.RateLimitError(**report.with_default_message())
+    error.limits = read_rate_limits(report.failure.headers)
     return error
 
 
-def _timeout(told: _Told) -> AiError:
-    told.fields["message"] = "AI request timed out at the gateway"
-    return errors.TimeoutError(phase="gateway", **told.fixed())
+def _timeout(report: _Report) -> AiError:
+    report.fields["message"] = "AI request timed out at the gateway"
+    return errors.TimeoutError(phase="gateway", **report.with_default_message())
 
 
-def _context(told: _Told) -> AiError:
-    maximum, requested = context_figures(told.failure)
-    fields = told.said(told.reason, "Context length exceeded")
+def _context(report: _Report) -> AiError:
+    maximum, requested = context_figures(report.failure)
+    fields = report.with_message(report.reason, "Context length exceeded")
     return errors.ContextLengthError(max_tokens=maximum, requested_tokens=requested, **fields)
 
 
@@ -198,58 +198,62 @@ def _content_policy(failure: Failure, fields: ErrorFields, message: str, redact:
     return errors.ContentPolicyError(reasons=reasons, **fields)
 
 
-def _credits(told: _Told) -> AiError:
+def _credits(report: _Report) -> AiError:
     # A 402 with a waiting time is a budget in flight, not an empty account.
-    told.retryable(told.failure.status == 402 and told.fields.get("retry_after") is not None)
-    return errors.InsufficientCreditsError(**told.said(told.reason, "Not enough credits at the AI gateway"))
+    report.retryable(report.failure.status == 402 and report.fields.get("retry_after") is not None)
+    return errors.InsufficientCreditsError(**report.with_message(report.reason, "Not enough credits at the AI gateway"))
 
 
-def _redirect(told: _Told) -> AiError:
-    why = f"the gateway answered with status {told.failure.status} - check {told.url_name}"
-    return errors.InvalidResponseError(why, **told.fields)
+def _redirect(report: _Report) -> AiError:
+    why = f"the gateway answered with status {report.failure.status} - check {report.url_name}"
+    return errors.InvalidResponseError(why, **report.fields)
 
 
-def _not_found(told: _Told) -> AiError:
-    told.fields["status_code"] = 405 if told.failure.status == 405 else 404
-    told.fields["message"] = f"The AI gateway has no such endpoint - check {told.url_name}"
-    return errors.BadRequestError(**told.fixed())
+def _not_found(report: _Report) -> AiError:
+    report.fields["status_code"] = 405 if report.failure.status == 405 else 404
+    report.fields["message"] = f"The AI gateway has no such endpoint - check {report.url_name}"
+    return errors.BadRequestError(**report.with_default_message())
 
 
-def _body_size(told: _Told) -> AiError:
-    told.fields["status_code"] = 413
-    return errors.BadRequestError(**told.said(told.message, "The request is too large for the AI gateway"))
+def _body_size(report: _Report) -> AiError:
+    report.fields["status_code"] = 413
+    return errors.BadRequestError(**report.with_message(report.message, "The request is too large for the AI gateway"))
 
 
-def _output(told: _Told) -> AiError:
+def _output(report: _Report) -> AiError:
     """Return the error for an answer that the gateway could not read, with the answer: the model may do better."""
-    generation = told.failure.body.get("failed_generation")
+    generation = report.failure.body.get("failed_generation")
     if isinstance(generation, str) and generation:
-        told.fields["partial"] = ChatResult(content=generation[:_LONGEST_GENERATION], finish_reason="error")
-    told.retryable(True)
-    return errors.InvalidOutputError("the model wrote a tool call or an object that cannot be read", **told.fixed())
+        report.fields["partial"] = ChatResult(content=generation[:_LONGEST_GENERATION], finish_reason="error")
+    report.retryable(True)
+    return errors.InvalidOutputError(
+        "the model wrote a tool call or an object that cannot be read", **report.with_default_message()
+    )
 
 
-def _provider(told: _Told) -> AiError:
-    told.fields["status_code"] = _server_status(told.failure.status)
-    return errors.ProviderError(**told.said(told.message or "no reason given", "AI gateway error"))
+def _provider(report: _Report) -> AiError:
+    report.fields["status_code"] = _server_status(report.failure.status)
+    return errors.ProviderError(**report.with_message(report.message or "no reason given", "AI gateway error"))
 
 
-def _permission(told: _Told) -> AiError:
-    return errors.PermissionDeniedError(**told.said(told.message, own=errors.PermissionDeniedError.default_message))
+def _permission(report: _Report) -> AiError:
+    return errors.PermissionDeniedError(
+        **report.with_message(report.message, default=errors.PermissionDeniedError.default_message)
+    )
 
 
-def _bad_request(told: _Told) -> AiError:
-    told.fields["status_code"] = told.failure.status or 400
-    told.retryable(told.failure.status == 409)
-    return errors.BadRequestError(**told.said(told.message, own=errors.BadRequestError.default_message))
+def _bad_request(report: _Report) -> AiError:
+    report.fields["status_code"] = report.failure.status or 400
+    report.retryable(report.failure.status == 409)
+    return errors.BadRequestError(**report.with_message(report.message, default=errors.BadRequestError.default_message))
 
 
-_MAKERS: dict[Kind, Callable[[_Told], AiError]] = {
-    "authentication": lambda told: errors.AuthenticationError(**told.fixed()),
+_MAKERS: dict[Kind, Callable[[_Report], AiError]] = {
+    "authentication": lambda report: errors.AuthenticationError(**report.with_default_message()),
     "body_size": _body_size,
     "context": _context,
     "credits": _credits,
-    "model": lambda told: errors.ModelNotAvailableError(told.model, **told.fixed()),
+    "model": lambda report: errors.ModelNotAvailableError(report.model, **report.with_default_message()),
     "not_found": _not_found,
     "output": _output,
     "permission": _permission,
@@ -267,7 +271,7 @@ def is_no_such_endpoint(failure: Failure) -> bool:
 
 def _kind(failure: Failure) -> Kind:
     """Return what a failure is: codes before words, and both before the status."""
-    kind = _told_kind(failure) or _kind_of_status(failure)
+    kind = _stated_kind(failure) or _kind_of_status(failure)
     if kind == "address":
         return "not_found"
     if kind == "quota":  # an account that is empty tells no time after which it is full again
@@ -276,14 +280,14 @@ def _kind(failure: Failure) -> Kind:
     return kind
 
 
-def _told_kind(failure: Failure) -> Kind | None:
+def _stated_kind(failure: Failure) -> Kind | None:
     if _NO_SUCH_INPUT.search(failure.message):
         return "model"
     if failure.body.get("failed_generation"):
         return "output"
     if (kind := kind_of_base_resp(failure.body.get("status_code"))) is not None:
         return kind
-    among = _among(failure.status)
+    among = _kinds_for_status(failure.status)
     if kind := _coded(failure, STRONG_CODES):
         return kind
     weak = _coded(failure, WEAK_CODES)
@@ -291,12 +295,12 @@ def _told_kind(failure: Failure) -> Kind | None:
         return kind
     if failure.metadata.get("reasons") or failure.metadata.get("flagged_input"):
         return "policy"
-    if failure.upstream is not None and (kind := _told_kind(failure.upstream)) in among:
+    if failure.upstream is not None and (kind := _stated_kind(failure.upstream)) in among:
         return kind
     return weak
 
 
-def _among(status: int | None) -> frozenset[str]:
+def _kinds_for_status(status: int | None) -> frozenset[str]:
     if status is not None and status >= 500:
         return _AMONG.get(status, _OF_A_SERVER)
     return _ANYTHING if status is None else _AMONG.get(status, _ANYTHING)

@@ -60,7 +60,7 @@ class Fold:
     def __init__(
         self, *, model: str, require_usage: bool, redact: Callable[[str], str], url_name: str = URL_SETTING
     ) -> None:
-        self.started = self.settled = False
+        self.started = self.awaits_end = False
         self.failure: AiError | None = None
         self.asked_model = model
         self._require_usage = require_usage
@@ -100,7 +100,7 @@ class Fold:
         return self._usage.result()
 
     @property
-    def anything(self) -> bool:
+    def has_partial(self) -> bool:
         """Whether anything was received that a partial result could hold."""
         return self.started or self._usage.seen or self._id is not None
 
@@ -118,7 +118,7 @@ class Fold:
             self._provider = chunk.provider
         if chunk.usage is not NO_USAGE:
             self._usage.feed(chunk.usage)
-            self.settled = self._finish_reason is not None and self._usage.seen
+            self.awaits_end = self._finish_reason is not None and self._usage.seen
         choices = chunk.choices
         # The first chunk settles which choice is taken, so it goes the long way.
         if choices and (delta := choices[0].delta) and chunk.error is None:
@@ -159,7 +159,7 @@ class Fold:
         elif self._upstream_failed and self.failure is None:
             self.failure = StreamInterruptedError("the provider failed while it was answering", retryable=True)
 
-    def say(self, text: str, out: list[StreamChunk]) -> None:
+    def add_text(self, text: str, out: list[StreamChunk]) -> None:
         """Take in a piece of the text, which must not be empty: what `feed` does with a chunk that holds no more."""
         self._content.append(text)
         self.started = True
@@ -184,8 +184,8 @@ class Fold:
     def _redacted(self, text: str) -> str:
         """Hide what a gateway quotes, of the request and of the answer so far: moderation quotes what it flagged."""
         answer = self.partial()
-        said = [answer.content, answer.reasoning, *map(_arguments, answer.tool_calls)]
-        return Redactor([], said)(self._redact(text))
+        answer_texts = [answer.content, answer.reasoning, *map(_arguments, answer.tool_calls)]
+        return Redactor([], answer_texts)(self._redact(text))
 
     def excuse_usage(self) -> None:
         """Let an answer without usage be whole, because the host was not asked for any."""
@@ -210,7 +210,7 @@ class Fold:
 
     def describe(self, error: AiError) -> None:
         """Put on an error what had arrived of the answer that it ended."""
-        if self.anything:
+        if self.has_partial:
             error.partial = error.partial or self.partial()
             error.request_id = error.request_id or printable_name(self._id, self._redact)
             error.provider = error.provider or printable_name(self._provider, self._redact)
@@ -261,7 +261,7 @@ class Fold:
         elif choice.finish_reason:
             self._answer.end(out)
             self._finish_reason = _FINISH_REASONS.get(choice.finish_reason, choice.finish_reason)
-            self.settled = self._usage.seen
+            self.awaits_end = self._usage.seen
         return choice.error
 
     def _problem(self, cut: str | None) -> AiError | None:
@@ -274,8 +274,8 @@ class Fold:
         if not self.complete:
             return StreamInterruptedError(cut or "the stream ended without a finish reason", retryable=True)
         # A model may be silent on purpose, but not without a token.
-        said_nothing = self._finish_reason == "stop" and self._usage.seen and not self.usage.completion_tokens
-        if not self.started and (self._finish_reason is None or said_nothing):
+        empty = self._finish_reason == "stop" and self._usage.seen and not self.usage.completion_tokens
+        if not self.started and (self._finish_reason is None or empty):
             return InvalidResponseError("the answer has no content", retryable=True)
         if self._require_usage and not self._usage.seen:
             return InvalidResponseError("No usage metadata in response")

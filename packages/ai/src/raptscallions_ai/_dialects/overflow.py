@@ -57,13 +57,13 @@ def context_figures(failure: Failure) -> tuple[int | None, int | None]:
     maximum, requested = count_of(failure.body.get("n_ctx")), count_of(failure.body.get("n_prompt_tokens"))
     if maximum is not None or requested is not None:
         return maximum, requested
-    for told in failure.told:
+    for each in failure.chain:
         for pattern in _FIGURES:
-            if found := pattern.search(told.message):
+            if found := pattern.search(each.message):
                 groups = found.groupdict()
-                asked = _number(groups.get("requested"))
+                requested = _number(groups.get("requested"))
                 more = _number(groups.get("more")) or 0
-                return _number(groups.get("maximum")), None if asked is None else asked + more
+                return _number(groups.get("maximum")), None if requested is None else requested + more
     return None, None
 
 

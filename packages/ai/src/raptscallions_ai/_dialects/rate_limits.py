@@ -35,18 +35,18 @@ def read_rate_limits(headers: Mapping[str, str], *, now: datetime | None = None)
         names = "anthropic-ratelimit-{kind}-{what}"
     else:
         return None
-    told = {
+    values = {
         f"{kind}_{what}": headers.get(names.format(what=what, kind=kind))
         for kind in ("requests", "tokens")
         for what in ("limit", "remaining", "reset")
     }
     limits = RateLimits(
-        requests=_count(told["requests_limit"]) or None,
-        requests_left=_count(told["requests_remaining"]),
-        requests_reset=_seconds(told["requests_reset"], now),
-        tokens=_count(told["tokens_limit"]) or None,
-        tokens_left=_count(told["tokens_remaining"]),
-        tokens_reset=_seconds(told["tokens_reset"], now),
+        requests=_count(values["requests_limit"]) or None,
+        requests_left=_count(values["requests_remaining"]),
+        requests_reset=_seconds(values["requests_reset"], now),
+        tokens=_count(values["tokens_limit"]) or None,
+        tokens_left=_count(values["tokens_remaining"]),
+        tokens_reset=_seconds(values["tokens_reset"], now),
     )
     return None if limits.requests is None and limits.tokens is None else limits
 

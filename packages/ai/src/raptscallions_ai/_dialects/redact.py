@@ -41,9 +41,9 @@ class Redactor:
         for secret in self._secrets:
             text = text.replace(secret, _HIDDEN)
         quotable = self._quotable()
-        for said in sorted(quotable, key=len, reverse=True):
-            if _SHORTEST <= len(said) <= len(text) and not (said.isalpha() and len(said) < _WINDOW):
-                text = text.replace(said, _HIDDEN)
+        for phrase in sorted(quotable, key=len, reverse=True):
+            if _SHORTEST <= len(phrase) <= len(text) and not (phrase.isalpha() and len(phrase) < _WINDOW):
+                text = text.replace(phrase, _HIDDEN)
         everything = "\n".join(quotable)
         text = _without_quotations(text, everything)
         return _TELLING_WORD.sub(lambda word: _HIDDEN if word[0] in everything else word[0], text)
@@ -57,10 +57,10 @@ class Redactor:
         texts: list[str] = []
         left = _MOST_SEARCHED
         for message in reversed(self._conversation):
-            for said in _strings(message):
+            for text in _strings(message):
                 if left <= 0:
                     return texts
-                texts.append(printable_line(said[: min(left, _LONGEST)]))
+                texts.append(printable_line(text[: min(left, _LONGEST)]))
                 left -= len(texts[-1])
         return texts
 
@@ -71,12 +71,12 @@ class Redactor:
         return "Redactor(...)"
 
 
-def _without_quotations(text: str, said: str) -> str:
+def _without_quotations(text: str, source: str) -> str:
     """Hide each run of `text` that is also a run of `said` and at least a window long."""
     windows = [text[start : start + _WINDOW] for start in range(len(text) - _WINDOW + 1)]
     looked_for = frozenset(windows)
-    starts = range(len(said) - _WINDOW + 1)
-    quoted = {window for start in starts if (window := said[start : start + _WINDOW]) in looked_for}
+    starts = range(len(source) - _WINDOW + 1)
+    quoted = {window for start in starts if (window := source[start : start + _WINDOW]) in looked_for}
     kept: list[str] = []
     hidden_until = 0
     for start, letter in enumerate(text):

@@ -58,10 +58,10 @@ def parse_retry_after(
     reset = _number(headers.get("x-ratelimit-reset"))
     if reset is None:
         reset = _number(_get(error, "metadata", "headers", "X-RateLimit-Reset"))
-    return _told_in_words(error) if reset is None else _until_reset(reset, now)
+    return _from_message(error) if reset is None else _until_reset(reset, now)
 
 
-def _told_in_words(error: Mapping[str, Any]) -> float | None:
+def _from_message(error: Mapping[str, Any]) -> float | None:
     """Read Google's `RetryInfo`, else the sentence: Groq, OpenAI, Azure and Gemini name the time in it."""
     for detail in json_list(error.get("details")):
         if isinstance(delay := json_object(detail).get("retryDelay"), str) and (found := _DURATION.fullmatch(delay)):

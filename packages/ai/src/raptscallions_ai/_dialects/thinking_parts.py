@@ -28,7 +28,7 @@ class _Part:
         words: The words.
     """
 
-    behind: int
+    offset: int
     fields: dict[str, Any]
     place: str = ""
     inner: dict[str, Any] | None = None
@@ -36,10 +36,10 @@ class _Part:
 
     def result(self) -> dict[str, Any]:
         """Return the part."""
-        said = "".join(self.words)
+        text = "".join(self.words)
         if not self.place:
             return dict(self.fields)
-        return {**self.fields, self.place: said if self.inner is None else [{**self.inner, "text": said}]}
+        return {**self.fields, self.place: text if self.inner is None else [{**self.inner, "text": text}]}
 
 
 class ThinkingParts:
@@ -64,7 +64,7 @@ class ThinkingParts:
         inner = [json_object(item) for item in json_list(block.get(place))]
         words = block.get(place) if isinstance(block.get(place), str) else "".join(map(_words, inner))
         last = self._parts[-1] if self._parts and not whole else None
-        if last is None or last.behind != len(self._texts) or last.fields.get("type") != block.get("type"):
+        if last is None or last.offset != len(self._texts) or last.fields.get("type") != block.get("type"):
             last = _Part(len(self._texts), {})
             self._parts.append(last)
         last.place = last.place or place
@@ -81,12 +81,12 @@ class ThinkingParts:
         if not self._parts:
             return []
         content: list[dict[str, Any]] = []
-        behind = 0
+        offset = 0
         for part in self._parts:
-            content += _text(self._texts[behind : part.behind])
+            content += _text(self._texts[offset : part.offset])
             content.append(part.result())
-            behind = part.behind
-        return content + _text(self._texts[behind:])
+            offset = part.offset
+        return content + _text(self._texts[offset:])
 
 
 def is_thinking(block: Mapping[str, Any]) -> bool:

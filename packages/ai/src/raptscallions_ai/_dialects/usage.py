@@ -43,16 +43,16 @@ class UsageMeter:
         typed, received = decoded
         self._usage = typed if self._usage is None else _merged(self._usage, typed)
         self._raw = {**self._raw, **received} if self._raw else received
-        if tells := _tells(self._usage):
+        if has_counts := _has_counts(self._usage):
             self._result = _read(self._usage, self._raw)
-        self.seen = tells
+        self.seen = has_counts
 
     def result(self) -> Usage:
         """Return the usage so far; all zero, with an empty `raw`, if none was reported."""
         return self._result
 
 
-def _tells(usage: WireUsage) -> bool:
+def _has_counts(usage: WireUsage) -> bool:
     if usage.prompt_tokens is not None or usage.completion_tokens is not None or usage.total_tokens is not None:
         return True
     return usage.input_tokens is not None or usage.output_tokens is not None or _cost(usage) is not None
@@ -73,11 +73,11 @@ def _read(usage: WireUsage, raw: dict[str, Any]) -> Usage:
     if of_anthropic and (cached + written > prompt or usage.prompt_tokens is None):
         prompt += cached + written  # which Anthropic counts beside the rest
     total = _count(usage.total_tokens) or prompt + completion
-    beside = total - prompt - completion
+    extra = total - prompt - completion
     # xAI and Gemini count reasoning beside the answer, and Gemini in the total only. The total says which it is.
-    if prompt and completion and beside > 0 and reasoning in (0, beside):
-        reasoning = beside
-        completion += beside
+    if prompt and completion and extra > 0 and reasoning in (0, extra):
+        reasoning = extra
+        completion += extra
     elif reasoning > completion:
         completion += reasoning
     cost, costs = _cost(usage), usage.cost_details

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
-__all__ = ["call_hook", "contained", "in_task", "in_thread", "let_go", "text_of"]
+__all__ = ["call_hook", "cancel_and_wait", "contained", "in_task", "in_thread", "text_of"]
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class contained:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None or _is_bearable(error) or _was_pressed(error):
+        if error is None or _can_propagate(error) or _was_pressed(error):
             return
         raise _as_failure(self._what, error) from error
 
@@ -88,15 +88,15 @@ async def in_task(what: str, work: Awaitable[T], *, within: float | None = None)
     try:
         await asyncio.wait([task], timeout=within)
     except BaseException:
-        await let_go(what, task)
+        await cancel_and_wait(what, task)
         raise
     if not task.done():
-        await let_go(what, task, grace=0.0)
+        await cancel_and_wait(what, task, grace=0.0)
         raise TimeoutError
-    return _settled(what, _Outcome(None, asyncio.CancelledError()) if task.cancelled() else task.result())
+    return _unwrap(what, _Outcome(None, asyncio.CancelledError()) if task.cancelled() else task.result())
 
 
-async def let_go(what: str, task: asyncio.Task[Any], *, grace: float | None = None) -> None:
+async def cancel_and_wait(what: str, task: asyncio.Task[Any], *, grace: float | None = None) -> None:
     """Cancel a task that runs code of somebody else's, and wait until it has ended, but not for ever."""
     task.cancel()
     await asyncio.wait([task], timeout=_GRACE if grace is None else grace)
@@ -116,7 +116,7 @@ async def in_thread(what: str, work: Callable[[], T]) -> T:
         CallbackError: It raised what is no `Exception`.
     """
     context = contextvars.copy_context()
-    return _settled(what, await daemon_threads().run(lambda: context.run(_outcome_of_call, work)))
+    return _unwrap(what, await daemon_threads().run(lambda: context.run(_outcome_of_call, work)))
 
 
 def text_of(error: BaseException) -> str:
@@ -148,10 +148,10 @@ async def _outcome_of(work: Awaitable[object]) -> _Outcome:
         return _Outcome(None, error)
 
 
-def _settled(what: str, outcome: _Outcome) -> Any:
+def _unwrap(what: str, outcome: _Outcome) -> Any:
     if outcome.error is None:
         return outcome.value
-    if _is_bearable(outcome.error):
+    if _can_propagate(outcome.error):
         raise outcome.error
     raise _as_failure(what, outcome.error) from outcome.error
 
@@ -160,7 +160,7 @@ def _as_failure(what: str, error: BaseException) -> CallbackError:
     return CallbackError(f"{what} raised {type(error).__name__}")
 
 
-def _is_bearable(error: BaseException) -> bool:
+def _can_propagate(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration)
 
 

@@ -51,7 +51,7 @@ class HttpxTransport:
             address = address_of_url(request.address)
         sent = HttpRequest(request.method, address, request.fields, request.body)
         connect = request.extensions["timeout"]["connect"]
-        response = await self._client.send(sent, connect_timeout=connect, on_replaced=_tell)
+        response = await self._client.send(sent, connect_timeout=connect, on_replaced=_notify)
         status, body = response.status, _Body(response)
         if status < 300:
             # The SDK looks for two headers that only it could have sent, or needs.
@@ -62,7 +62,7 @@ class HttpxTransport:
         return httpx2.Response(status, headers=headers, stream=body, request=request)
 
 
-def _tell(lost: Replaced) -> None:
+def _notify(lost: Replaced) -> None:
     for listener in listeners.get():
         listener(lost)
 

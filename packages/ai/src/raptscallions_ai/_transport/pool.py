@@ -66,8 +66,8 @@ class ConnectionPool:
             try:
                 from raptscallions_ai._transport.aiohttp_transport import AiohttpTransport
             except ImportError:
-                what = "AI_TRANSPORT=aiohttp needs an extra: pip install 'raptscallions-ai[aiohttp]'"
-                raise SetupError(what) from None
+                message = "AI_TRANSPORT=aiohttp needs an extra: pip install 'raptscallions-ai[aiohttp]'"
+                raise SetupError(message) from None
 
             self._aiohttp = AiohttpTransport(base_url, trust)
             return GatewayHttpClient(self._aiohttp)

@@ -85,8 +85,8 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
             path = _azure_path(sdk, request)
         else:  # a whole URL spares the SDK to put one together
             path = f"{self._base_url.rstrip('/')}/{request.path.lstrip('/')}"
-        told = [] if on_replaced is None else [on_replaced]
-        listening = listeners.set(told)
+        callbacks = [] if on_replaced is None else [on_replaced]
+        listening = listeners.set(callbacks)
         try:
             for _ in range(MOST_REDIRECTS):
                 try:
@@ -103,7 +103,7 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
                     read = body_reader(response, drop_headers=self._injected is None)
                     return Response(response.status_code, headers, read, response.aclose)
         finally:
-            told.clear()  # a connection that was opened meanwhile keeps the context, which must not keep the call
+            callbacks.clear()  # a connection that was opened meanwhile keeps the context, which must not keep the call
             listeners.reset(listening)
         raise too_many_redirects()
 

@@ -30,11 +30,11 @@ async def run_in_thread(work: Callable[[], T]) -> T:
         try:
             result = work()
         except BaseException as error:
-            tell(lambda raised=error: done.set_exception(raised))
+            in_loop(lambda raised=error: done.set_exception(raised))
         else:
-            tell(lambda: done.set_result(result))
+            in_loop(lambda: done.set_result(result))
 
-    def tell(finish: Callable[[], None]) -> None:
+    def in_loop(finish: Callable[[], None]) -> None:
         def finish_once() -> None:
             if not done.done():  # the caller may have been cancelled
                 finish()

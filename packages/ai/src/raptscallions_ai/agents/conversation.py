@@ -115,8 +115,8 @@ def _result(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _assistant(message: Mapping[str, Any]) -> ChatMessage:
-    if isinstance(ours := message.get(EXTRA), Mapping):
-        return ChatMessage.from_dict(cast("Mapping[str, Any]", ours))
+    if isinstance(stored := message.get(EXTRA), Mapping):
+        return ChatMessage.from_dict(cast("Mapping[str, Any]", stored))
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[ToolCall] = []

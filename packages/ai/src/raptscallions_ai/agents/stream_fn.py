@@ -44,11 +44,11 @@ def to_stream_fn(client: ChatClient, **options: Any) -> StreamFn:
     """
 
     async def stream(model: Any, context: Any, given: Any) -> AgentStream:
-        asked = {**options, **options_of(cast("dict[str, Any]", plain(given)), getattr(model, "thinking_level", None))}
+        merged = {**options, **options_of(cast("dict[str, Any]", plain(given)), getattr(model, "thinking_level", None))}
         if tools := tools_of(context.tools):
-            asked["tools"] = tools
+            merged["tools"] = tools
         messages = conversation_of(context.system_prompt, context.messages)
-        answer = client.stream_chat(messages, model=getattr(model, "id", "") or None, **asked)
+        answer = client.stream_chat(messages, model=getattr(model, "id", "") or None, **merged)
         return AgentStream(answer, model, signal=getattr(given, "signal", None))
 
     return stream
@@ -227,8 +227,8 @@ class AgentStream:
         signal = self._signal
         if signal is None:
             return False
-        asked = getattr(signal, "is_set", signal)
-        return bool(asked())
+        is_set = getattr(signal, "is_set", signal)
+        return bool(is_set())
 
 
 def usage_of(usage: Usage) -> dict[str, Any]:

@@ -328,10 +328,10 @@ class TextStream:
 class EventStream:
     """What `ChatStream.events` returns: an async iterator of `StreamEvent`s; letting go of it closes the stream."""
 
-    def __init__(self, stream: ChatStream, brackets: EventBuilder) -> None:
+    def __init__(self, stream: ChatStream, builder: EventBuilder) -> None:
         self._stream = stream
         self._chunks: StreamIterator[StreamChunk] | None = None
-        self._brackets = brackets
+        self._builder = builder
         self._ready: deque[StreamEvent] = deque()
         self._failed = False
 
@@ -350,8 +350,8 @@ class EventStream:
                 if self._stream.being_read:  # by another task: a mistake here, and no failure of the call
                     raise
                 self._failed = True
-                return self._brackets.fail(error)
-            self._ready.extend(self._brackets.feed(chunk))
+                return self._builder.fail(error)
+            self._ready.extend(self._builder.feed(chunk))
         return self._ready.popleft()
 
     def __reduce__(self) -> NoReturn:

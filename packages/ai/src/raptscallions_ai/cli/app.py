@@ -76,9 +76,9 @@ def chat(
     from raptscallions_ai.cli.chat_arguments import ChatArguments
     from raptscallions_ai.cli.run import Run
 
-    asking = ChatArguments(model, system, max_tokens, temperature, timeout)
+    arguments = ChatArguments(model, system, max_tokens, temperature, timeout)
     with Run(debug=debug, json=json) as run:
-        command.chat(run, prompt, asking, local=local)
+        command.chat(run, prompt, arguments, local=local)
 
 
 @app.command(epilog=EXIT_CODES_HELP)

@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 __all__ = ["chat"]
 
 
-def chat(run: Run, prompt: str | None, asking: ChatArguments, *, local: bool) -> None:
+def chat(run: Run, prompt: str | None, arguments: ChatArguments, *, local: bool) -> None:
     """Answer one prompt, or open an interactive chat where there is none and a person is there.
 
     Raises:
         UsageError: The command line is contradictory, or there is no prompt to be had.
         AiError: The call failed.
     """
-    if local and asking.model:
+    if local and arguments.model:
         raise UsageError("--local has one model; leave out --model")
     text = read_prompt(prompt, run.console)
     if text is not None:
-        asyncio.run(_ask(run, text, asking, local=local))
+        asyncio.run(_answer_once(run, text, arguments, local=local))
         return
     if run.json:
         raise UsageError("--json needs a prompt, as an argument or on stdin")
     from raptscallions_ai.cli.interactive import run_repl
 
-    run_repl(run, asking, local=local)
+    run_repl(run, arguments, local=local)
 
 
-async def _ask(run: Run, text: str, asking: ChatArguments, *, local: bool) -> None:
+async def _answer_once(run: Run, text: str, arguments: ChatArguments, *, local: bool) -> None:
     from raptscallions_ai.messages.message import system, user
 
     async with open_session(run, local=local) as session:
-        framing = [system(asking.system)] if asking.system else []
-        result = await show(asking.stream(session, [*framing, user(text)]), run)
+        framing = [system(arguments.system)] if arguments.system else []
+        result = await show(arguments.stream(session, [*framing, user(text)]), run)
         if not run.json:
             run.console.note(usage_line(result, is_local=session.is_local), dim=True)

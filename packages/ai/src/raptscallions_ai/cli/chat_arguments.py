@@ -54,5 +54,5 @@ class ChatArguments:
             return session.client.stream_chat(messages, model=model or self.model, **options)
         except (TypeError, ValueError) as error:
             # UnicodeEncodeError is a ValueError whose text quotes what it could not encode.
-            why = "the prompt is not valid Unicode text" if isinstance(error, UnicodeError) else str(error)
-            raise UsageError(why) from None
+            reason = "the prompt is not valid Unicode text" if isinstance(error, UnicodeError) else str(error)
+            raise UsageError(reason) from None

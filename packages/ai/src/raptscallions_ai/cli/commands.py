@@ -42,20 +42,20 @@ def run_command(line: str, conversation: Conversation, console: Console, *, is_l
     if command == "/quit":
         raise Quit
     if command == "/help":
-        said = HELP
+        reply = HELP
     elif command == "/clear":
         conversation.clear()
-        said = "The conversation starts anew."
+        reply = "The conversation starts anew."
     elif command == "/system":
         conversation.system_text = argument or None
-        said = "System message set." if argument else "System message removed."
+        reply = "System message set." if argument else "System message removed."
     elif command == "/model":
-        said = _model(argument, conversation, is_local=is_local)
+        reply = _model(argument, conversation, is_local=is_local)
     elif command == "/save":
-        said = _save(argument, conversation)
+        reply = _save(argument, conversation)
     else:
-        said = f"There is no command {command}; /help lists them. To send it as text, put a space before it."
-    for row in said.splitlines():
+        reply = f"There is no command {command}; /help lists them. To send it as text, put a space before it."
+    for row in reply.splitlines():
         console.note(row)
 
 

@@ -27,10 +27,12 @@ class DiagnosisError(Exception):
         code: The exit code.
     """
 
-    def __init__(self, subject: str, says: str, advice: str | None = None, code: ExitCode = ExitCode.FAILURE) -> None:
-        super().__init__(says)
+    def __init__(
+        self, subject: str, message: str, advice: str | None = None, code: ExitCode = ExitCode.FAILURE
+    ) -> None:
+        super().__init__(message)
         self.subject = subject
-        self.says = says
+        self.message = message
         self.advice = advice
         self.code = code
 
@@ -44,8 +46,8 @@ class DiagnosisError(Exception):
             gateway_url: The gateway that was talked to; None for the local model.
         """
         if isinstance(error, ConfigurationError):
-            says, *rest = failure_lines(error, gateway_url=gateway_url)
-            return cls(subject, says.removeprefix("error: "), rest[0] if rest else None, exit_code(error))
+            message, *rest = failure_lines(error, gateway_url=gateway_url)
+            return cls(subject, message.removeprefix("error: "), rest[0] if rest else None, exit_code(error))
         hint = (advice(error, gateway_url=gateway_url) or "").removesuffix(SEE_DOCTOR).rstrip()
         return cls(subject, summary(error), hint or None, exit_code(error))
 
@@ -60,23 +62,23 @@ class Checklist:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def ok(self, subject: str, says: str) -> None:
+    def ok(self, subject: str, message: str) -> None:
         """Note that something is as it should be."""
-        self._write("ok", subject, says, None)
+        self._write("ok", subject, message, None)
 
-    def detail(self, says: str) -> None:
+    def detail(self, message: str) -> None:
         """Add a line to what was noted last."""
-        self._console.line(_INDENT + says)
+        self._console.line(_INDENT + message)
 
-    def warning(self, subject: str, says: str, advice: str | None) -> None:
+    def warning(self, subject: str, message: str, advice: str | None) -> None:
         """Note something that may be meant as it is."""
-        self._write("warn", subject, says, advice)
+        self._write("warn", subject, message, advice)
 
     def failed(self, problem: DiagnosisError) -> None:
         """Note what is wrong."""
-        self._write("FAIL", problem.subject, problem.says, problem.advice)
+        self._write("FAIL", problem.subject, problem.message, problem.advice)
 
-    def _write(self, verdict: str, subject: str, says: str, advice: str | None) -> None:
-        self._console.line(f"{verdict:<4}  {subject:<12}{says}")
+    def _write(self, verdict: str, subject: str, message: str, advice: str | None) -> None:
+        self._console.line(f"{verdict:<4}  {subject:<12}{message}")
         if advice:
             self._console.line(_INDENT + advice)

@@ -97,7 +97,7 @@ async def _check_models(client: OpenRouterClient, settings: AiSettings, checklis
             subject = "key" if isinstance(error, errors.AuthenticationError) else "models"
             raise DiagnosisError.of(subject, error, gateway_url=settings.gateway_url) from None
         problem = DiagnosisError.of("models", error, gateway_url=settings.gateway_url)
-        checklist.warning("models", problem.says, problem.advice)
+        checklist.warning("models", problem.message, problem.advice)
         return
     known, model = [entry.id for entry in models], settings.default_model
     if model in known or model.partition(":")[0] in known:

@@ -41,9 +41,9 @@ def failure_lines(error: AiError, *, gateway_url: str | None) -> list[str]:
     """
     if isinstance(error, errors.ConfigurationError) and (variables := error.details.get("variables")):
         return _configuration_lines(variables)
-    said = f"error: {summary(error)}" + (" - the answer above is incomplete" if _is_cut_off(error) else "")
+    line = f"error: {summary(error)}" + (" - the answer above is incomplete" if _is_cut_off(error) else "")
     hint = advice(error, gateway_url=gateway_url)
-    return [said, hint] if hint else [said]
+    return [line, hint] if hint else [line]
 
 
 def summary(error: AiError) -> str:
@@ -80,10 +80,12 @@ def _configuration_lines(variables: Mapping[str, str]) -> list[str]:
     from raptscallions_ai.settings import misspelt_variables
 
     misspelt = misspelt_variables()
-    says = {name: re.sub(r" \(argument .*\)$", "", text) for name, text in variables.items() if name not in misspelt}
-    no_key = says.get("AI_API_KEY", "").startswith("is required")
+    messages = {
+        name: re.sub(r" \(argument .*\)$", "", text) for name, text in variables.items() if name not in misspelt
+    }
+    no_key = messages.get("AI_API_KEY", "").startswith("is required")
     problems = ["no API key is configured"] if no_key else []
-    problems += [f"{name} {text}" for name, text in says.items() if not (no_key and name == "AI_API_KEY")]
+    problems += [f"{name} {text}" for name, text in messages.items() if not (no_key and name == "AI_API_KEY")]
     problems += [f"{name} is not a setting - did you mean {meant}?" for name, meant in misspelt.items()]
     lines = ["error: " + "; ".join(problems)]
     if no_key:

@@ -29,7 +29,7 @@ class _DroppedError(Exception):
     """Ctrl-C in the middle of a message of several lines."""
 
 
-def run_repl(run: Run, asking: ChatArguments, *, local: bool) -> None:
+def run_repl(run: Run, arguments: ChatArguments, *, local: bool) -> None:
     """Talk until `/quit`, Ctrl-D or Ctrl-C at the prompt; Ctrl-C during an answer stops only that.
 
     Raises:
@@ -44,38 +44,38 @@ def run_repl(run: Run, asking: ChatArguments, *, local: bool) -> None:
         stack = AsyncExitStack()
         try:
             session = runner.run(stack.enter_async_context(open_session(run, local=local)))
-            conversation = Conversation(asking.model or session.model, asking.system)
+            conversation = Conversation(arguments.model or session.model, arguments.system)
             run.console.note(f"Chatting with {conversation.model}. /help lists the commands, Ctrl-D leaves.", dim=True)
             with suppress(Quit):
                 while True:
-                    _take_turn(run, runner, session, conversation, asking)
+                    _take_turn(run, runner, session, conversation, arguments)
         finally:
             runner.run(stack.aclose())
 
 
 def _take_turn(
-    run: Run, runner: asyncio.Runner, session: Session, conversation: Conversation, asking: ChatArguments
+    run: Run, runner: asyncio.Runner, session: Session, conversation: Conversation, arguments: ChatArguments
 ) -> None:
     text = _read_message()
     if text.startswith("/"):
         run_command(text, conversation, run.console, is_local=session.is_local)
     elif text.strip():
-        _answer(run, runner, session, conversation, asking, text)
+        _answer(run, runner, session, conversation, arguments, text)
 
 
 def _answer(
-    run: Run, runner: asyncio.Runner, session: Session, conversation: Conversation, asking: ChatArguments, text: str
+    run: Run, runner: asyncio.Runner, session: Session, conversation: Conversation, arguments: ChatArguments, text: str
 ) -> None:
     stream = None
     try:
-        stream = asking.stream(session, conversation.with_question(text), model=conversation.model)
+        stream = arguments.stream(session, conversation.with_question(text), model=conversation.model)
         result = runner.run(show(stream, run))
     except KeyboardInterrupt:
         run.console.note("stopped", dim=True)
     except UsageError as error:
         run.console.note(f"error: {error}")
     except AiError as error:
-        run.tell(error)
+        run.report(error)
     else:
         conversation.keep(text, result)
         run.console.note(usage_line(result, is_local=session.is_local), dim=True)

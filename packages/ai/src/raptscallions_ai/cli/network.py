@@ -57,8 +57,8 @@ async def _look_up(host: str, port: int, timeout: float) -> list[str]:
         async with asyncio.timeout(timeout):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except TimeoutError:
-        says = f"looking up {host} took more than {timeout:g} s"
-        raise DiagnosisError("name", says, "Check this machine's DNS and network.", ExitCode.TIMEOUT) from None
+        message = f"looking up {host} took more than {timeout:g} s"
+        raise DiagnosisError("name", message, "Check this machine's DNS and network.", ExitCode.TIMEOUT) from None
     except (OSError, UnicodeError):
         advice = "Check AI_GATEWAY_URL for a typing error, and this machine's DNS and network."
         raise DiagnosisError("name", f"the name {host} was not found", advice) from None
@@ -77,9 +77,9 @@ async def _connect(
         except OSError as error:  # TimeoutError and the errors of ssl are among them
             failure = error
         else:
-            spent = (time.monotonic() - began) * 1000
+            elapsed_ms = (time.monotonic() - began) * 1000
             checklist.ok(
-                "connection", f"connected to port {port} {f'with {version} ' if version else ''}in {spent:.0f} ms"
+                "connection", f"connected to port {port} {f'with {version} ' if version else ''}in {elapsed_ms:.0f} ms"
             )
             return
     raise _diagnosis(failure, f"{host} port {port}", timeout)
@@ -101,15 +101,18 @@ async def _open(host: str, address: str, port: int, *, secure: bool) -> str | No
 
 def _diagnosis(error: OSError | None, where: str, timeout: float) -> DiagnosisError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        says = f"the certificate of {where} is not trusted: {error.verify_message}"
+        message = f"the certificate of {where} is not trusted: {error.verify_message}"
         advice = "Is the machine's clock right? For a company's own certificates, SSL_CERT_FILE names the file."
-        return DiagnosisError("connection", says, advice)
+        return DiagnosisError("connection", message, advice)
     if isinstance(error, ssl.SSLError):
-        says, advice = f"{where} does not speak TLS", "Should AI_GATEWAY_URL begin with http:// or name another port?"
-        return DiagnosisError("connection", says, advice)
+        message, advice = (
+            f"{where} does not speak TLS",
+            "Should AI_GATEWAY_URL begin with http:// or name another port?",
+        )
+        return DiagnosisError("connection", message, advice)
     if isinstance(error, TimeoutError):
-        says = f"{where} did not answer within {timeout:g} s"
-        return DiagnosisError("connection", says, "Check address, firewall and network.", ExitCode.TIMEOUT)
+        message = f"{where} did not answer within {timeout:g} s"
+        return DiagnosisError("connection", message, "Check address, firewall and network.", ExitCode.TIMEOUT)
     if isinstance(error, ConnectionRefusedError):
         advice = "Start the server, or correct host and port in AI_GATEWAY_URL."
         return DiagnosisError("connection", f"nothing listens at {where} (connection refused)", advice)

@@ -41,7 +41,7 @@ class Run:
         self.gateway_url: str | None = None
         self._log_handler = _NoteHandler(self.console, debug=debug)
 
-    def tell(self, error: AiError) -> None:
+    def report(self, error: AiError) -> None:
         """Tell a failure on stderr, below the text that had arrived."""
         if self.debug:
             self._trace(error)
@@ -62,7 +62,7 @@ class Run:
 
     def _end(self, error: Exception | KeyboardInterrupt) -> ExitCode:
         try:
-            code = self._told(error)
+            code = self._exit_code_of(error)
         except BrokenPipeError:
             code = ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.PIPE_CLOSED
         except OSError:  # the failure to be told is that nothing can be written
@@ -70,11 +70,11 @@ class Run:
         self.console.abandon()
         return code
 
-    def _told(self, error: Exception | KeyboardInterrupt) -> ExitCode:
+    def _exit_code_of(self, error: Exception | KeyboardInterrupt) -> ExitCode:
         if isinstance(error, BrokenPipeError):
             return ExitCode.PIPE_CLOSED
         if isinstance(error, AiError):
-            return self._told_failure(error)
+            return self._report_failure(error)
         if isinstance(error, KeyboardInterrupt):
             self.console.note("interrupted")
             return ExitCode.INTERRUPTED
@@ -90,12 +90,12 @@ class Run:
             self.console.note(f"error: {error.strerror or type(error).__name__}")
         return ExitCode.FAILURE
 
-    def _told_failure(self, error: AiError) -> ExitCode:
+    def _report_failure(self, error: AiError) -> ExitCode:
         if self.json:
             from raptscallions_ai.cli.json_lines import error_object, json_text
 
             self.console.line(json_text(error_object(error)))
-        self.tell(error)
+        self.report(error)
         return exit_code(error)
 
     def _trace(self, error: BaseException) -> None:

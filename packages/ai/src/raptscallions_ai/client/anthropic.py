@@ -175,8 +175,8 @@ class AsyncAnthropicClient(EngineClient):
         encoded = self._gateway.dialect.encode(request, self._facts(name))
         whole = json_object(parse_json(encoded.body))
         counted = request.respelt({field: whole[field] for field in _COUNTED if field in whole})
-        asked = _CountRequest(name, counted.body, encoded.headers, encoded.query, request.conversation)
-        answer = await self._api().post("/v1/messages/count_tokens", asked, max_bytes=_LARGEST_COUNT)
+        request_ = _CountRequest(name, counted.body, encoded.headers, encoded.query, request.conversation)
+        answer = await self._api().post("/v1/messages/count_tokens", request_, max_bytes=_LARGEST_COUNT)
         tokens = count(json_object(parse_json(answer)), "input_tokens")
         if tokens is None:
             raise InvalidResponseError("there is no number of tokens in it")

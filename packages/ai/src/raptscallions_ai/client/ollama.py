@@ -310,7 +310,7 @@ def _key(url: str, given: str | None) -> str:
     return of_the_environment or NO_KEY
 
 
-def _gateway(url: str, key: str, asked: dict[str, Any], url_name: str) -> Gateway:
+def _gateway(url: str, key: str, defaults: dict[str, Any], url_name: str) -> Gateway:
     from raptscallions_ai._dialects.ollama.dialect import OllamaDialect
     from raptscallions_ai._dialects.ollama.encode import OllamaDefaults
     from raptscallions_ai._transport.gateway import Gateway
@@ -319,5 +319,5 @@ def _gateway(url: str, key: str, asked: dict[str, Any], url_name: str) -> Gatewa
     headers = {"User-Agent": f"raptscallions-ai/{__version__}", "Accept-Encoding": "identity"}
     if key:
         headers["Authorization"] = f"Bearer {key}"
-    dialect = OllamaDialect(OllamaDefaults(**asked, cloud=urlsplit(url).hostname == _CLOUD))
+    dialect = OllamaDialect(OllamaDefaults(**defaults, cloud=urlsplit(url).hostname == _CLOUD))
     return Gateway(url, key, HttpConnections(base_url=url, headers=headers), dialect, url_name)

@@ -29,9 +29,9 @@ def base_url_of(host: str) -> str:
 
 
 def _host_and_port(address: str, default_port: str) -> tuple[str, str]:
-    bare = address.strip("[]")
-    if _is_ipv6(bare):  # without a port
-        return f"[{_EVERYWHERE.get(bare, bare)}]", default_port
+    host = address.strip("[]")
+    if _is_ipv6(host):  # without a port
+        return f"[{_EVERYWHERE.get(host, host)}]", default_port
     name, colon, port = address.rpartition(":")
     if not colon:
         name, port = address, ""

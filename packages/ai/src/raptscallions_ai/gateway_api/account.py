@@ -115,10 +115,10 @@ async def fetch_credits(api: JsonApi) -> Credits:
     try:
         document = await api.get("/credits")
     except PermissionDeniedError as error:
-        why = "The AI gateway shows its credits to a management key only; key_info() tells what this key may spend"
-        raise PermissionDeniedError(why, details={"reason": error.message}, attempts=error.attempts) from None
+        message = "The AI gateway shows its credits to a management key only; key_info() tells what this key may spend"
+        raise PermissionDeniedError(message, details={"reason": error.message}, attempts=error.attempts) from None
     entry = json_object(json_object(document).get("data"))
-    bought, spent = amount(entry, "total_credits"), amount(entry, "total_usage")
-    if bought is None or spent is None:
+    bought, used = amount(entry, "total_credits"), amount(entry, "total_usage")
+    if bought is None or used is None:
         raise InvalidResponseError("it is not the entry of an account")
-    return Credits(total_credits=bought, total_usage=spent, raw=entry)
+    return Credits(total_credits=bought, total_usage=used, raw=entry)

@@ -26,7 +26,7 @@ class Catalogue:
 
     def __init__(self) -> None:
         self._lists: dict[str, tuple[float, list[ModelInfo]]] = {}
-        self._asking: dict[tuple[AbstractEventLoop, str], _Asking] = {}
+        self._fetching: dict[tuple[AbstractEventLoop, str], _Fetch] = {}
         self._context_lengths: dict[str, int] = {}
 
     async def models(
@@ -48,23 +48,23 @@ class Catalogue:
         """
         if not max_age >= 0 or isinstance(max_age, bool):
             raise ValueError("max_age must be a number of seconds, from 0")
-        if (kept := self.kept(query, max_age=max_age)) is not None:
-            return kept
+        if (cached := self.cached(query, max_age=max_age)) is not None:
+            return cached
         loop = asyncio.get_running_loop()
         key = loop, query
-        asking = self._asking.get(key)
-        if asking is None:
-            asking = self._asking[key] = _Asking(loop.create_task(self._fetch(fetch, query)))
-        asking.waiting += 1
+        fetching = self._fetching.get(key)
+        if fetching is None:
+            fetching = self._fetching[key] = _Fetch(loop.create_task(self._fetch(fetch, query)))
+        fetching.waiting += 1
         try:
-            return list(await asyncio.shield(asking.task))
+            return list(await asyncio.shield(fetching.task))
         finally:
-            asking.waiting -= 1
-            if not asking.waiting:
-                del self._asking[key]
-                asking.task.cancel()
+            fetching.waiting -= 1
+            if not fetching.waiting:
+                del self._fetching[key]
+                fetching.task.cancel()
 
-    def kept(self, query: str = "", *, max_age: float = math.inf) -> list[ModelInfo] | None:
+    def cached(self, query: str = "", *, max_age: float = math.inf) -> list[ModelInfo] | None:
         """Return a list that is at hand and at most `max_age` seconds old."""
         fetched_at, models = self._lists.get(query, (-math.inf, []))
         return list(models) if time.monotonic() - fetched_at < max_age else None
@@ -82,7 +82,7 @@ class Catalogue:
 
 
 @dataclass(slots=True)
-class _Asking:
+class _Fetch:
     """A request on its way, and how many callers wait for it."""
 
     task: asyncio.Task[list[ModelInfo]]

@@ -62,5 +62,5 @@ class PriceList:
         return len(self._models)
 
 
-def _first(price: Decimal | None, otherwise: Decimal) -> Decimal:
-    return otherwise if price is None else price
+def _first(price: Decimal | None, default: Decimal) -> Decimal:
+    return default if price is None else price

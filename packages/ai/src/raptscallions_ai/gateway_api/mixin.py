@@ -94,7 +94,7 @@ class Discovery(ABC):
         from raptscallions_ai.options.routing import resolve_model_alias
 
         model_id = resolve_model_alias(model_id, self._aliases)
-        if (found := find_model(self._catalogue.kept(max_age=_MAX_AGE) or [], model_id)) is not None:
+        if (found := find_model(self._catalogue.cached(max_age=_MAX_AGE) or [], model_id)) is not None:
             return found
         with contextlib.suppress(NotSupportedError):
             found = await fetch_model(self._api(), model_id)

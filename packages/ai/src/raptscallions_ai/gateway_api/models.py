@@ -127,9 +127,9 @@ def filter_models(models: Iterable[ModelInfo], **wanted: Unpack[ModelFilter]) ->
     """
     if unknown := sorted(wanted.keys() - ModelFilter.__annotations__.keys()):
         raise TypeError(f"models are not filtered by {unknown[0]!r}")
-    supports = _words("supports", wanted.get("supports", ()))
-    inputs = _words("input_modalities", wanted.get("input_modalities", ()))
-    outputs = _words("output_modalities", wanted.get("output_modalities", ()))
+    supports = _checked_names("supports", wanted.get("supports", ()))
+    inputs = _checked_names("input_modalities", wanted.get("input_modalities", ()))
+    outputs = _checked_names("output_modalities", wanted.get("output_modalities", ()))
     prompt_price = _limit("max_prompt_price", wanted.get("max_prompt_price"))
     completion_price = _limit("max_completion_price", wanted.get("max_completion_price"))
     context = wanted.get("min_context_length", 0)
@@ -257,7 +257,7 @@ def _reasoning(value: object) -> ReasoningSupport | None:
     )
 
 
-def _words(name: str, given: Sequence[str]) -> frozenset[str]:
+def _checked_names(name: str, given: Sequence[str]) -> frozenset[str]:
     if isinstance(given, str) or not all(isinstance(word, str) for word in cast("Sequence[object]", given)):
         raise TypeError(f"{name} must be a list of names")
     return frozenset(given)

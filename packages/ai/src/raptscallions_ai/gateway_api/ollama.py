@@ -163,11 +163,11 @@ async def fetch_vectors(api: JsonApi, request: EmbeddingRequest, *, fields: Mapp
     body = json_object(parse_json(request.body))
     if refused := sorted(body.keys() & {"encoding_format", "input_type", "provider"}):
         raise NotSupportedError(f"Ollama has no counterpart of {', '.join(refused)}; leave it out")
-    asked = {name: value for name, value in body.items() if name != "user"}
+    options = {name: value for name, value in body.items() if name != "user"}
     # Without `truncate`, the end of a text that is too long would be cut, and nobody told.
     sent = ModelRequest(
         request.model,
-        written({"truncate": False, **fields, **asked}),
+        written({"truncate": False, **fields, **options}),
         request.headers,
         request.query,
         request.quotable,

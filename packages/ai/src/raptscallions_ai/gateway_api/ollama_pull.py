@@ -166,15 +166,15 @@ class ModelPull:
         except EventTooLargeError:
             raise InvalidResponseError("one line of it is longer than any report of progress") from None
 
-    def _progress(self, said: Mapping[str, Any]) -> PullProgress:
-        if error := said.get("error"):
+    def _progress(self, line: Mapping[str, Any]) -> PullProgress:
+        if error := line.get("error"):
             raise classify(
                 read_failure({"error": error}), model=self._model, redact=self._redact, url_name=self._gateway.url_name
             )
-        status, digest = text(said, "status"), text(said, "digest")
+        status, digest = text(line, "status"), text(line, "digest")
         if status is None:
             raise InvalidResponseError("a line of it tells no progress")
-        completed, total = count(said, "completed"), count(said, "total")
+        completed, total = count(line, "completed"), count(line, "total")
         if digest is not None and total is not None:
             before = self._layers.get(digest, (0, total))[0]
             self._layers[digest] = (completed or before, total)

@@ -51,7 +51,7 @@ async def download(url: str, part: Path, pin: PinnedFile, advance: Callable[[int
 
     import httpx2
 
-    most, fruitless, why = _size(part), 0, "the connection was closed early"
+    most, failures, why = _size(part), 0, "the connection was closed early"
     async with _client() as client:
         while _size(part) != pin.size:
             try:
@@ -62,12 +62,12 @@ async def download(url: str, part: Path, pin: PinnedFile, advance: Callable[[int
                 _remove(part)
                 raise failure("corrupt", f"{_host(url)} sends more bytes than {pin.name} has; they were deleted.")
             if have > most:
-                most, fruitless = have, 0
+                most, failures = have, 0
                 continue
-            fruitless += 1
-            if fruitless == _ATTEMPTS_WITHOUT_PROGRESS:
+            failures += 1
+            if failures == _ATTEMPTS_WITHOUT_PROGRESS:
                 raise _stopped(most, pin, why)
-            await asyncio.sleep(_PAUSE_S * fruitless)
+            await asyncio.sleep(_PAUSE_S * failures)
 
 
 async def _fetch_rest(

@@ -92,8 +92,8 @@ def _not_found(requirement: str, log: str) -> LocalGatewayError:
         why = f"pip does not reach the package index ({broken[-1][:300]}). Check the network connection,"
     else:
         errors = [line for line in log.splitlines() if line.startswith("ERROR:")]
-        told = (errors[-1] if errors else log.strip() or "nothing")[:300]
-        why = f"pip says of {requirement}: {told}. Check the network connection,"
+        answer = (errors[-1] if errors else log.strip() or "nothing")[:300]
+        why = f"pip says of {requirement}: {answer}. Check the network connection,"
     return failure(
         "unreachable",
         f"The local model's weights could not be fetched: {why} proxy and index settings (`pip config list`), or "

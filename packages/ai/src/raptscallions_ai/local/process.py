@@ -129,8 +129,8 @@ class ServerProcess:
     def _failure(self, why: str) -> LocalGatewayError:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").splitlines()[-_LOG_LINES:]
-        said = "\nThe server's last words:\n  " + "\n  ".join(lines) if lines else ""
-        return failure("server", f"The local model's server did not start: {why}.{said}")
+        last_words = "\nThe server's last words:\n  " + "\n  ".join(lines) if lines else ""
+        return failure("server", f"The local model's server did not start: {why}.{last_words}")
 
     def _close_stdin(self) -> None:
         assert self._process.stdin is not None

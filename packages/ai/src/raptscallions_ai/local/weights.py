@@ -141,15 +141,15 @@ def _installed_copies(weights: Weights) -> list[Path]:
 async def _only_one(path: Path, progress: bool | None) -> AsyncGenerator[None]:
     from filelock import FileLock, Timeout
 
-    lock, told = FileLock(path), False
+    lock, notified = FileLock(path), False
     while True:
         try:
             lock.acquire(timeout=0)
             break
         except Timeout:
-            if not told:
+            if not notified:
                 say("Waiting for another process that is fetching the local model.", progress)
-                told = True
+                notified = True
             await asyncio.sleep(0.1)
     try:
         yield

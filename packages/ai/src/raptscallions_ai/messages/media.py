@@ -67,10 +67,10 @@ class Media:
         found = _by_signature(self.content)
         if found is not None and found.name.startswith(kind + "/"):
             return found
-        told = f"{found.name}, not {kind}" if found is not None else f"no {kind} of a known type"
+        found_kind = f"{found.name}, not {kind}" if found is not None else f"no {kind} of a known type"
         hint = "; if it is sound, name its format" if kind == "audio" else ""
         reason = "wrong_type" if found is not None else "unknown_type"
-        raise InvalidMediaError(f"{self.label} is {told}{hint}", reason=reason)
+        raise InvalidMediaError(f"{self.label} is {found_kind}{hint}", reason=reason)
 
     def type(self) -> MediaType:
         """Return what the content is: by its signature, or for text, which has none, by what it claims to be.

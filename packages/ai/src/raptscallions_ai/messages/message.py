@@ -122,8 +122,8 @@ def user(content: Content, *, name: str | None = None) -> ChatMessage:
 
 def assistant(content: Content | None = None, *, tool_calls: Sequence[ToolCall] = ()) -> ChatMessage:
     """Return an assistant message; as the last one of a conversation it is a prefill of the answer."""
-    said = None if content is None else _checked(content)
-    return ChatMessage("assistant", said, tool_calls=tuple(tool_calls))
+    checked = None if content is None else _checked(content)
+    return ChatMessage("assistant", checked, tool_calls=tuple(tool_calls))
 
 
 def tool_result(tool_call_id: str, content: Content) -> ChatMessage:

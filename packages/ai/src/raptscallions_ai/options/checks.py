@@ -91,7 +91,7 @@ def _number(low: int, high: float = math.inf, *, above: bool = False, whole: boo
     return check
 
 
-def _anything(name: str, value: object) -> None:
+def _any(name: str, value: object) -> None:
     """Leave the check to what turns the value into JSON."""
 
 
@@ -257,7 +257,7 @@ CHECKS: Mapping[str, Check] = {
     "top_logprobs": _number(0, 20, whole=True),
     "response_format": _fields({"json_schema": _fields({"name": _text(64), "schema": _any_object}, "name")}, "type"),
     "structured_outputs": _flag,
-    "tools": _list(_anything),
+    "tools": _list(_any),
     "tool_choice": _either(Mapping, _fields({}, "type"), _one_of(("none", "auto", "required"))),
     "parallel_tool_calls": _flag,
     "max_tool_calls": _number(1, 30, whole=True),

@@ -29,7 +29,7 @@ __all__ = ["StructuredCall", "read_answer"]
 
 T = TypeVar("T")
 
-_MOST_ISSUES_TOLD = 20
+_MOST_ISSUES = 20
 
 
 class StructuredCall(Generic[T]):
@@ -80,21 +80,21 @@ class StructuredCall(Generic[T]):
         first = await ask(self._messages, self.options)
         answer = read_answer(first, self.output)
         if repair and type(answer) is InvalidOutputError and first.content and not first.tool_calls:
-            answer = read_answer(await self._again(ask, first, answer.errors), self.output)
+            answer = read_answer(await self._repair(ask, first, answer.errors), self.output)
         if isinstance(answer, AiError):
             raise answer
         return answer
 
-    async def _again(
+    async def _repair(
         self,
         ask: Callable[[Messages, CallOptions], Awaitable[ChatResult]],
         first: ChatResult,
         issues: Sequence[OutputIssue],
     ) -> ChatResult:
         """Return the answer to being told what was wrong with the first one, with the cost and attempts of both."""
-        asked = [user(self._messages)] if isinstance(self._messages, str) else self._messages
+        conversation = [user(self._messages)] if isinstance(self._messages, str) else self._messages
         try:
-            second = await ask([*asked, first.to_message(), _correction(issues)], self.options)
+            second = await ask([*conversation, first.to_message(), _correction(issues)], self.options)
         except AiError as error:
             error.attempts = first.attempts + error.attempts
             error.partial = first if error.partial is None else _of_both(first, error.partial)
@@ -129,9 +129,9 @@ def read_answer(result: ChatResult, output: OutputFormat[T]) -> ParsedResult[T] 
 
 
 def _correction(issues: Sequence[OutputIssue]) -> ChatMessage:
-    told = [f"- {'.'.join(map(str, issue.path)) or 'answer'}: {issue.reason}" for issue in issues[:_MOST_ISSUES_TOLD]]
-    ask = "Answer again, with the whole corrected JSON object and nothing else."
-    return user("\n".join(["Your answer does not fit the JSON schema:", *told, ask]))
+    problems = [f"- {'.'.join(map(str, issue.path)) or 'answer'}: {issue.reason}" for issue in issues[:_MOST_ISSUES]]
+    request = "Answer again, with the whole corrected JSON object and nothing else."
+    return user("\n".join(["Your answer does not fit the JSON schema:", *problems, request]))
 
 
 def _of_both(first: ChatResult, second: ChatResult) -> ChatResult:

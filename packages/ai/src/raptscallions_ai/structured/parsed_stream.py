@@ -157,7 +157,7 @@ class GrowingObject(Generic[T]):
         start = begun_object(text)
         if start is None or self._output.is_too_deep(text := text[start:]):
             return MISSING  # the whole answer says why
-        value = _begun(text)
+        value = _growing_value(text)
         if value is MISSING or value == self._seen:
             return MISSING
         self._seen = value
@@ -166,7 +166,7 @@ class GrowingObject(Generic[T]):
         return MISSING if value is MISSING else partial_object(self._output.response_model, value)
 
 
-def _begun(text: str) -> Any:
+def _growing_value(text: str) -> Any:
     """Return the JSON object that a text begins with, without a number at its end that may go on."""
     end = len(text.rstrip("0123456789.eE+-"))
     if not any(character.isdigit() for character in text[end:]) or '"' in _STRING.sub("", text):

@@ -150,7 +150,7 @@ class SyncChatClient(Generic[C]):
         self._run(self._client.aclose())
 
     @staticmethod
-    def _behind(clients: Sequence[SyncChatClient[Any]]) -> list[EngineClient]:
+    def _async_clients(clients: Sequence[SyncChatClient[Any]]) -> list[EngineClient]:
         """Return the clients that do the work of others.
 
         Raises:
@@ -234,7 +234,7 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
                 max_retries,
                 on_interrupt=on_interrupt,
                 fallback_models=fallback_models,
-                fallback_clients=self._behind(fallback_clients),
+                fallback_clients=self._async_clients(fallback_clients),
                 model_aliases=model_aliases,
                 settings=settings,
                 openai_client=openai_client,

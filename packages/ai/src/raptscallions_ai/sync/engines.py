@@ -66,7 +66,7 @@ class AnthropicClient(SyncEngineClient[AsyncAnthropicClient]):
                 max_retries=max_retries,
                 on_interrupt=on_interrupt,
                 fallback_models=fallback_models,
-                fallback_clients=self._behind(fallback_clients),
+                fallback_clients=self._async_clients(fallback_clients),
             )
         )
 
@@ -115,7 +115,7 @@ class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient]):
                 max_retries=max_retries,
                 on_interrupt=on_interrupt,
                 fallback_models=fallback_models,
-                fallback_clients=self._behind(fallback_clients),
+                fallback_clients=self._async_clients(fallback_clients),
             )
         )
 

@@ -148,33 +148,33 @@ class CallerQueue:
     """
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[_Errand | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
 
     def of(self, function: Callable[P, object]) -> Callable[P, Coroutine[Any, Any, Any]]:
         """Return what the work calls instead of a function."""
 
         @functools.wraps(function)
-        async def ask(*args: P.args, **kwargs: P.kwargs) -> Any:
-            errand = _Errand(functools.partial(function, *args, **kwargs))
-            self._queue.put(errand)
-            outcome = await errand.outcome
+        async def forward(*args: P.args, **kwargs: P.kwargs) -> Any:
+            request = _Request(functools.partial(function, *args, **kwargs))
+            self._queue.put(request)
+            outcome = await request.outcome
             return await outcome if inspect.isawaitable(outcome) else outcome
 
-        ask.__name__ = getattr(function, "__name__", type(function).__name__)
-        return ask
+        forward.__name__ = getattr(function, "__name__", type(function).__name__)
+        return forward
 
     def run_until_done(self, call: _Call[Any], thread: LoopThread) -> None:
         """Run what is asked for until the work has ended."""
         call.on_end = lambda: self._queue.put(None)
         while not call.ended:
             with contextlib.suppress(queue.Empty):
-                if (errand := self._queue.get(timeout=_TICK)) is not None:
-                    errand.run()
+                if (request := self._queue.get(timeout=_TICK)) is not None:
+                    request.run()
                     continue
             thread.check()
 
 
-class _Errand:
+class _Request:
     def __init__(self, function: Callable[[], object]) -> None:
         self._function = function
         self._loop = asyncio.get_running_loop()
@@ -188,16 +188,16 @@ class _Errand:
         except (KeyboardInterrupt, SystemExit):  # whose end it is, the caller's own thread decides
             raise
         except BaseException as error:
-            self._loop.call_soon_threadsafe(self._settle, self.outcome.set_exception, _bearable(error))
+            self._loop.call_soon_threadsafe(self._resolve, self.outcome.set_exception, _as_exception(error))
         else:
-            self._loop.call_soon_threadsafe(self._settle, self.outcome.set_result, value)
+            self._loop.call_soon_threadsafe(self._resolve, self.outcome.set_result, value)
 
-    def _settle(self, settle: Callable[[Any], None], value: object) -> None:
+    def _resolve(self, resolve: Callable[[Any], None], value: object) -> None:
         if not self.outcome.done():
-            settle(value)
+            resolve(value)
 
 
-def _bearable(error: BaseException) -> Exception:
+def _as_exception(error: BaseException) -> Exception:
     """Return an exception that a future can hold, and that ends nothing but the call."""
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error

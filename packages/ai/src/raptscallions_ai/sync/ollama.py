@@ -56,7 +56,7 @@ class OllamaClient(SyncEngineClient[AsyncOllamaClient]):
                 max_retries=max_retries,
                 on_interrupt=on_interrupt,
                 fallback_models=fallback_models,
-                fallback_clients=self._behind(fallback_clients),
+                fallback_clients=self._async_clients(fallback_clients),
             )
         )
 

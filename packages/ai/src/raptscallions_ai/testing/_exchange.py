@@ -63,11 +63,11 @@ class Exchange:
     def without_secrets(self, hide: SecretFilter) -> Exchange:
         """Return the exchange as it may be written down."""
         pieces = hide.pieces([data for _, data in self.pieces])
-        told = {n: v for n, v in self.request_headers.items() if n in _TELLING or n.startswith("x-openrouter-")}
+        headers = {n: v for n, v in self.request_headers.items() if n in _TELLING or n.startswith("x-openrouter-")}
         return replace(
             self,
             target=hide.target(self.target),
-            request_headers=hide.headers(told),
+            request_headers=hide.headers(headers),
             body=_without_secrets(self.body, hide),
             headers=hide.headers({n: v for n, v in self.headers.items() if n not in _OF_THE_CONNECTION}),
             pieces=[(at, data) for (at, _), data in zip(self.pieces, pieces, strict=True) if data],

@@ -31,18 +31,18 @@ class Recordings:
         self._requests = [self._request(exchange) for exchange in exchanges]
         self._unplayed = dict(enumerate(self._requests))
 
-    def take(self, asked: Exchange) -> Exchange | None:
+    def take(self, exchange: Exchange) -> Exchange | None:
         """Return the exchange that a request, without secrets, repeats; None if there is none left."""
-        request = self._request(asked)
+        request = self._request(exchange)
         for position, recorded in self._unplayed.items():
             if recorded == request:
                 del self._unplayed[position]
                 return self._exchanges[position]
         return None
 
-    def why_none(self, asked: Exchange) -> str:
+    def why_none(self, exchange: Exchange) -> str:
         """Return why no exchange is played for a request: what differs from the one that is most like it."""
-        request = self._request(asked)
+        request = self._request(exchange)
         method, path, _ = request
         if times := self._requests.count(request):
             return f"this request is recorded {times} {'time' if times == 1 else 'times'}, and was made once more"
@@ -70,37 +70,37 @@ def _path(target: str) -> str:
     return target.partition("?")[0]
 
 
-def _differences(recorded: tuple[str, str, Any], asked: tuple[str, str, Any]) -> Iterator[str]:
-    if recorded[1] != asked[1]:
-        yield _told("the query", recorded[1].partition("?")[2], asked[1].partition("?")[2])
-    yield from _in_value("", recorded[2], asked[2])
+def _differences(recorded: tuple[str, str, Any], sent: tuple[str, str, Any]) -> Iterator[str]:
+    if recorded[1] != sent[1]:
+        yield _difference("the query", recorded[1].partition("?")[2], sent[1].partition("?")[2])
+    yield from _in_value("", recorded[2], sent[2])
 
 
-def _in_value(where: str, recorded: object, asked: object) -> Iterator[str]:
+def _in_value(where: str, recorded: object, sent: object) -> Iterator[str]:
     """Yield each place at which two values differ, and how."""
-    if recorded == asked:
+    if recorded == sent:
         return
-    if isinstance(recorded, dict) and isinstance(asked, dict):
-        before, now = cast("dict[str, object]", recorded), cast("dict[str, object]", asked)
+    if isinstance(recorded, dict) and isinstance(sent, dict):
+        before, now = cast("dict[str, object]", recorded), cast("dict[str, object]", sent)
         for name in dict.fromkeys([*now, *before]):
             yield from _in_value(
                 f"{where}.{name}" if where else name, before.get(name, _ABSENT), now.get(name, _ABSENT)
             )
-    elif isinstance(recorded, list) and isinstance(asked, list):
-        items, others = cast("list[object]", recorded), cast("list[object]", asked)
+    elif isinstance(recorded, list) and isinstance(sent, list):
+        items, others = cast("list[object]", recorded), cast("list[object]", sent)
         for position in range(max(len(items), len(others))):
             pair = (values[position] if position < len(values) else _ABSENT for values in (items, others))
             yield from _in_value(f"{where}[{position}]", *pair)
     else:
-        yield _told(where or "the body", cast("object", recorded), asked)
+        yield _difference(where or "the body", cast("object", recorded), sent)
 
 
-def _told(where: str, recorded: object, asked: object) -> str:
+def _difference(where: str, recorded: object, sent: object) -> str:
     start = 0
-    if isinstance(recorded, str) and isinstance(asked, str):
-        same = (position for position, pair in enumerate(zip(recorded, asked, strict=False)) if pair[0] != pair[1])
-        start = max(0, next(same, min(len(recorded), len(asked))) - _EXCERPT // 4)
-    return f"{where}: {_excerpt(asked, start)} instead of {_excerpt(recorded, start)}"
+    if isinstance(recorded, str) and isinstance(sent, str):
+        same = (position for position, pair in enumerate(zip(recorded, sent, strict=False)) if pair[0] != pair[1])
+        start = max(0, next(same, min(len(recorded), len(sent))) - _EXCERPT // 4)
+    return f"{where}: {_excerpt(sent, start)} instead of {_excerpt(recorded, start)}"
 
 
 def _excerpt(value: object, start: int) -> str:

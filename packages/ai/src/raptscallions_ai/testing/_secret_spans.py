@@ -58,7 +58,7 @@ class Span(NamedTuple):
 class _Literal(NamedTuple):
     """A text in JSON: what it says, and where each of its letters stands; the last place is behind them."""
 
-    says: str
+    text: str
     places: list[int]
 
 
@@ -114,7 +114,7 @@ def _within_literals(text: str, known: Sequence[re.Pattern[str]], level: int) ->
     for match in _LITERAL.finditer(text):
         if "\\" in match[0]:
             literal = _read(text, match.start())
-            for span in _found(literal.says, known, level=level + 1):
+            for span in _found(literal.text, known, level=level + 1):
                 yield Span(literal.places[span.start], literal.places[span.end], _written(span.text))
 
 
@@ -125,10 +125,10 @@ def _across_deltas(text: str, known: Sequence[re.Pattern[str]]) -> Iterator[Span
         streams.setdefault(match[1], []).append(_read(text, match.end()))
     for literals in streams.values():
         if len(literals) > 1:
-            whole = "".join(literal.says for literal in literals)
+            whole = "".join(literal.text for literal in literals)
             borders = [0]
             for literal in literals:
-                borders.append(borders[-1] + len(literal.says))
+                borders.append(borders[-1] + len(literal.text))
             yield from _cut(_found(whole, known, level=1), literals, borders)
 
 
@@ -139,8 +139,8 @@ def _cut(spans: Sequence[Span], literals: Sequence[_Literal], borders: Sequence[
         while waiting and waiting[-1].start < end:
             span = waiting[-1]
             first, last = max(span.start, begin), min(span.end, end)
-            told = _written(span.text) if span.start >= begin else ""
-            yield Span(literal.places[first - begin], literal.places[last - begin], told)
+            replacement = _written(span.text) if span.start >= begin else ""
+            yield Span(literal.places[first - begin], literal.places[last - begin], replacement)
             if span.end > end:
                 break
             waiting.pop()

@@ -58,8 +58,8 @@ class SecretFilter:
             kept, position = b"", start
             for span in spans:
                 if span.start < end and span.end > start:
-                    told = span.text.encode("latin-1") if span.start >= start else b""
-                    kept += whole[position : max(span.start, position)] + told
+                    replacement = span.text.encode("latin-1") if span.start >= start else b""
+                    kept += whole[position : max(span.start, position)] + replacement
                     position = min(span.end, end)
             hidden.append(kept + whole[position:end])
             start = end

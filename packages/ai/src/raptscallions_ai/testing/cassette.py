@@ -181,11 +181,11 @@ class Cassette:
         if self._recordings is None:
             self._recorders.append(Recorder(request, self._origin()))
             return self._recorders[-1]
-        asked = Exchange(request.method, request.target, dict(request.headers), request.body)
-        asked = asked.without_secrets(self._filter(asked))
-        if (played := self._recordings.take(asked)) is not None:
+        exchange = Exchange(request.method, request.target, dict(request.headers), request.body)
+        exchange = exchange.without_secrets(self._filter(exchange))
+        if (played := self._recordings.take(exchange)) is not None:
             return played.reply(real_time=self._real_time)
-        why = self._recordings.why_none(asked)
+        why = self._recordings.why_none(exchange)
         self._problems.append(f"{request.method} {request.path}: {why}; {_HOW}")
         return json_reply({"error": {"code": 400, "message": f"{self.path.name}: {why}"}}, status=400)
 

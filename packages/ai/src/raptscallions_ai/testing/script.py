@@ -29,14 +29,14 @@ class Script:
     queued; and returns the script, so that calls can be chained.
     """
 
-    def __init__(self, otherwise: Responder) -> None:
+    def __init__(self, default: Responder) -> None:
         self._queue: deque[Responder] = deque()
-        self._otherwise = otherwise
+        self._default = default
 
     def add(self, responder: Responder, *, times: int | None = 1) -> Self:
         """Queue a reply, or a function that makes one from the request."""
         if times is None:
-            self._otherwise = responder
+            self._default = responder
         else:
             self._queue.extend([responder] * times)
         return self
@@ -100,7 +100,7 @@ class Script:
 
     def choose(self, request: RecordedRequest) -> Reply:
         """Return the reply to a request, for the gateway itself."""
-        responder = self._queue.popleft() if self._queue else self._otherwise
+        responder = self._queue.popleft() if self._queue else self._default
         return responder if isinstance(responder, Reply) else responder(request)
 
     def __repr__(self) -> str:

@@ -215,8 +215,8 @@ class Answer:
             steps.append(sse(chunk(delta=delta, id=self.id, model=self.model)))
         if (reason := self._finish_reason) is not None:
             steps.append(sse(chunk(finish_reason=reason, id=self.id, model=self.model)))
-        if (spent := self._usage) is not None:
-            steps.append(sse(chunk(choices=[], usage=spent, id=self.id, model=self.model)))
+        if (counts := self._usage) is not None:
+            steps.append(sse(chunk(choices=[], usage=counts, id=self.id, model=self.model)))
         if self.done:
             steps.append(DONE)
         return Reply(tuple(steps), headers={"X-Generation-Id": self.id, "Cache-Control": "no-cache"})

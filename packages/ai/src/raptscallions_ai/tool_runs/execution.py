@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from raptscallions_ai._dialects.json import json_object
-from raptscallions_ai._guards.callbacks import contained, in_task, in_thread, let_go, text_of
+from raptscallions_ai._guards.callbacks import cancel_and_wait, contained, in_task, in_thread, text_of
 from raptscallions_ai._guards.log import Log
 from raptscallions_ai.answer.run_events import ToolFinished, ToolStarted
 from raptscallions_ai.errors import CallbackError, InvalidResponseError, ToolError
@@ -63,9 +63,9 @@ class ToolPolicy:
         if self.approve is not None and not callable(self.approve):
             raise TypeError(f"approve must be a function, not {type(self.approve).__name__}")
         checked_timeout(self.timeout, "tool_timeout")
-        unasked = [name for name, tool in self.tools.items() if tool.needs_approval and self.approve is None]
-        if unasked:
-            raise TypeError(f"tool {unasked[0]!r} needs approval: give run_tools an approve hook")
+        unapproved = [name for name, tool in self.tools.items() if tool.needs_approval and self.approve is None]
+        if unapproved:
+            raise TypeError(f"tool {unapproved[0]!r} needs approval: give run_tools an approve hook")
 
 
 class ToolExecution:
@@ -94,8 +94,8 @@ class ToolExecution:
     def messages(self) -> list[ChatMessage]:
         """The answer and the result of each of its calls, in order; one without a result yet says so."""
         calls = tuple(_sendable(call) for call in self._answer.tool_calls)
-        told = [self._parts.get(position, text) for position, text in enumerate(self._contents)]
-        results = [tool_result(call.id, content) for call, content in zip(calls, told, strict=True)]
+        contents = [self._parts.get(position, text) for position, text in enumerate(self._contents)]
+        results = [tool_result(call.id, content) for call, content in zip(calls, contents, strict=True)]
         return [replace(self._answer.to_message(), tool_calls=calls), *results]
 
     async def next(self) -> ToolStarted | ToolFinished | None:
@@ -112,7 +112,7 @@ class ToolExecution:
         """Cancel what is running and wait until it has ended."""
         self._closed = True
         if self._task is not None:
-            await let_go("an approve hook", self._task)
+            await cancel_and_wait("an approve hook", self._task)
             if self._task.done() and not self._task.cancelled():
                 self._task.exception()  # looked at, so that nobody is told that nobody did
 
@@ -128,7 +128,7 @@ class ToolExecution:
             async with asyncio.TaskGroup() as group:
                 for position, call in enumerate(self._answer.tool_calls):
                     try:
-                        tool, arguments = await self._admitted(position, call)
+                        tool, arguments = await self._checked_call(position, call)
                     except ToolError as error:
                         self._finish(position, error=error)
                         continue
@@ -138,7 +138,7 @@ class ToolExecution:
         except BaseExceptionGroup as several:  # of the caller's own hook: what a tool raises goes to the model
             raise (failure := several.exceptions[0]) from failure.__cause__
 
-    async def _admitted(self, position: int, call: ToolCall) -> tuple[Tool[..., Any], dict[str, Any]]:
+    async def _checked_call(self, position: int, call: ToolCall) -> tuple[Tool[..., Any], dict[str, Any]]:
         """Return the tool that a call is for and its arguments.
 
         Raises:
@@ -181,7 +181,7 @@ class ToolExecution:
         try:
             output = await tool.call(arguments, timeout=self._policy.timeout)
             parts = _parts_of(output)
-            content = await _text_of(tool.name, output if parts is None else _in_words(parts))
+            content = await _text_of(tool.name, output if parts is None else _as_text(parts))
             if parts is not None:
                 self._parts[position] = parts
         except Exception as failure:
@@ -284,10 +284,10 @@ def _parts_of(output: object) -> list[str | ContentPart] | None:
     return [*cast("Sequence[str | ContentPart]", listed)] if any(kind != "text" for kind in kinds) else None
 
 
-def _in_words(parts: Sequence[str | ContentPart]) -> str:
+def _as_text(parts: Sequence[str | ContentPart]) -> str:
     """Return what a person is told of parts."""
-    told = [part if isinstance(part, str) else str(part.get("text", f"[{part['type']}]")) for part in parts]
-    return "\n".join(told)
+    texts = [part if isinstance(part, str) else str(part.get("text", f"[{part['type']}]")) for part in parts]
+    return "\n".join(texts)
 
 
 async def _text_of(tool: str, output: object) -> str:

@@ -127,10 +127,10 @@ class ToolRun:
     @property
     def usage(self) -> Usage:
         """Tokens and cost of all steps so far, the current one included as far as the gateway told."""
-        spent = [step.usage for step in self._steps]
-        if self._answering and _has_begun(now := self._stream.partial):
-            spent.append(now.usage)
-        return reduce(add, spent) if spent else Usage()
+        usages = [step.usage for step in self._steps]
+        if self._answering and _has_content(now := self._stream.partial):
+            usages.append(now.usage)
+        return reduce(add, usages) if usages else Usage()
 
     @property
     def being_read(self) -> bool:
@@ -227,15 +227,15 @@ class ToolRun:
                     return event
                 if self._stopped:
                     raise StopAsyncIteration
-                await self._go_on(self._execution)
+                await self._next_step(self._execution)
             else:
                 chunk = await self._stream.__anext__()
                 if not isinstance(chunk, DoneChunk):
                     return chunk
-                self._take(chunk.result)
+                self._accept(chunk.result)
         return self._ready.popleft()
 
-    def _take(self, answer: ChatResult) -> None:
+    def _accept(self, answer: ChatResult) -> None:
         """Take a complete answer: call its tools, or end with it."""
         answer = with_ids(answer, len(self._conversation))
         self._answering = False
@@ -246,7 +246,7 @@ class ToolRun:
             self._conversation.append(answer.to_message())
             self._ready += [StepFinished(len(self._steps), answer), self._done(stopped_by=None)]
 
-    async def _go_on(self, execution: ToolExecution) -> None:
+    async def _next_step(self, execution: ToolExecution) -> None:
         """Take the results of an answer's tools: ask the model again, or stop."""
         self._conversation += execution.messages
         self._execution = None
@@ -304,7 +304,7 @@ class ToolRun:
         return f"ToolRun({state}, {len(self._steps)} steps)"
 
 
-def _has_begun(answer: ChatResult) -> bool:
+def _has_content(answer: ChatResult) -> bool:
     return bool(answer.id or answer.content or answer.reasoning or answer.tool_calls or answer.usage.reported)
 
 

@@ -57,20 +57,20 @@ def _strict(schema: Schema, where: str) -> Schema:
         # A reference stands alone in this dialect, but a choice of one may have a description beside it.
         strict["anyOf"] = [{"$ref": strict.pop("$ref")}]
     if not any(key in strict for key in _SAYING_WHAT):
-        raise _cannot_say(where, "a value of any type")
+        raise _unsupported(where, "a value of any type")
     _move_to_description(strict)
     if "anyOf" in strict:
         strict["anyOf"] = [_strict(choice, where) for choice in strict["anyOf"]]
     if strict.get("type") == "object":
         if "properties" not in strict:
-            raise _cannot_say(where, "an object with keys of any name")
+            raise _unsupported(where, "an object with keys of any name")
         properties: dict[str, Schema] = strict["properties"]
         strict["properties"] = {name: _strict(inner, f"{where}.{name}") for name, inner in properties.items()}
         strict["required"] = list(properties)
         strict["additionalProperties"] = False
     elif strict.get("type") == "array":
         if "prefixItems" in strict:
-            raise _cannot_say(where, "a tuple")
+            raise _unsupported(where, "a tuple")
         strict["items"] = _strict(strict.get("items", {}), f"{where}[]")
     return strict
 
@@ -86,5 +86,5 @@ def _move_to_description(schema: Schema) -> None:
         schema["description"] = f"{schema['description']} ({notes})" if schema.get("description") else notes
 
 
-def _cannot_say(where: str, what: str) -> ValueError:
+def _unsupported(where: str, what: str) -> ValueError:
     return ValueError(f"strict mode has no word for {what} ({where}); change the model, or pass strict=False")

@@ -253,8 +253,8 @@ def _to_wire(given: object) -> Mapping[str, Any]:
         hint = "; decorate the function with @tool" if callable(given) else ""
         raise TypeError(f"tools must hold Tools and dicts, not {type(given).__name__}{hint}")
     wire = cast("Mapping[str, Any]", given)
-    is_bare = "type" not in wire and "function" not in wire and {"name", "parameters"} <= wire.keys()
-    return {"type": "function", "function": wire} if is_bare else wire
+    is_function = "type" not in wire and "function" not in wire and {"name", "parameters"} <= wire.keys()
+    return {"type": "function", "function": wire} if is_function else wire
 
 
 def _one_object(arguments: str | Mapping[str, Any]) -> dict[str, Any]:

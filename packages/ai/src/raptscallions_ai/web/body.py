@@ -156,7 +156,7 @@ class _Outbox:
         self.ended = False
         self.failed_at_once: Exception | None = None
         self.crash: Exception | None = None
-        self._begun = False
+        self._started = False
         self._pieces: list[bytes] = []
         self._size = 0
         self._filled = asyncio.Event()
@@ -164,13 +164,13 @@ class _Outbox:
 
     def put(self, data: bytes) -> None:
         if data:
-            self._begun = True
+            self._started = True
             self._pieces.append(data)
             self._size += len(data)
             self._filled.set()
 
     def fail(self, error: Exception, data: bytes) -> None:
-        if not self._begun:
+        if not self._started:
             self.failed_at_once = error
         self.put(data)
 

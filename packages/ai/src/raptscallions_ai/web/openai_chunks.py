@@ -92,8 +92,8 @@ class OpenAIChunks:
             case ImageChunk():
                 return self._delta({"images": [chunk.image]})
             case AudioChunk():
-                told = {"data": chunk.data, "transcript": chunk.transcript}
-                return self._delta({"audio": {name: text for name, text in told.items() if text}})
+                fields = {"data": chunk.data, "transcript": chunk.transcript}
+                return self._delta({"audio": {name: text for name, text in fields.items() if text}})
             case RefusalChunk():
                 return self._delta({"refusal": chunk.content})
             case WaitingChunk():
@@ -105,8 +105,8 @@ class OpenAIChunks:
 
     def error(self, error: AiError) -> bytes:
         """Return the chunk of a failure; its code is the HTTP status that it would have had earlier."""
-        told = error_payload(error) | {"code": error.status_code}
-        return self._event(self._choice({"content": ""}, "error"), error=told) + _DONE
+        details = error_payload(error) | {"code": error.status_code}
+        return self._event(self._choice({"content": ""}, "error"), error=details) + _DONE
 
     def stopped(self) -> bytes:
         """Return the chunk of a stream that was closed early."""
@@ -160,7 +160,7 @@ def _call(chunk: ToolCallChunk) -> dict[str, Any]:
 
 
 def _usage(usage: Usage) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.total_tokens,
@@ -171,5 +171,5 @@ def _usage(usage: Usage) -> dict[str, Any]:
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
     if usage.cost is not None:
-        told["cost"] = usage.cost
-    return told
+        fields["cost"] = usage.cost
+    return fields

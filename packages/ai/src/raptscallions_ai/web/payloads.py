@@ -76,8 +76,8 @@ def error_payload(error: AiError) -> dict[str, Any]:
     own = isinstance(error, _OPERATORS_BUSINESS)
     reference = uuid.uuid4().hex[:12]
     facts = (reference, type(error).__name__, error.gateway_status, error.request_id, error.error_type)
-    said = error.gateway_message or error.message
-    _log.warning("told a reader of %s: %s, status %s, request %s, type %s: %s", *facts, said)
+    message = error.gateway_message or error.message
+    _log.warning("told a reader of %s: %s, status %s, request %s, type %s: %s", *facts, message)
     return {
         "type": type(error).__name__,
         "message": error.default_message if own else error.sentence,

@@ -108,11 +108,11 @@ class UIMessageParts:
         """Return the parts that end the message with a failure."""
         payload = error_payload(error)
         # There is no other field for it that the AI SDK would accept.
-        told: dict[str, Any] = {
+        event: dict[str, Any] = {
             "type": "error",
             "errorText": f"{payload['message']} (reference {payload['reference']})",
         }
-        return _events([*self._start(), *self._end_block(), told]) + _DONE
+        return _events([*self._start(), *self._end_block(), event]) + _DONE
 
     def stopped(self) -> bytes:
         """Return the parts that end the message because its stream was closed."""

@@ -135,9 +135,9 @@ class Budget:
             self._reserved = self._reserved.plus(amount)
             return self._exceeded(Amount(), beginning=False)
 
-    def settle(self, spent: Amount, *, reserved: Amount) -> None:
+    def book(self, used: Amount, *, reserved: Amount) -> None:
         """Count what a call used instead of what was set aside for it."""
-        self._changes.put((spent, reserved))
+        self._changes.put((used, reserved))
 
     def _exceeded(self, more: Amount, *, beginning: bool) -> BudgetExceededError | None:
         used = self._spent.plus(self._reserved)

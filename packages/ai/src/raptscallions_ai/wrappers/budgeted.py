@@ -86,13 +86,13 @@ class _BudgetedCall(AroundSource):
             self._spent = self._counted(priced(usage, self._budget.prices, (result or partial).model, self._model))
         else:
             self._spent = Amount(requests=int(_was_sent(error)))
-        self._budget.settle(self._spent, reserved=self._reserved)
+        self._budget.book(self._spent, reserved=self._reserved)
 
     async def settle(self) -> Usage:
         usage = await super().settle()
         if self._spent is not None and (cost := usage.spend) is not None and usage.cost_source != "unknown":
             settled = Amount(max(Decimal(0), cost), max(0, usage.total_tokens), 1)
-            self._budget.settle(settled.minus(self._spent), reserved=Amount())
+            self._budget.book(settled.minus(self._spent), reserved=Amount())
             self._spent = settled
         return usage
 

@@ -36,12 +36,12 @@ __all__ = ["CachedClient"]
 
 _COLLECTION = "answers-1"  # the number is that of the format
 _MOMENT = 0.1  # seconds that the end of an answer is held back for its store; memory and a disk need less
-_MOST_BEING_KEPT = 64  # answers that a slow store holds in memory at a time
+_MOST_PENDING = 64  # answers that a slow store holds in memory at a time
 # How a call is made, but not what is asked; all other options are part of the key.
 _NOT_ASKED = frozenset({"timeout", "max_retries", "include_waiting", "on_interrupt", "prefill", "stream"})
 _IN_REQUEST = ChatOptions.__annotations__.keys() | {"extra_body", "extra_headers", "extra_query"}
 _log = Log()
-_being_kept: WeakKeyDictionary[AsyncKeyValue, dict[str, asyncio.Task[None]]] = WeakKeyDictionary()
+_pending: WeakKeyDictionary[AsyncKeyValue, dict[str, asyncio.Task[None]]] = WeakKeyDictionary()
 
 
 class CachedClient(WrappedClient):
@@ -87,8 +87,8 @@ class CachedClient(WrappedClient):
 
     def source(self, call: ChatCall) -> ChunkSource:
         """Return where the chunks of a call come from."""
-        kept, key = call.snapshot(), self._key(call)
-        return _CachedCall(self._answers, key, self.total_of(call), lambda left: self.ask_within(kept, left))
+        snapshot, key = call.snapshot(), self._key(call)
+        return _CachedCall(self._answers, key, self.total_of(call), lambda left: self.ask_within(snapshot, left))
 
     async def aclose(self) -> None:
         """Wait until the last answers are kept, and close the wrapped client."""
@@ -97,11 +97,11 @@ class CachedClient(WrappedClient):
 
     def _key(self, call: ChatCall) -> str:
         """Return the key of a call's answer; raises what is wrong with the call as the client would."""
-        asked = cast("CallOptions", {name: value for name, value in call.options.items() if name not in _NOT_ASKED})
-        request = replace(call, options=asked, model=self.resolve_model(call.model)).request()
-        ours = {name: value for name, value in asked.items() if name not in _IN_REQUEST and value is not None}
-        whose = None if self._share_between_keys else self.key_fingerprint
-        facts = [self._namespace, self.base_url, whose, dict(request.headers), dict(request.query), ours]
+        options = cast("CallOptions", {name: value for name, value in call.options.items() if name not in _NOT_ASKED})
+        request = replace(call, options=options, model=self.resolve_model(call.model)).request()
+        extra = {name: value for name, value in options.items() if name not in _IN_REQUEST and value is not None}
+        key_owner = None if self._share_between_keys else self.key_fingerprint
+        facts = [self._namespace, self.base_url, key_owner, dict(request.headers), dict(request.query), extra]
         encoded = msgspec.json.encode([facts, msgspec.json.decode(request.body)], order="sorted")
         return hashlib.sha256(encoded).hexdigest()
 
@@ -112,7 +112,7 @@ class _Answers:
     def __init__(self, store: AsyncKeyValue, ttl: float | None, timeout: float) -> None:
         self._store, self._ttl, self._timeout = store, ttl, timeout
         # Of the store and not of this client, or another one would not find what is on its way into it.
-        self._being_kept = _being_kept.setdefault(store, {})
+        self._pending = _pending.setdefault(store, {})
 
     async def get(self, key: str, within: float) -> list[StreamChunk] | None:
         """Return a kept answer; None if there is none, or none in time."""
@@ -126,36 +126,36 @@ class _Answers:
 
     async def put(self, key: str, answer: Callable[[], dict[str, Any]]) -> None:
         """Keep an answer; a store that is not done with it in a moment is not waited for."""
-        if len(self._being_kept) >= _MOST_BEING_KEPT:
+        if len(self._pending) >= _MOST_PENDING:
             _log.warning("an answer was not kept in the cache: its store is too slow")
             return
-        task = asyncio.create_task(self._keep(key, answer), name="raptscallions_ai: keep an answer")
-        self._being_kept[key] = task
-        task.add_done_callback(lambda done: self._kept(key, done))
+        task = asyncio.create_task(self._save(key, answer), name="raptscallions_ai: keep an answer")
+        self._pending[key] = task
+        task.add_done_callback(lambda done: self._forget(key, done))
         await asyncio.wait([task], timeout=_MOMENT)
 
     async def flush(self) -> None:
         """Wait until what is being kept is kept."""
         loop = asyncio.get_running_loop()
-        if mine := [task for task in self._being_kept.values() if task.get_loop() is loop]:
-            await asyncio.wait(mine)
+        if tasks := [task for task in self._pending.values() if task.get_loop() is loop]:
+            await asyncio.wait(tasks)
 
     async def _found(self, key: str) -> dict[str, Any] | None:
-        task = self._being_kept.get(key)
+        task = self._pending.get(key)
         if task is not None and task.get_loop() is asyncio.get_running_loop():
             await asyncio.wait([task])
         return await self._store.get(key, collection=_COLLECTION)
 
-    async def _keep(self, key: str, answer: Callable[[], dict[str, Any]]) -> None:
+    async def _save(self, key: str, answer: Callable[[], dict[str, Any]]) -> None:
         try:
             work = self._store.put(key, answer(), collection=_COLLECTION, ttl=self._ttl)
             await in_task("the store of a cache", work, within=self._timeout)
         except Exception as error:
             _log.warning("an answer could not be kept in the cache: %s", type(error).__name__)
 
-    def _kept(self, key: str, task: asyncio.Task[None]) -> None:
-        if self._being_kept.get(key) is task:
-            del self._being_kept[key]
+    def _forget(self, key: str, task: asyncio.Task[None]) -> None:
+        if self._pending.get(key) is task:
+            del self._pending[key]
 
 
 class _CachedCall(AroundSource):

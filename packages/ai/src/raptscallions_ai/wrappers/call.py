@@ -41,7 +41,7 @@ class ChatCall:
         """
         if isinstance(self.messages, str):
             return self
-        return replace(self, messages=[_kept(message) for message in self.messages])
+        return replace(self, messages=[_copied(message) for message in self.messages])
 
     def request(self) -> ChatRequest:
         """Return about what would be sent, for what has to be known, or checked, before it is.
@@ -58,5 +58,5 @@ class ChatCall:
         raise TypeError("a call is not pickled or copied: it holds the conversation")
 
 
-def _kept(message: ChatMessage | Mapping[str, object]) -> ChatMessage | Mapping[str, object]:
+def _copied(message: ChatMessage | Mapping[str, object]) -> ChatMessage | Mapping[str, object]:
     return copy.deepcopy(message) if isinstance(message, Mapping) else message

@@ -33,10 +33,10 @@ def prompt_tokens(call: ChatCall) -> int:
 
 def answer_tokens(chunks: Sequence[StreamChunk]) -> int:
     """Return about how many tokens some chunks of an answer are; at least one for each that has any."""
-    return sum(_text(_said(chunk)) for chunk in chunks)
+    return sum(_text(_text_of(chunk)) for chunk in chunks)
 
 
-def _said(chunk: StreamChunk) -> str:
+def _text_of(chunk: StreamChunk) -> str:
     if isinstance(chunk, ContentChunk | ReasoningChunk | RefusalChunk):
         return chunk.content
     if isinstance(chunk, AudioChunk):

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RateLimitedClient", "RateLimiter"]
 
-_LONGEST_DEBT = 10  # minutes: a figure that no call can have used must not close the limiter for ever
+_LONGEST_ADJUSTMENT = 10  # minutes: a figure that no call can have used must not close the limiter for ever
 _MINUTE = 60_000  # milliseconds
-_MOST_OWED = 10  # bucketfuls: a gateway that tells of a million times what a call used stops nobody for ever
+_MOST_ADJUSTMENT = 10  # bucketfuls: a gateway that tells of a million times what a call used stops nobody for ever
 
 
 class RateLimiter:
@@ -110,7 +110,7 @@ class RateLimiter:
             expected: What `acquire` returned.
         """
         if used is not None:
-            self._tokens.owe(used - expected)
+            self._tokens.adjust(used - expected)
         if self._slots is not None:
             self._slots.async_release()
 
@@ -185,17 +185,17 @@ class _Bucket:
     def __init__(self, per_minute: int | None) -> None:
         self._limit = per_minute
         # A stream may end in the garbage collector, at any point of any thread: there nothing may wait for a lock.
-        self._debts: SimpleQueue[int] = SimpleQueue()
+        self._adjustments: SimpleQueue[int] = SimpleQueue()
         self._bucket: StateBucket | None = None
         if per_minute is not None:
             from pyrate_limiter import Rate, StateBucket, TokenBucket
 
             self._bucket = StateBucket([Rate(per_minute, _MINUTE)], TokenBucket())
 
-    def owe(self, amount: int) -> None:
+    def adjust(self, amount: int) -> None:
         """Let the next calls pay, or be spared, what a call used more or less than it was expected to."""
         if self._bucket is not None and self._limit is not None:
-            self._debts.put(min(amount, _LONGEST_DEBT * self._limit))
+            self._adjustments.put(min(amount, _LONGEST_ADJUSTMENT * self._limit))
 
     async def take(self, amount: int, ends: float | None) -> int:
         """Wait until the amount and what is owed are there; return the amount, or a bucketful if that is less."""
@@ -204,7 +204,7 @@ class _Bucket:
         bucket, limit = self._bucket, self._limit
         if bucket is None or limit is None:
             return amount
-        due = min(limit, amount) + (owed := min(self._debt(), _MOST_OWED * limit))
+        due = min(limit, amount) + (adjustment := min(self._pending_adjustment(), _MOST_ADJUSTMENT * limit))
         part = max(0, min(limit, due))
         while part:
             item = RateItem("call", _number(bucket.now()), weight=part)
@@ -212,18 +212,18 @@ class _Bucket:
                 break
             seconds = max(1, _number(bucket.waiting(item))) / 1000
             if ends is not None and monotonic() + seconds > ends:
-                self._debts.put(owed)
+                self._adjustments.put(adjustment)
                 raise _refused(seconds)
             await asyncio.sleep(seconds)
         # A bucket holds no more than a minute's, so that what was spared is not worth more either.
-        self._debts.put(max(-limit, due - part))
+        self._adjustments.put(max(-limit, due - part))
         return min(limit, amount)
 
-    def _debt(self) -> int:
+    def _pending_adjustment(self) -> int:
         total = 0
         while True:
             try:
-                total += self._debts.get_nowait()
+                total += self._adjustments.get_nowait()
             except Empty:
                 return total
 
@@ -243,6 +243,6 @@ def _refused(seconds: float | None) -> RateLimitError:
     return RateLimitError(seconds, message="The rate limit of this client leaves no place within the call's time")
 
 
-def _number(told: int | Awaitable[int]) -> int:
-    assert isinstance(told, int), "a bucket in memory answers at once"
-    return told
+def _number(value: int | Awaitable[int]) -> int:
+    assert isinstance(value, int), "a bucket in memory answers at once"
+    return value

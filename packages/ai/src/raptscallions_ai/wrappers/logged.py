@@ -51,8 +51,8 @@ class _LoggedCall(AroundSource):
         self._chunks = 0
 
     async def begin(self) -> None:
-        told = (self._model, self._messages, self._stream)
-        self._log.info("call started: model=%s messages=%d stream=%s", *told)
+        log_args = (self._model, self._messages, self._stream)
+        self._log.info("call started: model=%s messages=%d stream=%s", *log_args)
 
     def received(self, chunks: Sequence[StreamChunk]) -> Sequence[StreamChunk]:
         if self._log.is_debugging():
@@ -64,8 +64,8 @@ class _LoggedCall(AroundSource):
 
     def ended(self, result: ChatResult | None, error: BaseException | None) -> None:
         if result is not None:
-            told = (result.model, result.finish_reason, self._chunks)
-            self._log.info("call finished: model=%s finish_reason=%s chunks=%d", *told)
+            log_args = (result.model, result.finish_reason, self._chunks)
+            self._log.info("call finished: model=%s finish_reason=%s chunks=%d", *log_args)
         elif isinstance(error, Exception):
             self._log.error("call failed: %s model=%s chunks=%d", type(error).__name__, self._model, self._chunks)
         else:

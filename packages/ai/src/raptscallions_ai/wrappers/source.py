@@ -84,9 +84,9 @@ class TotalClock:
         if self._total is not None:
             self._ends = monotonic() + self._total
 
-    def left_or(self, otherwise: float) -> float:
+    def left_or(self, default: float) -> float:
         """Return the seconds that are left, at least 0; `otherwise` if there is no limit."""
-        return otherwise if self._total is None else max(0.0, self._ends - monotonic())
+        return default if self._total is None else max(0.0, self._ends - monotonic())
 
     def left(self) -> float | None:
         """Return the seconds that are left for the gateway; None for no limit.
@@ -113,7 +113,7 @@ class AroundSource:
 
     def __init__(self, inner: ChunkSource | None = None) -> None:
         self._inner = inner
-        self._begun = self._stopped = False
+        self._started = self._stopped = False
         self._failure: AiError | None = None
         self._waiting: asyncio.Timeout | None = None  # around `begin`, while that runs
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -206,7 +206,7 @@ class AroundSource:
 
     async def _ready(self) -> ChunkSource | None:
         """Begin if that has not been done; return what is to be read, None if nothing is."""
-        if not self._begun and not self._stopped:
+        if not self._started and not self._stopped:
             await self._begin()
         return None if self._stopped else self._inner
 
@@ -221,7 +221,7 @@ class AroundSource:
             return
         finally:
             self._waiting = None
-        self._begun = True
+        self._started = True
         if self._stopped:
             self._end(None, None)
         elif self._inner is None:
@@ -235,7 +235,7 @@ class AroundSource:
             self._loop.call_soon_threadsafe(_interrupt, waiting)
 
     def _end(self, result: ChatResult | None, error: BaseException | None) -> None:
-        if self._begun and self._end_of_call.first():
+        if self._started and self._end_of_call.first():
             self.ended(result, error)
 
 

@@ -52,10 +52,10 @@ class Recorder:
 
     def stored(self, result: ChatResult) -> dict[str, Any]:
         """Return the whole answer as a JSON object."""
-        kept = to_object(result)
+        fields = to_object(result)
         for name in _OF_THE_CALL:
-            del kept[name]
-        return {"chunks": [to_object(chunk) for chunk in self._chunks], "result": kept}
+            del fields[name]
+        return {"chunks": [to_object(chunk) for chunk in self._chunks], "result": fields}
 
 
 def restored(stored: Mapping[str, Any]) -> list[StreamChunk]:
@@ -86,5 +86,5 @@ def _size_of(chunk: StreamChunk) -> int:
 
 def is_good(result: ChatResult) -> bool:
     """Whether an answer is worth giving again: whole, and neither filtered nor empty."""
-    said = result.content or result.tool_calls or result.images or result.audio or result.reasoning
-    return bool(said) and result.finish_reason not in ("length", "content_filter", "error")
+    content = result.content or result.tool_calls or result.images or result.audio or result.reasoning
+    return bool(content) and result.finish_reason not in ("length", "content_filter", "error")

@@ -158,7 +158,7 @@ class Instruments:
 
     def record(self, call: Measured) -> None:
         """Record the figures of a call."""
-        attributes = {name: self._told_apart(name, value) for name, value in call.attributes.items()}
+        attributes = {name: self._limited(name, value) for name, value in call.attributes.items()}
         self._duration.record(call.duration, attributes)
         if call.to_first_chunk is not None:
             self._to_first_chunk.record(call.to_first_chunk, attributes)
@@ -168,7 +168,7 @@ class Instruments:
         if call.usage.cost:
             self._cost.add(float(call.usage.cost), attributes)
 
-    def _told_apart(self, name: str, value: Any) -> Any:
+    def _limited(self, name: str, value: Any) -> Any:
         if not name.endswith(".model") or value in self._models:
             return value
         if len(self._models) >= _MOST_MODELS:

@@ -42,5 +42,5 @@ def _parts(message: Mapping[str, object]) -> Iterator[dict[str, Any]]:
             yield {"type": part.get("type")} if text is None else {"type": "text", "content": text}
     for call in cast("Sequence[Mapping[str, Any]]", message.get("tool_calls") or ()):
         function = json_object(call.get("function"))
-        asked = {"name": function.get("name"), "arguments": function.get("arguments")}
-        yield {"type": "tool_call", "id": call.get("id"), **asked}
+        called = {"name": function.get("name"), "arguments": function.get("arguments")}
+        yield {"type": "tool_call", "id": call.get("id"), **called}

@@ -113,9 +113,9 @@ class UsageTracker:
         """Count a call; a `TrackedClient` does this by itself."""
         self._changes.put((call, call.usage))
 
-    def correct(self, call: TrackedUsage, settled: Usage) -> None:
+    def correct(self, call: TrackedUsage, usage: Usage) -> None:
         """Count `settled` for a call that was recorded with another usage; without effect after a reset."""
-        self._changes.put((call, settled))
+        self._changes.put((call, usage))
 
     def priced(self, usage: Usage, *models: str | None) -> Usage:
         """Return a usage with its cost estimated, if it has none and one of the models has a price."""
@@ -193,25 +193,25 @@ class _TrackedCall(AroundSource):
     def __init__(self, inner: ChunkSource, tracker: UsageTracker, tag: str | None, model: str | None) -> None:
         super().__init__(inner)
         self._tracker, self._tag, self._model = tracker, tag, model
-        self._told = TrackedUsage(None, tag)
+        self._usage_record = TrackedUsage(None, tag)
 
     async def begin(self) -> None:
         self._tracker.add_up()  # or records would pile up where nobody reads the sums
 
     def ended(self, result: ChatResult | None, error: BaseException | None) -> None:
         usage = used_by(result, error, partial := self.partial())
-        self._told = TrackedUsage(
+        self._usage_record = TrackedUsage(
             None if usage is None else self._tracker.priced(usage, (result or partial).model, self._model),
             self._tag,
             failed=isinstance(error, Exception),
             left=result is None and not isinstance(error, Exception),
         )
-        self._tracker.record(self._told)
+        self._tracker.record(self._usage_record)
 
     async def settle(self) -> Usage:
         settled = self._tracker.priced(await super().settle(), self.partial().model, self._model)
-        if self._told.usage is not None:
-            self._tracker.correct(self._told, settled)
+        if self._usage_record.usage is not None:
+            self._tracker.correct(self._usage_record, settled)
         return settled
 
 
@@ -224,7 +224,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(_COUNTS, 0)
-        self._cost = self._upstream_cost = self._beside = Decimal(0)
+        self._cost = self._upstream_cost = self._upstream_extra = Decimal(0)
         self._costs = self._upstream_costs = 0  # how many usages had such a figure
         self._sources: dict[CostSource, int] = {"reported": 0, "priced": 0, "unknown": 0}
         self._calls = self._failed = self._left = self._byok = 0
@@ -251,7 +251,7 @@ class _Sums:
             self._upstream_cost += sign * usage.upstream_cost
             self._upstream_costs += sign
         if usage.spend is not None:
-            self._beside += sign * (usage.spend - (usage.cost or 0))
+            self._upstream_extra += sign * (usage.spend - (usage.cost or 0))
         self._byok += sign * usage.is_byok
         self._sources[usage.cost_source] += sign
 
@@ -266,7 +266,7 @@ class _Sums:
             ),
             upstream_cost=self._upstream_cost if self._upstream_costs else None,
             is_byok=bool(self._byok),
-            byok_cost=self._beside if self._byok else None,
+            byok_cost=self._upstream_extra if self._byok else None,
             calls=self._calls,
             failed_calls=self._failed,
             left_calls=self._left,

@@ -92,7 +92,7 @@ async def test_an_address_of_the_other_kind(client: HttpClient, serve: Serve) ->
 
 
 @pytest.mark.parametrize("name", ["no-such-host.invalid", "a..b", "x" * 70 + ".invalid"])
-async def test_an_unknown_name_is_told(client: HttpClient, name: str) -> None:
+async def test_an_unknown_name_is_reported(client: HttpClient, name: str) -> None:
     with pytest.raises(UnreachableError, match="host name not found"):
         await client.send(request(f"http://{name}:1"))
 

@@ -111,13 +111,13 @@ async def test_a_bomb_in_a_bomb() -> None:
 
 
 @pytest.mark.parametrize("coding", CODERS)
-async def test_what_is_not_compressed_is_told(coding: str) -> None:
+async def test_what_is_not_compressed_is_reported(coding: str) -> None:
     with pytest.raises(BodyCodingError, match="decompressed"):
         await decoded([b"data: plain text, not compressed at all\n\n" * 10], coding)
 
 
 @pytest.mark.parametrize("codings", [["compress"], ["gzip"] * 5])
-async def test_what_was_not_asked_for_is_told(codings: list[str]) -> None:
+async def test_what_was_not_asked_for_is_reported(codings: list[str]) -> None:
     with pytest.raises(BodyCodingError):
         await decoded([b"x"], *codings)
 

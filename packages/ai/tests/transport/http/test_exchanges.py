@@ -287,7 +287,7 @@ async def test_nobody_listens(client: HttpClient, serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.9\r\n", b"\x15\x03\x01\x00\x02\x02\x46", b"<!DOCTYPE html>"])
-async def test_another_protocol_is_told(client: HttpClient, serve: Serve, answer: bytes) -> None:
+async def test_another_protocol_is_reported(client: HttpClient, serve: Serve, answer: bytes) -> None:
     async def handler(connection: Served) -> None:
         await connection.request()
         await connection.send(answer)

@@ -85,7 +85,7 @@ async def test_a_document_that_is_too_large(
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 529])
-async def test_a_status_is_told_with_headers_and_body(
+async def test_a_status_is_reported_with_headers_and_body(
     connections: HttpConnections, fake_gateway: FakeGateway, messages: Script, status: int
 ) -> None:
     messages.add(json_reply({"error": "no"}, status=status, headers={"Retry-After": "3"}))
@@ -153,7 +153,7 @@ async def test_a_redirect_that_drops_the_body_is_refused(
         await connections.get_json("/models", {}, connect_timeout=5)
 
 
-async def test_a_request_that_is_sent_again_is_told(
+async def test_a_request_that_is_sent_again_is_reported(
     connections: HttpConnections, fake_gateway: FakeGateway, messages: Script
 ) -> None:
     messages.json(JSON).reply(Reset(), before_headers=True).json(JSON)

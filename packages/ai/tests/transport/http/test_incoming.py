@@ -90,7 +90,7 @@ def test_bytes_that_come_one_by_one(message: Message) -> None:
 
 
 @given(messages(), st.integers(min_value=0, max_value=2000), CUTS)
-def test_an_end_at_any_byte_is_told_after_what_came(message: Message, end: int, places: list[int]) -> None:
+def test_an_end_at_any_byte_is_reported_after_what_came(message: Message, end: int, places: list[int]) -> None:
     short = message.wire[: end % len(message.wire)]
     parser = fed(*cut(short, places))
     assert not parser.complete

@@ -79,7 +79,7 @@ async def test_what_fails_on_a_new_connection_is_not_sent_again(client: HttpClie
     assert (len(server.heads), lost) == (1, [])
 
 
-async def test_both_requests_are_told_when_the_second_fails_too(client: HttpClient, serve: Serve) -> None:
+async def test_both_requests_are_reported_when_the_second_fails_too(client: HttpClient, serve: Serve) -> None:
     async def handler(connection: Served) -> None:
         await connection.request()
         if connection.number == 1:

@@ -80,7 +80,7 @@ def test_which_servers_are_exempt(host: str, exempt: str, direct: bool, name: st
 
 
 @pytest.mark.parametrize("url", ["ftp://p", "http://", "http://p:port", "quic://p:1"])
-def test_what_names_no_proxy_is_told(url: str) -> None:
+def test_what_names_no_proxy_is_reported(url: str) -> None:
     with pytest.raises(SetupError, match="proxy"):
         environment_proxy(address_of_url(HTTPS).origin, {"https_proxy": url})
 
@@ -153,7 +153,7 @@ async def test_plain_http_goes_through_without_a_tunnel(
         (599, "599", False),
     ],
 )
-async def test_a_refusal_is_told_with_the_proxy_and_its_status(
+async def test_a_refusal_is_reported_with_the_proxy_and_its_status(
     client: HttpClient, serve: Serve, status: int, says: str, permanent: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def handler(connection: Served) -> None:
@@ -171,7 +171,7 @@ async def test_a_refusal_is_told_with_the_proxy_and_its_status(
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0\r\n", b"\x05\xff"])
-async def test_what_is_no_proxy_is_told(
+async def test_what_is_no_proxy_is_reported(
     client: HttpClient, serve: Serve, answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def handler(connection: Served) -> None:
@@ -271,7 +271,9 @@ async def test_socks_with_names_looked_up_here(
     assert gateway.heads[0].startswith(b"POST /v1 HTTP/1.1\r\n")
 
 
-async def test_a_refusal_of_socks_is_told(client: HttpClient, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refusal_of_socks_is_reported(
+    client: HttpClient, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proxy = await serve(Socks(0, reply=2).serve)
     monkeypatch.setenv("ALL_PROXY", f"socks5h://127.0.0.1:{proxy.port}")
     with pytest.raises(ProxyRefusedError, match=rf"the proxy socks5h://127\.0\.0\.1:{proxy.port} refused"):

@@ -96,7 +96,7 @@ async def test_another_name_is_refused(serve: Serve, authority: trustme.CA, trus
         await ask(server.url, TlsTrust(trusted))
 
 
-async def test_a_server_that_speaks_no_tls_is_told(serve: Serve) -> None:
+async def test_a_server_that_speaks_no_tls_is_reported(serve: Serve) -> None:
     async def handler(connection: Served) -> None:
         await connection.reader.read(100)
         await connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -108,7 +108,7 @@ async def test_a_server_that_speaks_no_tls_is_told(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("reset", [False, True])
-async def test_a_server_that_leaves_during_the_handshake_is_told(serve: Serve, reset: bool) -> None:
+async def test_a_server_that_leaves_during_the_handshake_is_reported(serve: Serve, reset: bool) -> None:
     async def handler(connection: Served) -> None:
         await connection.reader.read(100)
         if reset:

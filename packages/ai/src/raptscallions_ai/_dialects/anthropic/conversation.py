@@ -85,14 +85,14 @@ def _add_result(turns: list[_Block], message: Mapping[str, Any]) -> None:
     for name in ("is_error", "cache_control"):
         if message.get(name):
             result[name] = message[name]
-    given: list[_Block] = turns[-1]["content"] if turns and _holds_results(turns[-1]) else []
-    asking = turns[-2] if given else turns[-1] if turns else {}
-    open_calls = {block["id"] for block in _calls_in(asking)} - {block["tool_use_id"] for block in given}
+    results: list[_Block] = turns[-1]["content"] if turns and _holds_results(turns[-1]) else []
+    calling = turns[-2] if results else turns[-1] if turns else {}
+    open_calls = {block["id"] for block in _calls_in(calling)} - {block["tool_use_id"] for block in results}
     if call_id not in open_calls:
-        said = [text_block(f"Result of an earlier tool call ({call_id}):"), *content_blocks(message.get("content"))]
-        _add(turns, "user", said)
-    elif given:
-        given.append(result)
+        blocks = [text_block(f"Result of an earlier tool call ({call_id}):"), *content_blocks(message.get("content"))]
+        _add(turns, "user", blocks)
+    elif results:
+        results.append(result)
     else:
         _add(turns, "user", [result])
 
@@ -106,13 +106,13 @@ def _answered(turns: list[_Block]) -> list[_Block]:
         if not missing:
             continue
         following = turns[position + 1] if position + 1 < len(turns) else {}
-        given = {block["tool_use_id"] for block in following.get("content", ()) if block["type"] == "tool_result"}
+        results = {block["tool_use_id"] for block in following.get("content", ()) if block["type"] == "tool_result"}
         made = [
             {"type": "tool_result", "tool_use_id": call_id, "content": _NO_RESULT, "is_error": True}
             for call_id in missing
-            if call_id not in given
+            if call_id not in results
         ]
-        if made and given:
+        if made and results:
             following["content"][:0] = made
         elif made:
             answered.append({"role": "user", "content": made})
@@ -167,16 +167,16 @@ def _tool_use(call: Mapping[str, Any]) -> _Block:
     function = json_object(call.get("function"))
     arguments = function.get("arguments") or "{}"
     try:
-        given = parse_object(arguments.encode("utf-8", "replace")) if isinstance(arguments, str) else arguments
+        input_ = parse_object(arguments.encode("utf-8", "replace")) if isinstance(arguments, str) else arguments
     except MalformedJSONError:
         # A call that was cut off: the model is shown what it wrote.
-        given = {"unreadable_arguments": arguments}
-    return {"type": "tool_use", "id": fitting_id(call.get("id")), "name": function.get("name") or "", "input": given}
+        input_ = {"unreadable_arguments": arguments}
+    return {"type": "tool_use", "id": fitting_id(call.get("id")), "name": function.get("name") or "", "input": input_}
 
 
-def fitting_id(given: object) -> str:
+def fitting_id(id_: object) -> str:
     """Return a call's id if Anthropic takes it, else one that is always the same for it."""
-    text = given if isinstance(given, str) else ""
+    text = id_ if isinstance(id_, str) else ""
     if _ID.fullmatch(text):
         return text
     return f"toolu_{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:24]}"

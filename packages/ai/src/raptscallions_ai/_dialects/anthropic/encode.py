@@ -83,31 +83,31 @@ def messages_body(body: Mapping[str, Any], model: MessagesModel, *, origin: str)
     Raises:
         NotSupportedError: An option or a part of a message has no counterpart.
     """
-    given = {name: value for name, value in body.items() if value is not None}
-    if refused := sorted(given.keys() & _NO_COUNTERPART):
+    fields = {name: value for name, value in body.items() if value is not None}
+    if refused := sorted(fields.keys() & _NO_COUNTERPART):
         raise NotSupportedError(f"Anthropic's API has no counterpart of {', '.join(refused)}; leave it out")
-    name = str(given.pop("model"))
-    said = json_list_of_objects(given.pop("messages"))
+    name = str(fields.pop("model"))
+    said = json_list_of_objects(fields.pop("messages"))
     system, messages = conversation(said, origin=origin)
     made: dict[str, Any] = {"model": name, "messages": messages}
     if container := container_of(said, origin=origin):
         made["container"] = container
     if system:
         made["system"] = system
-    given.pop("stream_options", None)
-    if stop := given.pop("stop", None):
+    fields.pop("stream_options", None)
+    if stop := fields.pop("stop", None):
         made["stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
-    _sampling(given, model, name)
-    made["max_tokens"] = _max_tokens(given, model)
-    _thinking(given, made, model, name)
-    _tools(given, made, names_of_calls(messages))
-    _format(given, made, model)
-    _metadata(given, made)
-    if tier := given.pop("service_tier", None):
+    _sampling(fields, model, name)
+    made["max_tokens"] = _max_tokens(fields, model)
+    _thinking(fields, made, model, name)
+    _tools(fields, made, names_of_calls(messages))
+    _format(fields, made, model)
+    _metadata(fields, made)
+    if tier := fields.pop("service_tier", None):
         if tier not in _SERVICE_TIERS:
             raise NotSupportedError(f"Anthropic's API has no service tier {tier!r}; it has auto and default")
         made["service_tier"] = _SERVICE_TIERS[tier]
-    _merge(made, given)
+    _merge(made, fields)
     return made
 
 
@@ -125,29 +125,29 @@ def _merge(made: dict[str, Any], rest: Mapping[str, Any]) -> None:
             made[name] = value
 
 
-def _sampling(given: Mapping[str, Any], model: MessagesModel, name: str) -> None:
+def _sampling(fields: Mapping[str, Any], model: MessagesModel, name: str) -> None:
     if model.takes_sampling(name):
         return
-    if refused := [option for option in ("temperature", "top_p", "top_k") if option in given]:
+    if refused := [option for option in ("temperature", "top_p", "top_k") if option in fields]:
         raise NotSupportedError(f"{name} takes no {' and no '.join(refused)}: it chooses for itself; leave it out")
 
 
-def _max_tokens(given: dict[str, Any], model: MessagesModel) -> int:
-    shorter, longer = given.pop("max_tokens", None), given.pop("max_completion_tokens", None)
+def _max_tokens(fields: dict[str, Any], model: MessagesModel) -> int:
+    shorter, longer = fields.pop("max_tokens", None), fields.pop("max_completion_tokens", None)
     if (most := longer if shorter is None else shorter) is not None:
         return most
     return model.max_tokens or _DEFAULT_MAX_TOKENS
 
 
-def _thinking(given: dict[str, Any], made: dict[str, Any], model: MessagesModel, name: str) -> None:
+def _thinking(fields: dict[str, Any], made: dict[str, Any], model: MessagesModel, name: str) -> None:
     """Translate `reasoning` and `reasoning_effort`."""
-    asked = json_object(given.pop("reasoning", None))
-    effort = given.pop("reasoning_effort", None) or asked.get("effort")
-    budget = asked.get("max_tokens")
-    if effort == "none" or asked.get("enabled") is False:
+    reasoning = json_object(fields.pop("reasoning", None))
+    effort = fields.pop("reasoning_effort", None) or reasoning.get("effort")
+    budget = reasoning.get("max_tokens")
+    if effort == "none" or reasoning.get("enabled") is False:
         made["thinking"] = {"type": "disabled"}
         return
-    if not (effort or budget or asked.get("enabled")):
+    if not (effort or budget or reasoning.get("enabled")):
         return
     if budget is None and model.thinks_adaptively(name):
         thinking: dict[str, Any] = {"type": "adaptive"}
@@ -161,16 +161,16 @@ def _thinking(given: dict[str, Any], made: dict[str, Any], model: MessagesModel,
                 f"thinking takes {thinking['budget_tokens']} tokens, so max_tokens must be more than that; "
                 f"it is {made['max_tokens']}"
             )
-    if asked.get("exclude"):
+    if reasoning.get("exclude"):
         thinking["display"] = "omitted"
-    elif asked.get("summary"):
+    elif reasoning.get("summary"):
         thinking["display"] = "summarized"
     made["thinking"] = thinking
 
 
-def _tools(given: dict[str, Any], made: dict[str, Any], called: list[str]) -> None:
-    tools = [_tool(tool) for tool in json_list_of_objects(given.pop("tools", None))]
-    choice, parallel = given.pop("tool_choice", None), given.pop("parallel_tool_calls", None)
+def _tools(fields: dict[str, Any], made: dict[str, Any], called: list[str]) -> None:
+    tools = [_tool(tool) for tool in json_list_of_objects(fields.pop("tools", None))]
+    choice, parallel = fields.pop("tool_choice", None), fields.pop("parallel_tool_calls", None)
     if tools:
         chosen = _choice(choice)
         if parallel is not None and chosen.get("type") != "none":
@@ -211,13 +211,13 @@ def _choice(choice: object) -> dict[str, Any]:
     return dict(fields)  # in Anthropic's form
 
 
-def _format(given: dict[str, Any], made: dict[str, Any], model: MessagesModel) -> None:
+def _format(fields: dict[str, Any], made: dict[str, Any], model: MessagesModel) -> None:
     """Translate `response_format`: natively, or as a tool whose arguments are the answer."""
-    asked = json_object(given.pop("response_format", None))
-    kind = asked.get("type")
+    wanted = json_object(fields.pop("response_format", None))
+    kind = wanted.get("type")
     if kind in (None, "text"):
         return
-    schema = json_object(json_object(asked.get("json_schema")).get("schema"))
+    schema = json_object(json_object(wanted.get("json_schema")).get("schema"))
     if kind != "json_schema" or not schema:
         raise NotSupportedError(f"Anthropic's API has no response_format {kind!r}; give a json_schema")
     if model.has_structured_outputs():
@@ -230,11 +230,11 @@ def _format(given: dict[str, Any], made: dict[str, Any], model: MessagesModel) -
     made["tool_choice"] = {"type": "tool", "name": ANSWER_TOOL} if only else {"type": "any"}
 
 
-def _metadata(given: dict[str, Any], made: dict[str, Any]) -> None:
-    metadata = dict(json_object(given.pop("metadata", None)))
-    if (user := given.pop("user", None)) is not None:
+def _metadata(fields: dict[str, Any], made: dict[str, Any]) -> None:
+    metadata = dict(json_object(fields.pop("metadata", None)))
+    if (user := fields.pop("user", None)) is not None:
         metadata.setdefault("user_id", user)
-    if others := sorted(metadata.keys() - {"user_id"}):
-        raise NotSupportedError(f"Anthropic's API keeps no metadata but user_id; leave out {', '.join(others)}")
+    if unsupported := sorted(metadata.keys() - {"user_id"}):
+        raise NotSupportedError(f"Anthropic's API keeps no metadata but user_id; leave out {', '.join(unsupported)}")
     if metadata:
         made["metadata"] = metadata

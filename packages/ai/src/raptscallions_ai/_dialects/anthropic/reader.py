@@ -126,7 +126,7 @@ class AnthropicReader:
                 delta = read.delta
                 if delta is not None and delta.type == "text_delta" and read.index == self._open_text and delta.text:
                     pieces.append(delta.text)
-                    fold.say(delta.text, out)
+                    fold.add_text(delta.text, out)
                     continue
                 refuse_deep_nesting(data)
             except (msgspec.MsgspecError, UnicodeError, RecursionError, MalformedJSONError):
@@ -203,8 +203,8 @@ class AnthropicReader:
 
     def _begin(self, message: dict[str, Any], out: list[StreamChunk]) -> None:
         """Take in the message that an answer begins with; it may already hold the whole of it."""
-        given = message.get("id")
-        answer_id = given if isinstance(given, str) else ""
+        id_ = message.get("id")
+        answer_id = id_ if isinstance(id_, str) else ""
         if self._id is not None:
             if answer_id != self._id:
                 self._fold.fail(InvalidResponseError("two answers are mixed in one stream", retryable=True))
@@ -230,7 +230,7 @@ class AnthropicReader:
             case "text":
                 self._open_text, self._pieces = index, self._blocks.pieces(index, "text_delta")
                 if text := block.get("text"):
-                    self._say(str(text), out)
+                    self._add_text(str(text), out)
                 for citation in json_list(block.get("citations")):
                     self._cite(json_object(citation), out)
             case "thinking":
@@ -250,9 +250,9 @@ class AnthropicReader:
 
     def _end_block(self, index: int, out: list[StreamChunk]) -> None:
         """Hand out a tool's input that came with the start of its block rather than in pieces."""
-        given = self._blocks.input_at_start(index)
-        if given and not self._blocks.wrote_input(index):
-            self._write_input(index, msgspec.json.encode(given).decode(), out)
+        input_ = self._blocks.input_at_start(index)
+        if input_ and not self._blocks.wrote_input(index):
+            self._write_input(index, msgspec.json.encode(input_).decode(), out)
 
     def _read_delta(self, index: int, delta: _Delta, out: list[StreamChunk]) -> None:
         if not self._blocks.holds(index):
@@ -260,7 +260,7 @@ class AnthropicReader:
         match delta.type:
             case "text_delta":
                 self._blocks.grow(index, "text_delta", delta.text or "")
-                self._say(delta.text or "", out)
+                self._add_text(delta.text or "", out)
             case "thinking_delta":
                 self._blocks.grow(index, "thinking_delta", delta.thinking or "")
                 self._think(index, {"text": delta.thinking or ""}, out)
@@ -294,9 +294,9 @@ class AnthropicReader:
             chunk.usage = raw
         self._fold.feed(chunk, out)
 
-    def _say(self, text: str, out: list[StreamChunk]) -> None:
+    def _add_text(self, text: str, out: list[StreamChunk]) -> None:
         if text:
-            self._fold.say(text, out)
+            self._fold.add_text(text, out)
 
     def _think(self, index: int, piece: dict[str, Any], out: list[StreamChunk]) -> None:
         self._detail({"type": "reasoning.text", **piece, "index": index}, out)
@@ -316,7 +316,7 @@ class AnthropicReader:
             if text:
                 self._call(index, out, function=WireFunction(arguments=text))
         elif self._blocks.kind(index) == "tool_use":
-            self._say(text, out)
+            self._add_text(text, out)
 
     def _call(self, index: int, out: list[StreamChunk], *, function: WireFunction, id: str | None = None) -> None:
         call = WireToolCall(index=self._calls[index], id=id, function=function)

@@ -25,12 +25,12 @@ _LISTS = frozenset({"allOf", "anyOf", "oneOf"})
 def enforceable_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema with what cannot be enforced moved into the descriptions, and every object closed."""
     made: dict[str, Any] = {}
-    only_told: dict[str, Any] = {}
+    unenforced: dict[str, Any] = {}
     for name, value in schema.items():
         if name == "additionalProperties" and isinstance(value, bool):
             continue  # every object is closed below
         if name not in _KEPT or (name == "format" and value not in _FORMATS):
-            only_told[name] = value
+            unenforced[name] = value
         elif name in _BY_NAME and isinstance(value, dict):
             made[name] = {key: _inner(each) for key, each in cast("dict[str, Any]", value).items()}
         elif name in _LISTS and isinstance(value, list):
@@ -40,12 +40,12 @@ def enforceable_schema(schema: dict[str, Any]) -> dict[str, Any]:
         else:
             made[name] = value
     if schema.get("minItems") in (0, 1):  # the only limits of a list that are enforced
-        made["minItems"] = only_told.pop("minItems")
+        made["minItems"] = unenforced.pop("minItems")
     if made.get("type") == "object" or "properties" in made:
         made["additionalProperties"] = False
-    if only_told:
-        told = ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in only_told.items())
-        made["description"] = f"{made['description']} ({told})" if made.get("description") else f"({told})"
+    if unenforced:
+        notes = ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in unenforced.items())
+        made["description"] = f"{made['description']} ({notes})" if made.get("description") else f"({notes})"
     return made
 
 

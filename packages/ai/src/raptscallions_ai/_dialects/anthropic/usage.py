@@ -23,21 +23,21 @@ class CumulativeUsage:
     """Merge the usage objects of one answer."""
 
     def __init__(self) -> None:
-        self._told: dict[str, Any] = {}
+        self._fields: dict[str, Any] = {}
 
     def feed(self, usage: object) -> msgspec.Raw | None:
         """Take in a usage object; return all that is known, in the canonical form, or None if nothing is."""
-        told = {name: value for name, value in json_object(usage).items() if value is not None}
-        if not told:
+        fields = {name: value for name, value in json_object(usage).items() if value is not None}
+        if not fields:
             return None
-        self._told |= told
-        return msgspec.Raw(msgspec.json.encode({**self._told, **self._canonical()}))
+        self._fields |= fields
+        return msgspec.Raw(msgspec.json.encode({**self._fields, **self._canonical()}))
 
     def _canonical(self) -> dict[str, Any]:
         counts = self._counts()
         read, written = counts["cache_read_input_tokens"], counts["cache_creation_input_tokens"]
         prompt, completion = counts["input_tokens"] + read + written, counts["output_tokens"]
-        thinking = count(json_object(self._told.get("output_tokens_details")), "thinking_tokens") or 0
+        thinking = count(json_object(self._fields.get("output_tokens_details")), "thinking_tokens") or 0
         return {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
@@ -48,8 +48,8 @@ class CumulativeUsage:
 
     def _counts(self) -> dict[str, int]:
         """Return the sums over all that was sampled: a compaction is billed, but stands only in `iterations`."""
-        rows = [json_object(row) for row in json_list(self._told.get("iterations"))]
+        rows = [json_object(row) for row in json_list(self._fields.get("iterations"))]
         kinds = {row.get("type") for row in rows}
         if "compaction" not in kinds or "fallback_message" in kinds:
-            rows = [self._told]
+            rows = [self._fields]
         return {name: sum(count(row, name) or 0 for row in rows) for name in _COUNTS}

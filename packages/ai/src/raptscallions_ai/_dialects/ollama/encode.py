@@ -73,45 +73,45 @@ def chat_body(body: Mapping[str, Any], defaults: OllamaDefaults) -> dict[str, An
     Raises:
         NotSupportedError: An option or a part of a message has no counterpart.
     """
-    given = {name: value for name, value in body.items() if value is not None and name not in _WITHOUT_EFFECT}
-    if refused := sorted(given.keys() & _NO_COUNTERPART):
+    fields = {name: value for name, value in body.items() if value is not None and name not in _WITHOUT_EFFECT}
+    if refused := sorted(fields.keys() & _NO_COUNTERPART):
         raise NotSupportedError(f"Ollama has no counterpart of {', '.join(refused)}; leave it out")
     made: dict[str, Any] = {
-        "model": given.pop("model"),
-        "messages": conversation(json_list(given.pop("messages"))),
-        "stream": given.pop("stream"),
+        "model": fields.pop("model"),
+        "messages": conversation(json_list(fields.pop("messages"))),
+        "stream": fields.pop("stream"),
         "truncate": defaults.truncate,
         "shift": defaults.truncate,
     }
     if defaults.keep_alive is not None:
         made["keep_alive"] = defaults.keep_alive
-    if tools := _tools(given):
+    if tools := _tools(fields):
         made["tools"] = tools
-    if (form := _format(given)) is not None:
+    if (form := _format(fields)) is not None:
         if defaults.cloud or str(made["model"]).endswith(_CLOUD_MODELS):
             raise NotSupportedError("Ollama's cloud holds no answer to a format; leave response_format out")
         made["format"] = form
-    if (think := _think(given)) is not None:
+    if (think := _think(fields)) is not None:
         made["think"] = think
-    options = _options(given, defaults)
+    options = _options(fields, defaults)
     if options:
         made["options"] = options
-    return made | given  # `logprobs`, `top_logprobs`, and what is Ollama's own
+    return made | fields  # `logprobs`, `top_logprobs`, and what is Ollama's own
 
 
-def _options(given: dict[str, Any], defaults: OllamaDefaults) -> dict[str, Any]:
+def _options(fields: dict[str, Any], defaults: OllamaDefaults) -> dict[str, Any]:
     options: dict[str, Any] = {} if defaults.num_ctx is None else {"num_ctx": defaults.num_ctx}
-    for name, theirs in _OPTIONS.items():
-        if name in given:
-            options[theirs] = given.pop(name)
+    for name, option in _OPTIONS.items():
+        if name in fields:
+            options[option] = fields.pop(name)
     if isinstance(stop := options.get("stop"), str):
         options["stop"] = [stop]
-    return options | json_object(given.pop("options", None))
+    return options | json_object(fields.pop("options", None))
 
 
-def _tools(given: dict[str, Any]) -> list[Any]:
-    tools, choice = json_list(given.pop("tools", None)), given.pop("tool_choice", None)
-    parallel = given.pop("parallel_tool_calls", None)
+def _tools(fields: dict[str, Any]) -> list[Any]:
+    tools, choice = json_list(fields.pop("tools", None)), fields.pop("tool_choice", None)
+    parallel = fields.pop("parallel_tool_calls", None)
     if choice == "none":
         return []
     if choice not in (None, "auto"):
@@ -121,26 +121,26 @@ def _tools(given: dict[str, Any]) -> list[Any]:
     return tools
 
 
-def _format(given: dict[str, Any]) -> Any:
-    asked = json_object(given.pop("response_format", None))
-    match asked.get("type"):
+def _format(fields: dict[str, Any]) -> Any:
+    wanted = json_object(fields.pop("response_format", None))
+    match wanted.get("type"):
         case None | "text":
             return None
         case "json_object":
             return "json"
-        case "json_schema" if schema := json_object(json_object(asked.get("json_schema")).get("schema")):
+        case "json_schema" if schema := json_object(json_object(wanted.get("json_schema")).get("schema")):
             return schema
         case kind:
             raise NotSupportedError(f"Ollama has no response_format {kind!r}; give json_object, or a json_schema")
 
 
-def _think(given: dict[str, Any]) -> bool | str | None:
-    asked, effort = json_object(given.pop("reasoning", None)), given.pop("reasoning_effort", None)
-    effort = effort or asked.get("effort")
-    if "max_tokens" in asked:
+def _think(fields: dict[str, Any]) -> bool | str | None:
+    reasoning, effort = json_object(fields.pop("reasoning", None)), fields.pop("reasoning_effort", None)
+    effort = effort or reasoning.get("effort")
+    if "max_tokens" in reasoning:
         raise NotSupportedError("Ollama has no budget for thinking; give reasoning an effort, or enabled")
-    if asked.get("exclude"):
+    if reasoning.get("exclude"):
         raise NotSupportedError("Ollama cannot think without telling; leave out reasoning's exclude")
     if effort:
         return _EFFORTS.get(effort, effort)
-    return asked.get("enabled")
+    return reasoning.get("enabled")

@@ -87,7 +87,7 @@ class OllamaReader:
 
     def __init__(self, fold: Fold) -> None:
         self._fold = fold
-        self._begun = False
+        self._started = False
         self._calls = 0
 
     def read(self, events: Sequence[bytes | Event], out: list[StreamChunk], *, at_end: bool = False) -> bool:
@@ -98,8 +98,8 @@ class OllamaReader:
             try:
                 line = _decode(data)
                 # Nearly all lines bring a piece of text and nothing else; their way is much shorter.
-                if self._begun and (text := _only_text(line)):
-                    fold.say(text, out)
+                if self._started and (text := _only_text(line)):
+                    fold.add_text(text, out)
                     continue
                 refuse_deep_nesting(data)
             except (msgspec.MsgspecError, UnicodeError, RecursionError, MalformedJSONError):
@@ -135,8 +135,8 @@ class OllamaReader:
         if line.choices is not None:
             fold.fail(InvalidResponseError(_ANOTHER_API))
             return True
-        chunk = WireChunk(model=None if self._begun else line.model)
-        self._begun = True
+        chunk = WireChunk(model=None if self._started else line.model)
+        self._started = True
         if (delta := self._delta(line)) is not None:
             choice = WireChoice(0, delta)
             if line.logprobs:
@@ -162,8 +162,8 @@ class OllamaReader:
         arguments = {} if function.arguments is None else function.arguments
         call_id = call.id
         if not call_id:
-            told = _encode([line.created_at, position, function.name, arguments])
-            call_id = f"call_{hashlib.blake2b(told, digest_size=9).hexdigest()}"
+            seed = _encode([line.created_at, position, function.name, arguments])
+            call_id = f"call_{hashlib.blake2b(seed, digest_size=9).hexdigest()}"
         return WireToolCall(index=position, id=call_id, function=WireFunction(name=function.name, arguments=arguments))
 
     def _finish(self, line: _Line, out: list[StreamChunk]) -> None:
@@ -184,11 +184,11 @@ def _only_text(line: _Line) -> str | None:
 
 def _usage(line: _Line) -> msgspec.Raw:
     """Return the usage in the canonical form, with Ollama's own figures in it; what is zero it leaves out."""
-    told = {name: value for name in (*_COUNTS, *_TIMES) if (value := getattr(line, name)) is not None}
-    if not told:
+    figures = {name: value for name in (*_COUNTS, *_TIMES) if (value := getattr(line, name)) is not None}
+    if not figures:
         return msgspec.Raw(b"null")
     prompt, answer = line.prompt_eval_count or 0, line.eval_count or 0
     counts: dict[str, Any] = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
     if line.prompt_eval_cached_count:
         counts["prompt_tokens_details"] = {"cached_tokens": line.prompt_eval_cached_count}
-    return msgspec.Raw(_encode(counts | told))
+    return msgspec.Raw(_encode(counts | figures))

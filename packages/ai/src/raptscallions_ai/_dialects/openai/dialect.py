@@ -57,8 +57,8 @@ class OpenAIDialect:
 
     def reader(self, fold: Fold) -> OpenAIReader:
         """Return what reads one answer into a fold."""
-        told = self._preset is None or self._preset.require_usage
-        if not told or NO_USAGE_ASKED in self._lessons.get(fold.asked_model, ()):
+        reports_usage = self._preset is None or self._preset.require_usage
+        if not reports_usage or NO_USAGE_ASKED in self._lessons.get(fold.asked_model, ()):
             fold.excuse_usage()
         return OpenAIReader(fold)
 
@@ -94,5 +94,5 @@ class OpenAIDialect:
 def _without_native(body: dict[str, Any]) -> dict[str, Any]:
     """Leave out what engines of other dialects said in their own form: it is for them alone."""
     messages = [json_object(message) for message in json_list(body.get("messages"))]
-    kept = [{name: value for name, value in message.items() if name != "native"} for message in messages]
-    return {**body, "messages": kept}
+    stripped = [{name: value for name, value in message.items() if name != "native"} for message in messages]
+    return {**body, "messages": stripped}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raptscallions_ai._dialects.chunk import decode_chunk
-from raptscallions_ai._dialects.failure import read_failure, tells_an_error
+from raptscallions_ai._dialects.failure import is_bare_error, read_failure
 from raptscallions_ai._dialects.json import MalformedJSONError, json_list, json_object, parse_json
 from raptscallions_ai._dialects.sse import Event
 from raptscallions_ai.errors import InvalidResponseError, StreamInterruptedError
@@ -81,7 +81,7 @@ class OpenAIReader:
     def _read_bare_error(self, name: str, data: bytes) -> None:
         """Look for an error object that came without its envelope."""
         body = json_object(parse_json(data))
-        if name == "error" or (name in _OURS and tells_an_error(body)):
+        if name == "error" or (name in _OURS and is_bare_error(body)):
             self._fold.report(body)
 
     def _read_malformed(self, name: str, data: bytes, why: str, *, at_end: bool) -> None:

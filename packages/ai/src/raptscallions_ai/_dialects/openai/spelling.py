@@ -93,8 +93,8 @@ def _rename(body: _Body, name: str, other: str) -> None:
 
 def _with_role(messages: object, role: str, other: str) -> list[dict[str, Any]]:
     """Return messages in which one role has another name."""
-    given = [json_object(message) for message in json_list(messages)]
-    return [{**message, "role": other} if message.get("role") == role else message for message in given]
+    listed = [json_object(message) for message in json_list(messages)]
+    return [{**message, "role": other} if message.get("role") == role else message for message in listed]
 
 
 def _has_plain_parts(body: _Body) -> bool:

@@ -71,7 +71,7 @@ class HttpClient:
         origin = request.address.origin
         proxy = self._proxy(origin)
         head = request.head(proxy if proxy is not None and origin.scheme == "http" and not proxy.is_socks else None)
-        if (kept := self._take(origin)) is not None:
+        if (kept := self._reuse(origin)) is not None:
             began, new = self._loop.time(), not kept.served
             exchange = kept.send(head, request.body)
             try:
@@ -90,7 +90,7 @@ class HttpClient:
         Raises:
             HttpError: It cannot be opened.
         """
-        connection = self._take(origin)
+        connection = self._reuse(origin)
         if connection is None:
             connection = await self._connect(origin, self._proxy(origin), connect_timeout)
         self._keep(connection)
@@ -141,7 +141,7 @@ class HttpClient:
             raise LostConnectionError("the client was closed")
         return connection
 
-    def _take(self, origin: Origin) -> HttpConnection | None:
+    def _reuse(self, origin: Origin) -> HttpConnection | None:
         """Return a kept connection that can be used, the one used last before the others."""
         idle = self._idle.get(origin.key)
         while idle:

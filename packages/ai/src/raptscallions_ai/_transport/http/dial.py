@@ -120,5 +120,5 @@ async def _open_tunnel(connection: HttpConnection, origin: Origin, proxy: Proxy)
         connection.served = 0
         return
     phrase = HTTPStatus(exchange.status).phrase if exchange.status in set(HTTPStatus) else ""
-    said = f"{exchange.status} {phrase}".strip()
-    raise ProxyRefusedError(str(proxy), said, status=exchange.status, permanent=exchange.status < 500)
+    reason = f"{exchange.status} {phrase}".strip()
+    raise ProxyRefusedError(str(proxy), reason, status=exchange.status, permanent=exchange.status < 500)

@@ -26,7 +26,7 @@ class Names:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int], tuple[float, list[AddressInfo]]] = {}
-        self._asked: dict[tuple[str, int], asyncio.Future[list[AddressInfo]]] = {}
+        self._lookups: dict[tuple[str, int], asyncio.Future[list[AddressInfo]]] = {}
 
     async def addresses(self, host: str, port: int) -> list[AddressInfo]:
         """Return the addresses of a host, the best first.
@@ -41,13 +41,13 @@ class Names:
         key, loop = (host, port), asyncio.get_running_loop()
         if (known := self._known.get(key)) is not None and known[0] > loop.time():
             return known[1]
-        if (asked := self._asked.get(key)) is None:
-            asked = self._asked[key] = loop.create_task(run_in_thread(lambda: _look_up(host, port)))
-            asked.add_done_callback(lambda done: self._answered(key, done))
-        return await asyncio.shield(asked)  # others may wait for the same answer
+        if (lookup := self._lookups.get(key)) is None:
+            lookup = self._lookups[key] = loop.create_task(run_in_thread(lambda: _look_up(host, port)))
+            lookup.add_done_callback(lambda done: self._answered(key, done))
+        return await asyncio.shield(lookup)  # others may wait for the same answer
 
     def _answered(self, key: tuple[str, int], done: asyncio.Future[list[AddressInfo]]) -> None:
-        del self._asked[key]
+        del self._lookups[key]
         if done.cancelled() or done.exception() is not None:
             return
         if len(self._known) >= _MOST_KEPT:

@@ -49,12 +49,12 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         self._transport = transport
         self._shaking = asyncio.get_running_loop().create_future()
         transport.set_protocol(self)
-        self._shake()
+        self._do_handshake()
         await self._shaking
         self._shaking = None
         self._deliver()
 
-    def _shake(self) -> None:
+    def _do_handshake(self) -> None:
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -85,7 +85,7 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         if self._shaking is None:
             self._deliver()
         elif not self._shaking.done():
-            self._shake()
+            self._do_handshake()
 
     def eof_received(self) -> None:
         if self._shaking is not None:

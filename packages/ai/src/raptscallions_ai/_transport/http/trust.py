@@ -42,8 +42,8 @@ class TlsTrust:
 
 @functools.lru_cache(maxsize=16)
 def _context(trust: TlsTrust, *variables: str | None) -> ssl.SSLContext:
-    given = cast("str | None", trust.verify)
-    named = {"verify=": given} if given else dict(zip(_VARIABLES, variables, strict=True))
+    ca_path = cast("str | None", trust.verify)
+    named = {"verify=": ca_path} if ca_path else dict(zip(_VARIABLES, variables, strict=True))
     for name, place in named.items():
         if place and not Path(place).exists():
             raise SetupError(f"the certificates to trust cannot be read: {name} names {place}, which does not exist")
@@ -72,5 +72,5 @@ def _trusting(place: str | None) -> ssl.SSLContext:
 
 
 def _files(trust: TlsTrust, place: str | None) -> str:
-    given = trust.certificate if isinstance(trust.certificate, str) else " and ".join(trust.certificate or ())
-    return ", ".join(text for text in (place, given) if text)
+    client_files = trust.certificate if isinstance(trust.certificate, str) else " and ".join(trust.certificate or ())
+    return ", ".join(text for text in (place, client_files) if text)

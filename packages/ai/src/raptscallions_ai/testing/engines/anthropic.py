@@ -118,19 +118,19 @@ class _MessagesTranslation(Translation):
         self._finish: dict[str, Any] | None = None  # held back, because usage stands on the same event
 
     def chunk(self, chunk: Mapping[str, Any]) -> bytes:
-        said = b"" if self._started else self._start(chunk)
+        out = b"" if self._started else self._start(chunk)
         choices = cast("list[dict[str, Any]]", chunk.get("choices") or [])
         for choice in choices:
-            said += self._delta(cast("dict[str, Any]", choice.get("delta") or {}))
+            out += self._delta(cast("dict[str, Any]", choice.get("delta") or {}))
             if reason := choice.get("finish_reason"):
                 self._finish = {"stop_reason": _STOP_REASONS.get(str(reason), str(reason)), "stop_sequence": None}
         if isinstance(usage := chunk.get("usage"), dict):
-            said += self._end(_usage(cast("dict[str, Any]", usage)))
+            out += self._end(_usage(cast("dict[str, Any]", usage)))
         error = chunk.get("error") or next((choice["error"] for choice in choices if choice.get("error")), None)
         if error is not None:
-            told = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": str(error)}
-            said += self.flush() + _named(self.error(told, 200))
-        return said
+            details = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": str(error)}
+            out += self.flush() + _named(self.error(details, 200))
+        return out
 
     def is_own(self, body: Mapping[str, Any]) -> bool:
         return body.get("type") in ("error", "message")
@@ -160,8 +160,8 @@ class _MessagesTranslation(Translation):
         made = {"id": body.get("id"), "type": "message", "role": "assistant", "model": body.get("model")}
         ending = {"stop_reason": _STOP_REASONS.get(str(reason), reason), "stop_sequence": None}
         usage = body.get("usage")
-        told = {"usage": _usage(cast("dict[str, Any]", usage))} if isinstance(usage, dict) else {}
-        return {**made, "content": content, **ending, **told}
+        counted = {"usage": _usage(cast("dict[str, Any]", usage))} if isinstance(usage, dict) else {}
+        return {**made, "content": content, **ending, **counted}
 
     def error(self, error: Mapping[str, Any], status: int) -> dict[str, Any]:
         code = status if status >= 400 else error.get("code")
@@ -180,11 +180,11 @@ class _MessagesTranslation(Translation):
         return _named({"type": "message_start", "message": message})
 
     def _delta(self, delta: Mapping[str, Any]) -> bytes:
-        said = b""
+        out = b""
         if thought := delta.get("reasoning"):
-            said += self._piece("thinking", {"type": "thinking", "thinking": "", "signature": ""}, thinking=thought)
+            out += self._piece("thinking", {"type": "thinking", "thinking": "", "signature": ""}, thinking=thought)
         if (text := delta.get("content")) and isinstance(text, str):
-            said += self._piece("text", {"type": "text", "text": ""}, text=text)
+            out += self._piece("text", {"type": "text", "text": ""}, text=text)
         for call in cast("list[dict[str, Any]]", delta.get("tool_calls") or []):
             function = cast("dict[str, Any]", call.get("function") or {})
             block: dict[str, Any] = {
@@ -193,19 +193,19 @@ class _MessagesTranslation(Translation):
                 "name": function.get("name"),
                 "input": {},
             }
-            said += self._piece(("tool", call.get("index")), block, partial_json=function.get("arguments") or "")
-        return said
+            out += self._piece(("tool", call.get("index")), block, partial_json=function.get("arguments") or "")
+        return out
 
     def _piece(self, kind: object, block: dict[str, Any], **field: str) -> bytes:
-        said = b""
+        out = b""
         if self._open is None or self._open[1] != kind:
-            said = self._close()
+            out = self._close()
             self._index += 1
             self._open = (self._index, kind)
-            said += _named({"type": "content_block_start", "index": self._index, "content_block": block})
+            out += _named({"type": "content_block_start", "index": self._index, "content_block": block})
         ((name, value),) = field.items()
         delta = {"type": "input_json_delta" if name == "partial_json" else f"{name}_delta", name: value}
-        return said + _named({"type": "content_block_delta", "index": self._index, "delta": delta})
+        return out + _named({"type": "content_block_delta", "index": self._index, "delta": delta})
 
     def _close(self) -> bytes:
         if self._open is None:

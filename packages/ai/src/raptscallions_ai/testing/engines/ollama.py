@@ -81,18 +81,18 @@ class _LinesTranslation(Translation):
 
     def chunk(self, chunk: Mapping[str, Any]) -> bytes:
         self._model = chunk.get("model") or self._model
-        said = b""
+        out = b""
         choices = cast("list[dict[str, Any]]", chunk.get("choices") or [])
         for choice in choices:
-            said += self._delta(cast("dict[str, Any]", choice.get("delta") or {}))
+            out += self._delta(cast("dict[str, Any]", choice.get("delta") or {}))
             self._finish = choice.get("finish_reason") or self._finish
         if isinstance(usage := chunk.get("usage"), dict):
-            said += self._end(cast("dict[str, Any]", usage))
+            out += self._end(cast("dict[str, Any]", usage))
         error = chunk.get("error") or next((choice["error"] for choice in choices if choice.get("error")), None)
         if error is not None:
-            told = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": str(error)}
-            said += self.flush() + _line(self.error(told, 200))
-        return said
+            details = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": str(error)}
+            out += self.flush() + _line(self.error(details, 200))
+        return out
 
     def flush(self) -> bytes:
         return self._whole_calls() if self._finish is None else self._end({})
@@ -118,27 +118,27 @@ class _LinesTranslation(Translation):
         return {"error": str(error.get("message", ""))}
 
     def _delta(self, delta: Mapping[str, Any]) -> bytes:
-        said = b""
+        out = b""
         if thought := delta.get("reasoning"):
-            said += self._piece(content="", thinking=thought)
+            out += self._piece(content="", thinking=thought)
         if (text := delta.get("content")) and isinstance(text, str):
-            said += self._piece(content=text)
+            out += self._piece(content=text)
         for call in cast("list[dict[str, Any]]", delta.get("tool_calls") or []):
             function = cast("dict[str, Any]", call.get("function") or {})
             whole = self._calls.setdefault(call.get("index"), {"name": "", "arguments": ""})
             for name in whole:
                 whole[name] += function.get(name) or ""
-        return said
+        return out
 
     def _whole_calls(self) -> bytes:
         calls, self._calls = [_call(call) for call in self._calls.values()], {}
         return self._piece(content="", tool_calls=calls) if calls else b""
 
     def _end(self, usage: Mapping[str, Any]) -> bytes:
-        said, reason = self._whole_calls(), self._finish
+        out, reason = self._whole_calls(), self._finish
         self._finish = None
         message = {"role": "assistant", "content": ""}
-        return said + _line({"model": self._model, "created_at": _AT, "message": message, **_ending(reason, usage)})
+        return out + _line({"model": self._model, "created_at": _AT, "message": message, **_ending(reason, usage)})
 
     def _piece(self, **fields: Any) -> bytes:
         message = {"role": "assistant", **fields}
@@ -158,8 +158,8 @@ def _reason(choice: Mapping[str, Any]) -> str | None:
 
 
 def _ending(reason: str | None, usage: Mapping[str, Any]) -> dict[str, Any]:
-    told = {"prompt_eval_count": usage.get("prompt_tokens"), "eval_count": usage.get("completion_tokens")}
-    counts = {name: count for name, count in told.items() if count}
+    figures = {"prompt_eval_count": usage.get("prompt_tokens"), "eval_count": usage.get("completion_tokens")}
+    counts = {name: count for name, count in figures.items() if count}
     if counts:
         counts |= {"total_duration": 2_000_000_000, "eval_duration": 1_000_000_000}
     return {"done": True, "done_reason": "stop" if reason in (None, "tool_calls") else reason, **counts}

@@ -72,21 +72,21 @@ class Translation(ABC):
         steps.append(self.flush())
         if content_type(headers) == "text/event-stream":
             headers["content-type"] = self.media_type
-        kept = tuple(step for step in steps if step != b"") or reply.steps
-        return Reply(kept, reply.status, headers, reply.framing, reply.before_headers)
+        filled = tuple(step for step in steps if step != b"") or reply.steps
+        return Reply(filled, reply.status, headers, reply.framing, reply.before_headers)
 
     def _document(self, reply: Reply, body: dict[str, Any], headers: dict[str, str]) -> Reply:
         error = body.get("error")
         if self.is_own(body):
             return reply
         if isinstance(error, dict):
-            said = self.error(cast("dict[str, Any]", error), reply.status)
+            answer = self.error(cast("dict[str, Any]", error), reply.status)
         elif "choices" in body:
-            said = self.completion(body)
+            answer = self.completion(body)
         else:
             return reply
         headers.pop("content-length", None)
-        return json_reply(said, status=reply.status, headers=headers)
+        return json_reply(answer, status=reply.status, headers=headers)
 
     def _events(self, data: bytes) -> bytes:
         """Translate the events of one step; what is no whole event passes through."""

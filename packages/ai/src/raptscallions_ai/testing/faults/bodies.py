@@ -41,8 +41,8 @@ def _echo_of_the_key(request: RecordedRequest) -> Reply:
 
 def _echo_of_the_prompt(request: RecordedRequest) -> Reply:
     """Return an error that quotes the request's body, as validation errors do."""
-    said = request.json["messages"][0]["content"]
-    problem = {"type": "string_type", "loc": ["body", "messages", 0], "msg": f"bad input {said!r}", "input": said}
+    prompt = request.json["messages"][0]["content"]
+    problem = {"type": "string_type", "loc": ["body", "messages", 0], "msg": f"bad input {prompt!r}", "input": prompt}
     return json_reply({"detail": [problem]}, status=422)
 
 

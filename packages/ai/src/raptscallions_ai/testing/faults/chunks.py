@@ -24,7 +24,7 @@ from raptscallions_ai.testing.wire import DONE, chunk, sse, usage
 _shape = partial(one_answer, Category.CHUNKS)
 
 
-def _bare(id: str, choices: Any, **fields: Any) -> bytes:
+def _plain(id: str, choices: Any, **fields: Any) -> bytes:
     """Return a chunk with nothing in it that OpenRouter adds."""
     envelope = {"id": id, "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "small"}
     return sse({**envelope, "choices": choices, **fields})
@@ -51,9 +51,9 @@ _END = (
     _shape(
         "end-finish-absent",
         "The finish reason is absent until the end, rather than null.",
-        *(_bare("c-1", [{"index": 0, "delta": {"content": text}}]) for text in ("The sky", " is", LAST)),
-        _bare("c-1", [{"index": 0, "delta": {}, "finish_reason": "stop"}]),
-        _bare("c-1", [{"index": 0, "delta": {}}], usage=COUNTS),
+        *(_plain("c-1", [{"index": 0, "delta": {"content": text}}]) for text in ("The sky", " is", LAST)),
+        _plain("c-1", [{"index": 0, "delta": {}, "finish_reason": "stop"}]),
+        _plain("c-1", [{"index": 0, "delta": {}}], usage=COUNTS),
         DONE,
         source=sources.LITELLM,
     ),
@@ -111,13 +111,13 @@ _GATEWAYS = (
     _shape(
         "gateway-llamacpp",
         "The first content is null, and timings come with the usage.",
-        _bare("c-2", [{"finish_reason": None, "index": 0, "delta": {"role": "assistant", "content": None}}]),
+        _plain("c-2", [{"finish_reason": None, "index": 0, "delta": {"role": "assistant", "content": None}}]),
         *(
-            _bare("c-2", [{"finish_reason": None, "index": 0, "delta": {"content": t}}])
+            _plain("c-2", [{"finish_reason": None, "index": 0, "delta": {"content": t}}])
             for t in ("The sky", " is", LAST)
         ),
-        _bare("c-2", [{"finish_reason": "stop", "index": 0, "delta": {}}]),
-        _bare("c-2", [], usage=COUNTS, timings={"cache_n": 9, "predicted_per_second": 72.3}),
+        _plain("c-2", [{"finish_reason": "stop", "index": 0, "delta": {}}]),
+        _plain("c-2", [], usage=COUNTS, timings={"cache_n": 9, "predicted_per_second": 72.3}),
         DONE,
         expected=Complete(model="small"),
         source=sources.LLAMA,
@@ -132,8 +132,8 @@ _GATEWAYS = (
     _shape(
         "gateway-ollama-proxy",
         "There is neither role nor usage, and the text is escaped.",
-        *(_bare("c-3", [{"index": 0, "delta": {"content": t}, "finish_reason": None}]) for t in (TEXT, " \U0001f609")),
-        _bare("c-3", [{"index": 0, "delta": {}, "finish_reason": "stop"}]),
+        *(_plain("c-3", [{"index": 0, "delta": {"content": t}, "finish_reason": None}]) for t in (TEXT, " \U0001f609")),
+        _plain("c-3", [{"index": 0, "delta": {}, "finish_reason": "stop"}]),
         DONE,
         expected=Complete(content=TEXT + " \U0001f609", total_tokens=None),
         source=sources.OLLAMA,

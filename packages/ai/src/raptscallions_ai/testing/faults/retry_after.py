@@ -26,7 +26,7 @@ def _limited(headers: dict[str, str] | None = None, *, status: int = 429, **erro
     return json_reply(error_body(status, "Slow down", **error), status=status, headers=headers)
 
 
-def _told(
+def _waits(
     id: str,
     title: str,
     reply: Responder,
@@ -79,54 +79,54 @@ def _reset_in_body(request: RecordedRequest) -> Reply:
 
 
 _FORMS = (
-    _told("retry-after-seconds", "Retry-After is a number of seconds.", _limited({"Retry-After": "30"}), 30),
-    _told(
+    _waits("retry-after-seconds", "Retry-After is a number of seconds.", _limited({"Retry-After": "30"}), 30),
+    _waits(
         "retry-after-fraction", "Retry-After has a fraction.", _limited({"Retry-After": "1.5"}), 1.5, sources.PRECAUTION
     ),
-    _told("retry-after-zero", "Retry-After is zero.", _limited({"Retry-After": "0"}), 0),
-    _told("retry-after-date", "Retry-After is an HTTP date.", _date, 30),
-    _told(
+    _waits("retry-after-zero", "Retry-After is zero.", _limited({"Retry-After": "0"}), 0),
+    _waits("retry-after-date", "Retry-After is an HTTP date.", _date, 30),
+    _waits(
         "retry-after-past",
         "Retry-After is a date long past.",
         _limited({"Retry-After": "Thu, 01 Jan 1998 00:00:00 GMT"}),
         0,
     ),
-    _told(
+    _waits(
         "retry-after-ms",
         "The header retry-after-ms counts milliseconds.",
         _limited({"retry-after-ms": "1500", "Retry-After": "2"}),
         1.5,
         sources.AZURE,
     ),
-    _told(
+    _waits(
         "retry-after-litellm",
         "Only the provider's own Retry-After is passed on.",
         _limited({"llm_provider-retry-after": "60"}),
         60,
         sources.LITELLM,
     ),
-    _told(
+    _waits(
         "retry-after-reset-header",
         "X-RateLimit-Reset is a time in seconds since 1970.",
         _reset_in_headers,
         30,
         sources.LIMITS,
     ),
-    _told(
+    _waits(
         "retry-after-reset-body",
         "The body has X-RateLimit-Reset in milliseconds since 1970.",
         _reset_in_body,
         30,
         sources.OPENROUTER_TRAFFIC,
     ),
-    _told(
+    _waits(
         "retry-after-availability",
         "The body's `availability` says how long.",
         _limited(availability={"code": "capacity_exhausted", "retryable": True, "retry_after": 12}),
         12,
         sources.ERRORS,
     ),
-    _told(
+    _waits(
         "retry-after-503",
         "Retry-After comes with a 503.",
         _limited({"Retry-After": "7"}, status=503),
@@ -135,7 +135,7 @@ _FORMS = (
         error="ProviderError",
         status=503,
     ),
-    _told(
+    _waits(
         "retry-after-402",
         "Retry-After comes with a 402: a budget in flight, not an empty account.",
         _limited({"Retry-After": "5"}, status=402),
@@ -144,17 +144,17 @@ _FORMS = (
         error="InsufficientCreditsError",
         status=402,
     ),
-    _told("retry-after-absent", "Nothing says how long.", _limited(), None, sources.LITELLM),
-    _told(
+    _waits("retry-after-absent", "Nothing says how long.", _limited(), None, sources.LITELLM),
+    _waits(
         "retry-after-garbage",
         "Retry-After is neither a number nor a date.",
         _limited({"Retry-After": "soon"}),
         None,
         sources.HOSTILE,
     ),
-    _told("retry-after-negative", "Retry-After is negative.", _limited({"Retry-After": "-5"}), None, sources.HOSTILE),
-    _told("retry-after-nan", "Retry-After is not a number.", _limited({"Retry-After": "NaN"}), None, sources.HOSTILE),
-    _told(
+    _waits("retry-after-negative", "Retry-After is negative.", _limited({"Retry-After": "-5"}), None, sources.HOSTILE),
+    _waits("retry-after-nan", "Retry-After is not a number.", _limited({"Retry-After": "NaN"}), None, sources.HOSTILE),
+    _waits(
         "retry-after-infinite",
         "Retry-After is larger than all numbers.",
         _limited({"Retry-After": "1e999"}),

@@ -80,15 +80,15 @@ async def observe(
         fault.play(gateway)
         with address(fault, gateway) as base_url:
             started = time.monotonic()
-            asking = asyncio.create_task(_read(adapter(_trial(fault, gateway, base_url)), fault, received))
-            leaving = asyncio.create_task(_leave(fault, gateway, received, asking))
+            reading = asyncio.create_task(_read(adapter(_trial(fault, gateway, base_url)), fault, received))
+            leaving = asyncio.create_task(_leave(fault, gateway, received, reading))
             try:
                 if fault.address == "gateway":
-                    await _first_request(gateway, asking)
-                over, _ = await asyncio.wait([asking], timeout=patience)
+                    await _first_request(gateway, reading)
+                over, _ = await asyncio.wait([reading], timeout=patience)
             finally:
                 seconds = time.monotonic() - started
-                error = await _ended(asking)
+                error = await _ended(reading)
                 await _ended(leaving)
             released = await gateway.requests[0].closed(1.0) if fault.reader != "all" and gateway.requests else None
         return Outcome(
@@ -150,21 +150,21 @@ async def _read(pieces: AsyncIterator[str | ToolCall], fault: Fault, received: _
         await pieces.aclose()
 
 
-async def _leave(fault: Fault, gateway: FakeGateway, received: _Received, asking: asyncio.Task[None]) -> None:
+async def _leave(fault: Fault, gateway: FakeGateway, received: _Received, reading: asyncio.Task[None]) -> None:
     """Cancel the call when the fault's reader does."""
     if fault.reader == "cancel_after_first":
         await received.first.wait()
-        asking.cancel()
+        reading.cancel()
     elif fault.reader == "cancel_before_first":
         await gateway.until(lambda: bool(gateway.requests))
-        asking.cancel()
+        reading.cancel()
 
 
-async def _first_request(gateway: FakeGateway, asking: asyncio.Task[None]) -> None:
+async def _first_request(gateway: FakeGateway, reading: asyncio.Task[None]) -> None:
     """Wait for the first request, unless the call ends without one; what a client loads before is none of its waits."""
     arrival = asyncio.create_task(gateway.until(lambda: bool(gateway.requests), _LOADING))
     try:
-        await asyncio.wait([asking, arrival], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([reading, arrival], return_when=asyncio.FIRST_COMPLETED)
     finally:
         arrival.cancel()
 
