@@ -9,6 +9,7 @@ import gc
 import json
 import logging
 import pickle
+import re
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from decimal import Decimal
@@ -344,7 +345,10 @@ async def test_ids_that_a_gateway_forgot_or_gave_twice_are_made_good() -> None:
     client = ScriptedClient(asks(*calls), asks(*calls), says("ok"))
     run = client.run_tools("Hi", tools=[weather])
     started = [event.call.id async for event in run if event.type == "tool_started"]
-    assert started == ["call_1_0", "x", "call_1_2", "call_1_3", "call_6_0", "x", "call_6_2", "call_6_3"]
+    assert [id_ for id_ in started if id_ == "x"] == ["x", "x"]
+    made = {id_ for id_ in started if id_ != "x"}
+    assert len(made) == 6
+    assert all(re.fullmatch("[a-zA-Z0-9]{9}", id_) for id_ in made), "Mistral refuses any other"
     assert len(results(run)) == 8
     assert [call.id for call in run.steps[0].tool_calls] == started[:4]
 

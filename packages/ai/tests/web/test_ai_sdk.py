@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ from raptscallions_ai import (
     RateLimitError,
     ReasoningChunk,
     RestartedChunk,
+    Tool,
     ToolCallChunk,
+    tool,
     user,
 )
 from raptscallions_ai.testing import FakeGateway, Hang, ScriptedClient, chunk, sse
@@ -56,12 +58,15 @@ def chat(version: str, node_modules: Callable[[Path], Path], serve: Serve) -> Ch
     entry = json.loads((sdk / "package.json").read_text("utf-8"))["exports"]["."]
     program = sdk / (entry.get("import") or entry["default"])
 
-    async def chat(client: OpenRouterClient | ScriptedClient, *steps: dict[str, Any]) -> dict[str, Any]:
+    async def chat(
+        client: OpenRouterClient | ScriptedClient, *steps: dict[str, Any], tools: Sequence[Tool[..., Any]] = ()
+    ) -> dict[str, Any]:
         async def answer(request: Request) -> Response:
             messages = (await request.json())["messages"]
             goes_on = messages[-1]["role"] == "assistant"
             message_id = messages[-1]["id"] if goes_on else f"msg-{len(messages)}"
-            stream = client.stream_chat(from_ui_messages(messages))
+            conversation = from_ui_messages(messages)
+            stream = client.run_tools(conversation, tools=tools) if tools else client.stream_chat(conversation)
             return ChatStreamResponse(ui_message_stream(stream, message_id=message_id))
 
         handlers: Any = {AiError: ai_error_handler}
@@ -141,6 +146,35 @@ async def test_a_conversation_comes_back_as_it_was(chat: Chat) -> None:
         {"role": "tool", "content": '{"sky":"clear"}', "tool_call_id": "call_1"},
     ]
     assert [part["text"] for part in parts(seen) if part["type"] == "text"] == ["One moment. ", "It is sunny."]
+
+
+async def test_tools_of_the_service_itself(chat: Chat) -> None:
+    @tool
+    def weather(city: str) -> dict[str, str]:
+        """Tell the weather.
+
+        Args:
+            city: Where.
+        """
+        if city != "Rome":
+            raise ValueError("unknown")
+        return {"sky": "clear"}
+
+    asked = [ToolCallChunk(0, "a", "weather", '{"city":"Rome"}'), ToolCallChunk(1, "b", "weather", '{"city":"Oz"}')]
+    client = ScriptedClient(asked, "Rome is sunny.", "You are welcome.")
+    seen = await chat(client, {"say": "How are they?"}, {"say": "Thanks."}, tools=[weather])
+    assert (seen["status"], seen.get("error")) == ("ready", None)
+    calls = {part["toolCallId"]: part for part in seen["messages"][1]["parts"] if part["type"] == "tool-weather"}
+    assert (calls["a"]["state"], calls["a"]["output"]) == ("output-available", {"sky": "clear"})
+    assert (calls["b"]["state"], calls["b"]["errorText"]) == ("output-error", "The tool failed.")
+    told = [(message["role"], message["content"]) for message in client.calls[2].messages]
+    assert told[1:] == [
+        ("assistant", None),
+        ("tool", '{"sky":"clear"}'),
+        ("tool", "The tool failed."),
+        ("assistant", "Rome is sunny."),
+        ("user", "Thanks."),
+    ]
 
 
 async def test_failures(chat: Chat) -> None:

@@ -259,3 +259,27 @@ def test_what_no_browser_of_ours_sends_is_refused(message: Any, problem: str) ->
     with pytest.raises(ValueError, match=problem) as caught:
         from_ui_messages([ui("user", text("Hi")), message])
     assert str(caught.value).startswith("messages[1]: ")
+
+
+@pytest.mark.parametrize("claimed", ["image/jpeg", "image/jpg", "image/webp", "application/octet-stream", "video/mp4"])
+def test_a_picture_is_labelled_by_its_content(claimed: str) -> None:
+    png = "iVBORw0KGgoAAAANSUhEUg=="
+    file = {"type": "file", "mediaType": claimed, "url": f"data:{claimed};base64,{png}"}
+    for role in ("user", "assistant"):
+        [message] = from_ui_messages([{"role": role, "parts": [file, {"type": "text", "text": "x"}]}])
+        told = repr((message.content, message.images))
+        assert f"data:image/png;base64,{png}" in told
+        assert claimed not in told
+
+
+def test_a_name_that_is_no_standard_one_is_put_right_and_other_labels_stay() -> None:
+    def url(media_type: str) -> Any:
+        file = {"type": "file", "mediaType": media_type, "url": f"data:{media_type};base64,AAAA"}
+        [message] = from_ui_messages([{"role": "user", "parts": [file]}])
+        return repr(message.content)
+
+    assert "data:image/jpeg;base64,AAAA" in url("image/jpg")
+    assert "data:image/heic;base64,AAAA" in url("image/heic")
+    file = {"type": "file", "mediaType": "image/png", "url": "data:image/png"}
+    with pytest.raises(ValueError, match="the url of a file: the data URL is not one"):
+        from_ui_messages([{"role": "user", "parts": [file]}])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._dialects.chunk import WireToolCall
 
-__all__ = ["ReasoningBlocks", "ToolCalls"]
+__all__ = ["ReasoningBlocks", "ToolCalls", "made_id"]
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class ToolCalls:
         if not id_ or call.id:
             return None
         if self._by_id.setdefault(id_, call) is not call:
-            id_ = _another_id(id_, call.position)
+            id_ = made_id(id_, call.position)
         call.id = id_
         return id_
 
@@ -146,9 +146,9 @@ def _is_whole(arguments: str) -> bool:
     return text.endswith("}") and isinstance(parse_json(text.encode("utf-8", "replace")), dict)
 
 
-def _another_id(id_: str, position: int) -> str:
-    """Return an id made of another one, in the form that even Mistral takes: nine letters and digits."""
-    digest = int.from_bytes(hashlib.sha256(f"{id_}:{position}".encode("utf-8", "replace")).digest()[:8])
+def made_id(seed: object, position: int) -> str:
+    """Return an id for a tool call, in the form that even Mistral takes: nine letters and digits."""
+    digest = int.from_bytes(hashlib.sha256(f"{seed}:{position}".encode("utf-8", "replace")).digest()[:8])
     letters = "0123456789abcdefghijklmnopqrstuvwxyz"
     return "".join(letters[digest // 36**place % 36] for place in range(9))
 

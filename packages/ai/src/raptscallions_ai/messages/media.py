@@ -58,6 +58,10 @@ class Media:
     claimed: str | None
     label: str
 
+    def by_signature(self) -> MediaType | None:
+        """Return what the content is by its signature; None if it has none that is known."""
+        return _by_signature(self.content)
+
     def type_of_kind(self, kind: Literal["image", "audio", "video"]) -> MediaType:
         """Return what the content is, by its signature; what a name claims counts for nothing.
 

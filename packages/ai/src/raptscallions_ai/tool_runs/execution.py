@@ -10,6 +10,7 @@ from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from raptscallions_ai._dialects.blocks import made_id
 from raptscallions_ai._dialects.json import json_object
 from raptscallions_ai._guards.callbacks import cancel_and_wait, contained, in_task, in_thread, text_of
 from raptscallions_ai._guards.log import Log
@@ -30,8 +31,8 @@ __all__ = ["Approve", "ToolExecution", "ToolPolicy", "tools_by_name", "with_ids"
 Approve: TypeAlias = "Callable[[ToolCall], bool | str | Awaitable[bool | str]]"
 """Decides whether a call may run: True, or False, or the reason why not as a text for the model; may be async."""
 
-# An answer that ended so may have broken off within its last call.
 _PART_KINDS = frozenset({"text", "image_url", "file", "input_audio", "video_url"})
+# An answer that ended so may have broken off within its last call.
 _BROKEN_OFF = frozenset({"length", "content_filter", "error"})
 _MOST_CHARACTERS = 2000  # of an exception's message, or of arguments that are quoted to the model
 _MOST_CALLS = 256  # of one answer that are run
@@ -239,7 +240,7 @@ def with_ids(answer: ChatResult, position: int) -> ChatResult:
     calls = list(answer.tool_calls)
     for index, call in enumerate(calls):
         if not call.id or call.id in seen:
-            calls[index] = replace(call, id=f"call_{position}_{index}")
+            calls[index] = replace(call, id=made_id(position, index))
         seen.add(calls[index].id)
     return replace(answer, tool_calls=tuple(calls))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from raptscallions_ai.errors import AiError
 
@@ -64,7 +64,7 @@ class SSEBody:
         ValueError: `keep_alive` is not more than 0.
     """
 
-    def __init__(self, stream: AsyncIterable[StreamChunk], encoder: SSEEncoder, *, keep_alive: float | None) -> None:
+    def __init__(self, stream: AsyncIterable[Any], encoder: SSEEncoder, *, keep_alive: float | None) -> None:
         self._stream = stream
         self._encoder = encoder
         self._keep_alive = keep_alive
@@ -196,7 +196,7 @@ class _Outbox:
             await self._taken.wait()
 
 
-async def _read(stream: AsyncIterable[StreamChunk], encoder: SSEEncoder, outbox: _Outbox) -> None:
+async def _read(stream: AsyncIterable[Any], encoder: SSEEncoder, outbox: _Outbox) -> None:
     """Read a stream to its end into the outbox, and close it however that goes."""
     try:
         done = False
@@ -219,6 +219,6 @@ async def _read(stream: AsyncIterable[StreamChunk], encoder: SSEEncoder, outbox:
             outbox.end()
 
 
-async def _close(stream: AsyncIterable[StreamChunk]) -> None:
+async def _close(stream: AsyncIterable[Any]) -> None:
     if (aclose := getattr(stream, "aclose", None)) is not None:
         await aclose()

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 from raptscallions_ai.answer.codec import to_object
 from raptscallions_ai.errors import StreamInterruptedError
 from raptscallions_ai.web.body import KEEP_ALIVE, SSEBody
-from raptscallions_ai.web.payloads import SSE_HEADERS, error_payload, sse_event, usage_payload
+from raptscallions_ai.web.payloads import SSE_HEADERS, error_payload, sse_event, told_of_a_tool, usage_payload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
 
     from raptscallions_ai.answer.chunks import StreamChunk
+    from raptscallions_ai.answer.run_events import ToolRunEvent
     from raptscallions_ai.errors import AiError
+    from raptscallions_ai.tools.tool_call import ToolCall
 
 __all__ = ["sse_response_body"]
 
@@ -21,7 +23,9 @@ __all__ = ["sse_response_body"]
 _OF_A_RESULT = ("id", "model", "provider", "finish_reason", "refusal")
 
 
-def sse_response_body(stream: AsyncIterable[StreamChunk], *, keep_alive: float | None = KEEP_ALIVE) -> SSEBody:
+def sse_response_body(
+    stream: AsyncIterable[StreamChunk] | AsyncIterable[ToolRunEvent], *, keep_alive: float | None = KEEP_ALIVE
+) -> SSEBody:
     """Return a stream as the body of a server-sent-events response, one event of JSON for each chunk.
 
     The events have no name, so that `EventSource.onmessage` gets them all; their `type` is the chunk's::
@@ -34,18 +38,24 @@ def sse_response_body(stream: AsyncIterable[StreamChunk], *, keep_alive: float |
         {"type": "refusal", "content": "I can"}
         {"type": "waiting"}                                          only with `include_waiting=True`
         {"type": "restarted", "error": {...}}                        everything so far is void; with `on_interrupt`
+        {"type": "tool_started", "id": "call_1", "name": "weather", "arguments": "{\\"city\\": \\"Rome\\"}"}
+        {"type": "tool_finished", "id": "call_1", "name": "weather", "content": "sunny", "failed": false}
+        {"type": "step_finished", "step": 1, "finish_reason": "tool_calls", "usage": {...}}
         {"type": "done", "id": ..., "model": ..., "provider": ..., "finish_reason": "stop", "refusal": null,
          "usage": {"prompt_tokens": 10, ..., "cost": "0.00015", "cost_source": "reported"}}
         {"type": "error", "error": {"type": "RateLimitError", "message": ..., "code": "AI_ERROR",
          "error_type": null, "status_code": 429, "details": {...}, "retryable": true, "retry_after": 30,
          "reference": "5f0c2a9d417e"}}
 
+    The three of tools are those of a `ToolRun`, which tells a tool's failure in the words that were meant for others, a
+    `ToolError`'s, and else says only that it failed.
+
     An error is told in our own words; what the gateway said is in the log, under the same `reference`.
 
     The last event is always `done` or `error`. A body that ends without either was cut off.
 
     Args:
-        stream: A `ChatStream`, or any chunks, such as those of your own generator around one.
+        stream: A `ChatStream`, a `ToolRun`, or any chunks, such as those of your own generator around one.
         keep_alive: Seconds of silence after which a comment is sent; None for never.
 
     Raises:
@@ -60,7 +70,7 @@ class ChunkEvents:
     headers: Mapping[str, str] = SSE_HEADERS
     ping = b": ping\n\n"
 
-    def chunk(self, chunk: StreamChunk) -> bytes:
+    def chunk(self, chunk: StreamChunk | ToolRunEvent) -> bytes:
         """Return the event for a chunk."""
         return sse_event({"type": chunk.type, **_fields(chunk)})
 
@@ -73,10 +83,23 @@ class ChunkEvents:
         return self.error(StreamInterruptedError("the stream was closed before it was complete"))
 
 
-def _fields(chunk: StreamChunk) -> dict[str, Any]:
-    if chunk.type == "restarted":
-        return {"error": error_payload(chunk.error)}
-    if chunk.type == "done":
-        result = to_object(chunk.result)
-        return {**{name: result[name] for name in _OF_A_RESULT}, "usage": usage_payload(chunk.usage)}
-    return to_object(chunk)
+def _fields(chunk: StreamChunk | ToolRunEvent) -> dict[str, Any]:
+    match chunk.type:
+        case "restarted":
+            return {"error": error_payload(chunk.error)}
+        case "done":
+            told = {name: getattr(chunk.result, name) for name in _OF_A_RESULT}
+            return {**told, "usage": usage_payload(chunk.usage)}
+        case "tool_started":
+            return {**_call(chunk.call), "arguments": chunk.call.raw_arguments}
+        case "tool_finished":
+            return {**_call(chunk.call), "content": told_of_a_tool(chunk), "failed": chunk.error is not None}
+        case "step_finished":
+            finish_reason, usage = chunk.result.finish_reason, usage_payload(chunk.usage)
+            return {"step": chunk.step, "finish_reason": finish_reason, "usage": usage}
+        case _:
+            return to_object(chunk)
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "name": call.name}

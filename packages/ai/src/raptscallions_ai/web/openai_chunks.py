@@ -20,6 +20,7 @@ from raptscallions_ai.answer.chunks import (
 )
 from raptscallions_ai.answer.stream import ChatStream
 from raptscallions_ai.errors import StreamInterruptedError
+from raptscallions_ai.tool_runs.run import ToolRun
 from raptscallions_ai.web.body import KEEP_ALIVE, SSEBody
 from raptscallions_ai.web.payloads import SSE_HEADERS, error_payload, sse_event
 
@@ -52,8 +53,13 @@ def openai_sse_body(
         keep_alive: Seconds of silence after which a comment is sent; None for never.
 
     Raises:
+        TypeError: It is a run with tools, of which this protocol has no words; the others have.
         ValueError: `keep_alive` is not more than 0.
     """
+    if isinstance(stream, ToolRun):
+        raise TypeError(
+            "openai_sse_body takes one answer; for a run with tools use ui_message_stream or sse_response_body"
+        )
     return SSEBody(stream, OpenAIChunks(stream, include_usage=include_usage), keep_alive=keep_alive)
 
 

@@ -10,13 +10,14 @@ import msgspec
 from raptscallions_ai._dialects.error_codes import STATUS_OF_CODE, STRONG_CODES, WEAK_CODES, normalized
 from raptscallions_ai._guards.log import Log
 from raptscallions_ai.answer.codec import to_object
-from raptscallions_ai.errors import AuthenticationError, ConfigurationError, InsufficientCreditsError
+from raptscallions_ai.errors import AuthenticationError, ConfigurationError, InsufficientCreditsError, ToolError
 
 if TYPE_CHECKING:
     from raptscallions_ai.answer.result import Usage
+    from raptscallions_ai.answer.run_events import ToolFinished
     from raptscallions_ai.errors import AiError
 
-__all__ = ["SSE_HEADERS", "error_payload", "sse_event", "usage_payload"]
+__all__ = ["SSE_HEADERS", "error_payload", "sse_event", "told_of_a_tool", "usage_payload"]
 
 SSE_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -108,3 +109,10 @@ def _details(error: AiError) -> dict[str, Any]:
 def usage_payload(usage: Usage) -> dict[str, Any]:
     """Return a usage without what is between the operator and the gateway; the cost is a text, so nothing rounds it."""
     return {name: value for name, value in to_object(usage).items() if name in _PUBLIC_USAGE}
+
+
+def told_of_a_tool(finished: ToolFinished) -> str:
+    """Return what a browser may know of a tool's end: its result, or of a failure what was said for others to read."""
+    if finished.error is None or isinstance(finished.error, ToolError):
+        return finished.content
+    return "The tool failed."

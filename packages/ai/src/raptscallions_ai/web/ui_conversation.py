@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from raptscallions_ai.errors import InvalidMediaError
+from raptscallions_ai.messages.media import MAX_BYTES, MediaType, read_media
 from raptscallions_ai.messages.message import ChatMessage, tool_result, user
 from raptscallions_ai.tools.tool_call import ToolCall
 from raptscallions_ai.web.sent_back import SENT_BACK, read_sent_back
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["from_ui_messages"]
 
+_STANDARD_NAMES = {"image/jpg": "image/jpeg"}  # which Anthropic alone takes
 _FILE_URLS = ("data:", "https://", "http://")
 
 
@@ -103,8 +106,8 @@ def _step(parts: list[Mapping[str, object]]) -> list[ChatMessage]:
         type_ = _text(part, "type")
         if type_ == "text":
             texts.append(_text(part, "text"))
-        elif type_ == "file" and _text(part, "mediaType").startswith("image"):
-            images.append(dict(_file(part)))
+        elif type_ == "file" and (file := _file(part))["type"] == "image_url":
+            images.append(dict(file))
         elif type_ == "data-annotation":
             annotation = _object(part.get("data"), "the data of an annotation")
             # The only kind that is good for anything upstream: it spares a file from being parsed again.
@@ -147,6 +150,8 @@ def _file(part: Mapping[str, object]) -> ContentPart:
     url, media_type = _text(part, "url"), _text(part, "mediaType")
     if not url.startswith(_FILE_URLS):
         raise ValueError("the url of a file must be an http, https or data URL")
+    if url.startswith("data:"):
+        url, media_type = _relabelled(url, media_type)
     kind = media_type.partition("/")[0]
     if kind in ("image", "video"):
         return {"type": f"{kind}_url", f"{kind}_url": {"url": url}}
@@ -157,6 +162,18 @@ def _file(part: Mapping[str, object]) -> ContentPart:
         return {"type": "input_audio", "input_audio": {"data": data, "format": _audio_format(media_type)}}
     name = part.get("filename")
     return {"type": "file", "file": {"filename": name if isinstance(name, str) else "file", "file_data": url}}
+
+
+def _relabelled(url: str, media_type: str) -> tuple[str, str]:
+    """Return a data URL and a media type that say what the content is: browsers go by the name of a file."""
+    try:
+        media = read_media(url, max_bytes=MAX_BYTES)
+    except InvalidMediaError as error:
+        raise ValueError(f"the url of a file: {error.message}") from None
+    if (found := media.by_signature()) is not None:
+        return media.data_url(found), found.name
+    named = _STANDARD_NAMES.get(media_type.lower())
+    return (media.data_url(MediaType(named, "")), named) if named else (url, media_type)
 
 
 def _audio_format(media_type: str) -> str:

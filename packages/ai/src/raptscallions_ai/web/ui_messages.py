@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mimetypes
 import uuid
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from raptscallions_ai.answer.chunks import (
     ToolCallChunk,
     WaitingChunk,
 )
+from raptscallions_ai.answer.run_events import StepFinished, ToolFinished, ToolRunDone, ToolStarted
 from raptscallions_ai.errors import InvalidResponseError
 from raptscallions_ai.web.body import KEEP_ALIVE, SSEBody
-from raptscallions_ai.web.payloads import SSE_HEADERS, error_payload, sse_event, usage_payload
+from raptscallions_ai.web.payloads import SSE_HEADERS, error_payload, sse_event, told_of_a_tool, usage_payload
 from raptscallions_ai.web.sent_back import sent_back
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.answer.result import ChatResult
+    from raptscallions_ai.answer.run_events import ToolRunEvent
     from raptscallions_ai.errors import AiError
     from raptscallions_ai.tools.tool_call import ToolCall
 
@@ -47,7 +50,10 @@ _FINISH_REASONS = {
 
 
 def ui_message_stream(
-    stream: AsyncIterable[StreamChunk], *, message_id: str | None = None, keep_alive: float | None = KEEP_ALIVE
+    stream: AsyncIterable[StreamChunk] | AsyncIterable[ToolRunEvent],
+    *,
+    message_id: str | None = None,
+    keep_alive: float | None = KEEP_ALIVE,
 ) -> SSEBody:
     """Return a stream as the body that `useChat` of the AI SDK expects; checked with its versions 6 and 7.
 
@@ -57,8 +63,10 @@ def ui_message_stream(
     metadata. A failure is an `error` part, a stream that you close yourself an `abort` part. An answer that
     restarts (`on_interrupt="restart"`) is a `reset-step`, which version 6 does not know and takes for an error.
 
+    Of a run with tools each answer is a step, and each call has its `tool-output-available` or `tool-output-error`.
+
     Args:
-        stream: A `ChatStream`, or any chunks.
+        stream: A `ChatStream`, a `ToolRun`, or any chunks.
         message_id: The id under which you store the answer; without one the client makes its own.
         keep_alive: Seconds of silence after which a comment is sent; None for never.
 
@@ -78,6 +86,7 @@ class _OpenCall:
     name: str = ""
     held_back: str = ""
     announced: bool = False
+    arguments: str = ""
 
 
 class UIMessageParts:
@@ -92,16 +101,19 @@ class UIMessageParts:
 
     def __init__(self, message_id: str | None) -> None:
         self._message_id = message_id
-        self._started = False
+        self._started = self._in_step = False
         self._block: tuple[str, str] | None = None  # kind and id of the text or reasoning that is open
         self._blocks = self._sources = 0
         self._calls: dict[int, _OpenCall] = {}
         self._call_ids: list[str] = []
+        self._told: dict[str, str] = {}  # of a run: the ids of its calls, and those under which the browser knows them
 
-    def chunk(self, chunk: StreamChunk) -> bytes:
+    def chunk(self, chunk: StreamChunk | ToolRunEvent) -> bytes:
         """Return the parts for a chunk; for `done` those that end the message."""
         if type(chunk) is WaitingChunk:
             return self.ping
+        if type(chunk) is ToolRunDone:
+            return _events(_finish(chunk.result)) + _DONE
         return _events([*self._start(), *self._parts(chunk)]) + (_DONE if type(chunk) is DoneChunk else b"")
 
     def error(self, error: AiError) -> bytes:
@@ -119,14 +131,19 @@ class UIMessageParts:
         return _events([*self._start(), *self._end_block(), {"type": "abort"}]) + _DONE
 
     def _start(self) -> list[dict[str, Any]]:
-        if self._started:
-            return []
-        self._started = True
-        start = {"type": "start"} if self._message_id is None else {"type": "start", "messageId": self._message_id}
-        return [start, {"type": "start-step"}]
+        parts: list[dict[str, Any]] = []
+        if not self._started:
+            self._started = True
+            parts.append({"type": "start"} | ({"messageId": self._message_id} if self._message_id is not None else {}))
+        if not self._in_step:
+            self._in_step = True
+            parts.append({"type": "start-step"})
+        return parts
 
-    def _parts(self, chunk: StreamChunk) -> list[dict[str, Any]]:
+    def _parts(self, chunk: StreamChunk | ToolRunEvent) -> list[dict[str, Any]]:
         match chunk:
+            case ToolStarted() | ToolFinished() | StepFinished() | ToolRunDone():
+                return self._of_a_run(chunk)
             case ContentChunk():
                 return self._text("text", chunk.content)
             case ReasoningChunk():
@@ -147,9 +164,41 @@ class UIMessageParts:
                 return [{"type": "reset-step"}]
             case DoneChunk():
                 whole = [*self._end_block(), *self._whole_calls(chunk.result)]
-                return [*whole, *sent_back(chunk.result, self._call_ids), *_finish(chunk.result)]
+                back = sent_back(chunk.result, self._call_ids)
+                return [*whole, *back, {"type": "finish-step"}, *_finish(chunk.result)]
             case WaitingChunk():
                 return []
+
+    def _of_a_run(self, event: ToolStarted | ToolFinished | StepFinished | ToolRunDone) -> list[dict[str, Any]]:
+        match event:
+            case ToolStarted():
+                return [*self._end_block(), *self._input(event.call)]
+            case ToolFinished():
+                refused = told_of_a_tool(event) if event.duration is None else None
+                parts = [*self._end_block(), *self._input(event.call, refused)]
+                return parts if refused is not None else [*parts, _output(event, self._told[event.call.id])]
+            case StepFinished():
+                back = sent_back(event.result, [self._told[call.id] for call in event.result.tool_calls])
+                parts = [*self._end_block(), *back, {"type": "finish-step"}]
+                self._calls.clear()
+                self._told.clear()
+                self._in_step = False
+                return parts
+            case ToolRunDone():
+                return _finish(event.result)
+
+    def _input(self, call: ToolCall, refused: str | None = None) -> list[dict[str, Any]]:
+        """Return the end of a call that a run carries out, or why it does not; nothing if that was told before."""
+        if call.id in self._told:
+            return []
+        waiting = [each for each in self._calls.values() if each.id not in self._told.values()]
+        same = (call.name, call.raw_arguments)  # a gateway that gave no id leaves nothing else to go by
+        known = [each for each in waiting if each.id == call.id]
+        known += [each for each in waiting if (each.name, each.arguments) == same]
+        arrived = known[0] if known else _OpenCall(call.id, call.name, call.raw_arguments)
+        parts = _announced(arrived)
+        self._told[call.id] = arrived.id
+        return [*parts, _outcome(call, arrived.id) if refused is None else _failed(call, arrived.id, refused)]
 
     def _text(self, kind: str, delta: str) -> list[dict[str, Any]]:
         parts: list[dict[str, Any]] = []
@@ -172,6 +221,7 @@ class UIMessageParts:
         call.id = call.id or chunk.id or ""
         call.name = call.name or chunk.name or ""
         call.held_back += chunk.arguments
+        call.arguments += chunk.arguments
         return [*self._end_block(), *_announced(call)] if call.name else []
 
     def _whole_calls(self, result: ChatResult) -> list[dict[str, Any]]:
@@ -179,7 +229,9 @@ class UIMessageParts:
         for index, whole in enumerate(result.tool_calls):
             call = self._calls.get(index) or _OpenCall(whole.id, whole.name, whole.raw_arguments)
             cut = result.finish_reason == "length" and index == len(result.tool_calls) - 1
-            parts += [*_announced(call), _outcome(whole, call.id, cut=cut)]
+            why = f"the arguments of tool call {whole.name!r} were cut by the token limit"
+            # Never given out for execution, even if what is there can be parsed.
+            parts += [*_announced(call), _failed(whole, call.id, why) if cut else _outcome(whole, call.id)]
             self._call_ids.append(call.id)
         return parts
 
@@ -217,18 +269,30 @@ def _announced(call: _OpenCall) -> list[dict[str, Any]]:
     return parts
 
 
-def _outcome(call: ToolCall, id_: str, *, cut: bool) -> dict[str, Any]:
-    """Return the end of a call: its whole input, or why there is none.
-
-    A call that the token limit may have cut is never given out for execution, even if what is there can be parsed.
-    """
-    known = {"toolCallId": id_, "toolName": call.name}
+def _outcome(call: ToolCall, id_: str) -> dict[str, Any]:
+    """Return the end of a call: its whole input, or why there is none."""
     try:
-        if cut:
-            raise InvalidResponseError(f"the arguments of tool call {call.name!r} were cut by the token limit")
-        return {"type": "tool-input-available", **known, "input": call.arguments}
+        return {"type": "tool-input-available", "toolCallId": id_, "toolName": call.name, "input": call.arguments}
     except InvalidResponseError as error:
-        return {"type": "tool-input-error", **known, "input": call.raw_arguments, "errorText": error.message}
+        return _failed(call, id_, error.message)
+
+
+def _failed(call: ToolCall, id_: str, why: str) -> dict[str, Any]:
+    known = {"toolCallId": id_, "toolName": call.name}
+    return {"type": "tool-input-error", **known, "input": call.raw_arguments, "errorText": why}
+
+
+def _output(finished: ToolFinished, id_: str) -> dict[str, Any]:
+    told = told_of_a_tool(finished)
+    if finished.error is not None:
+        return {"type": "tool-output-error", "toolCallId": id_, "errorText": told}
+    output: object = told
+    if not isinstance(finished.output, str):
+        try:
+            output = json.loads(told)
+        except (ValueError, RecursionError):  # pictures are told in words
+            output = told
+    return {"type": "tool-output-available", "toolCallId": id_, "output": output}
 
 
 def _file(chunk: ImageChunk) -> list[dict[str, Any]]:
@@ -248,4 +312,4 @@ def _file(chunk: ImageChunk) -> list[dict[str, Any]]:
 def _finish(result: ChatResult) -> list[dict[str, Any]]:
     metadata = {"id": result.id, "model": result.model, "usage": usage_payload(result.usage)}
     reason = _FINISH_REASONS.get(result.finish_reason or "", "other")
-    return [{"type": "finish-step"}, {"type": "finish", "finishReason": reason, "messageMetadata": metadata}]
+    return [{"type": "finish", "finishReason": reason, "messageMetadata": metadata}]
