@@ -32,9 +32,22 @@ async def test_pages_of_messages_are_ascending_and_lead_to_the_beginning(chat: C
     for query in ({"limit": 0}, {"limit": 201}, {"limit": "x"}):
         reply = await chat.http.get(f"/conversations/{conversation}/messages", params=query)
         assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_request")
-    for query in ({"before": "x"}, {"leaf": conversation}):
+    for query in ({"before": "x"}, {"leaf": conversation}, {"through": conversation}, {"through": "x"}):
         reply = await chat.http.get(f"/conversations/{conversation}/messages", params=query)
         assert (reply.status_code, reply.json()["error"]["code"]) == (422, "bad_cursor")
+
+
+async def test_a_path_through_a_message_goes_on_to_the_newest_below_it(chat: Chat) -> None:
+    conversation = await chat.begin()
+    first = await chat.send(conversation, "one")
+    await chat.events(first["stream"])
+    await chat.events((await chat.send(conversation, "two"))["stream"])
+    old = [message["id"] for message in await chat.messages(conversation)]
+    edit = await chat.send(conversation, "uno", parent_id=None, branch=True)
+    await chat.events(edit["stream"])
+    new = [edit["message"]["id"], edit["answer"]["id"]]
+    for through, path in ((old[0], old), (old[1], old), (old[3], old), (new[0], new), (new[1], new)):
+        assert [message["id"] for message in await chat.messages(conversation, through=through)] == path
 
 
 async def test_pages_of_conversations_have_the_latest_first_and_each_once(chat: Chat) -> None:

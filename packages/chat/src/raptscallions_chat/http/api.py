@@ -14,6 +14,7 @@ from raptscallions_chat.http import (
     files,
     health,
     library,
+    page,
     runs,
     tenant_keys,
     tenants,
@@ -46,4 +47,5 @@ def make_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -
     for module in (runs, approvals, library, files, account, tenants, tenant_keys, ui):
         app.include_router(module.router)
     app.include_router(health.router)
+    app.include_router(page.router)
     return app

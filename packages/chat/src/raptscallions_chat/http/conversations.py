@@ -146,6 +146,10 @@ async def list_messages(
     conversation_id: ConversationId,
     before: Cursor = None,
     leaf: Cursor = None,
+    through: Annotated[
+        str | None,
+        Query(max_length=100, description="A message on the path, which goes on to the newest ones below it."),
+    ] = None,
     limit: Limit = 50,
 ) -> Response:
     """Return a page of the path to a message, by default to the conversation's head: first its last messages."""
@@ -154,6 +158,7 @@ async def list_messages(
         conversation_id,
         before=None if before is None else _cursor(before, "before"),
         leaf=None if leaf is None else _cursor(leaf, "leaf"),
+        through=None if through is None else _cursor(through, "through"),
         limit=limit,
     )
     return json_reply(200, {"items": list(map(message_payload, items)), "next": following})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from raptscallions_chat.domain.records import Message
     from raptscallions_chat.store.database import Database
 
-__all__ = ["MessageStore", "find_message", "path_to", "stored_answer"]
+__all__ = ["MessageStore", "find_message", "newest_below", "path_to", "stored_answer"]
 
 _AT_ONCE = 500
 
@@ -48,6 +48,19 @@ async def path_to(connection: AsyncConnection, message_id: str, limit: int | Non
         found = await connection.execute(select(messages).where(messages.c.id.in_(ids[start : start + _AT_ONCE])))
         rows |= {row["id"]: row for row in found.mappings()}
     return [rows[id_] for id_ in ids if id_ in rows]
+
+
+async def newest_below(connection: AsyncConnection, message_id: str) -> str:
+    """Return the end of the path that goes on from a message by the newest of those that follow, step by step."""
+    path = select(messages.c.id, literal(1, Integer).label("step")).where(messages.c.id == message_id)
+    path = path.cte("path", recursive=True)
+    below = messages.alias("below")
+    newest = (
+        select(below.c.id).where(below.c.parent_id == path.c.id).order_by(below.c.seq.desc()).limit(1).scalar_subquery()
+    )
+    path = path.union_all(select(newest, path.c.step + 1).where(path.c.id.is_not(None)))
+    query = select(path.c.id).where(path.c.id.is_not(None)).order_by(path.c.step.desc()).limit(1)
+    return (await connection.execute(query)).scalar_one()
 
 
 async def find_message(connection: AsyncConnection, principal: Principal, message_id: str) -> RowMapping:
@@ -141,7 +154,14 @@ class MessageStore:
             return (await _complete(connection, [row]))[0]
 
     async def list_messages(
-        self, principal: Principal, conversation_id: str, *, before: str | None, leaf: str | None, limit: int
+        self,
+        principal: Principal,
+        conversation_id: str,
+        *,
+        before: str | None,
+        leaf: str | None,
+        limit: int,
+        through: str | None = None,
     ) -> tuple[list[Message], str | None]:
         """Return a page of a path through a conversation, ascending, and the cursor of the page before.
 
@@ -151,6 +171,7 @@ class MessageStore:
             before: The message that the page ends before; None for the path's end.
             leaf: The last message of the path; None for the conversation's head.
             limit: The most messages.
+            through: A message that the path goes through, on to the newest ones below it; None for no such.
 
         Raises:
             ChatError: `not_found`, or `bad_cursor`: a message that was named is none of this conversation.
@@ -158,7 +179,7 @@ class MessageStore:
         async with self._database.read() as connection:
             conversation = await find_conversation(connection, principal, conversation_id)
             start = leaf or conversation.head_id
-            for name, named in (("leaf", leaf), ("before", before)):
+            for name, named in (("leaf", leaf), ("through", through), ("before", before)):
                 if named is not None:
                     where = (messages.c.id == named, messages.c.conversation_id == conversation_id)
                     found = (await connection.execute(select(messages.c.parent_id).where(*where))).one_or_none()
@@ -166,6 +187,8 @@ class MessageStore:
                         raise ChatError("bad_cursor", f"`{name}` is no message of this conversation.")
                     if name == "before":
                         start = found.parent_id
+                    elif name == "through":
+                        start = await newest_below(connection, named)
             if start is None:
                 return [], None
             rows = await path_to(connection, start, limit + 1)
