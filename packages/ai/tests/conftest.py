@@ -27,6 +27,7 @@ from raptscallions_ai.local import LocalGateway, LocalGatewayError
 from raptscallions_ai.local.weights import ensure_weights, require_extra
 from raptscallions_ai.testing import FakeGateway, Hang, chunk, sse
 
+pytest.register_assert_rewrite("fault_checks")
 settings.register_profile(
     "quick",
     max_examples=100,

@@ -184,7 +184,8 @@ def test_one_document_is_an_answer_on_one_line_and_on_many() -> None:
         (lines({"choices": [{"message": {"content": "Hi"}}]}), "another API"),
         (lines(line("Hi"), "{broken"), "a line is not valid JSON"),
         (b"", "empty"),
-        (lines({"detail": "Not Found"}), "without a finish reason"),
+        (lines({"detail": "Not Found"}), "Not Found"),
+        (lines({"status": "ok"}), "no answer of Ollama's API"),
     ],
 )
 def test_what_is_no_answer(body: bytes, says: str) -> None:

@@ -115,7 +115,7 @@ class AnswerDecoder:
                     return b""
                 if rest[:1] not in b"\r\n":
                     self._streaming = True
-                    return data
+                    return data.removeprefix(_BOM)
             self._document = list[bytes]()
         self._document.append(data)
         self._size += len(data)

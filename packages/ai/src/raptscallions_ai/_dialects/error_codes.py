@@ -98,7 +98,16 @@ WEAK_CODES: dict[str, Kind] = _table((
     ("timeout", "timeout timeout_error deadline_exceeded"),
 ))  # fmt: skip
 
-STATUS_OF_CODE: dict[str, int] = {"provider_overloaded": 503, "overloaded_error": 529, "server": 500}
+STATUS_OF_CODE: dict[str, int] = {
+    "provider_overloaded": 503,
+    "server": 500,
+    # Anthropic's, each of which has one status of its own; in a stream it is told by the type alone
+    "invalid_request_error": 400,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "api_error": 500,
+    "overloaded_error": 529,
+}
 
 ABOUT_CONTENT = frozenset({"image_not_found", "image_download_failed"})
 

@@ -14,6 +14,7 @@ from raptscallions_ai._dialects.anthropic.conversation import DIALECT, SIGNED_FO
 from raptscallions_ai._dialects.anthropic.encode import ANSWER_TOOL
 from raptscallions_ai._dialects.anthropic.usage import CumulativeUsage
 from raptscallions_ai._dialects.chunk import WireChoice, WireChunk, WireDelta, WireFunction, WireToolCall, lenient
+from raptscallions_ai._dialects.failure import is_bare_error, read_failure
 from raptscallions_ai._dialects.json import (
     MalformedJSONError,
     json_list,
@@ -120,6 +121,8 @@ class AnthropicReader:
         fold, pieces = self._fold, self._pieces
         for event in events:
             name, data = event if isinstance(event, Event) else ("", event)
+            if not data or data.isspace():
+                continue
             try:
                 read = _decode(data)
                 # Nearly all events bring a piece of the open block's text; their way is much shorter.
@@ -135,6 +138,8 @@ class AnthropicReader:
                         return True
                     continue
                 read = lenient
+            if read.type is None:
+                self._read_untyped(name, data, read)
             if self._read_event(read, out) or fold.failure is not None:
                 return True
             pieces = self._pieces
@@ -158,18 +163,33 @@ class AnthropicReader:
         elif data.strip() != b"[DONE]":  # which some facades send, too
             self._fold.fail(InvalidResponseError(f"an event is not valid JSON: {why}", retryable=True))
 
+    def _read_untyped(self, name: str, data: bytes, event: _Event) -> None:
+        """Take in what is none of the API's events: an error that came without its envelope, or another API's chunk."""
+        if event.choices is not None:
+            self._fold.fail(InvalidResponseError(_ANOTHER_API))
+            return
+        body = json_object(parse_json(data))
+        if name == "error" or event.error is not None or (not name and is_bare_error(body)):
+            self._fold.report(body)
+
     def document(self, body: bytes, out: list[StreamChunk]) -> None:
         """Take in a whole message that was not streamed.
 
         Raises:
-            MalformedJSONError: It is not one JSON object.
+            MalformedJSONError: It is not the JSON of a message, nor of an error.
         """
+        if (listed := json_list(parse_json(body))) and read_failure(listed).body:
+            self._fold.report(listed)
+            return
         message = json_object(with_floats(parse_object(body)))
         if "choices" in message:
             self._fold.fail(InvalidResponseError(_ANOTHER_API))
             return
         if "content" not in message:
-            self._fold.report(message)
+            if message.get("error") or is_bare_error(message):
+                self._fold.report(message)
+            else:
+                self._fold.fail(InvalidResponseError("it is no message of Anthropic's API"))
             return
         self._begin(message, out)
         self._fold.mark_done(whole=True)
@@ -193,10 +213,6 @@ class AnthropicReader:
                 self.keep_alives += 1
             case "error":
                 self._fold.report({"error": event.error or {}})
-            case None if event.error is not None:
-                self._fold.report(event.error)
-            case None if event.choices is not None:
-                self._fold.fail(InvalidResponseError(_ANOTHER_API))
             case _:
                 pass  # an event type that has come since
         return False

@@ -16,6 +16,7 @@ from raptscallions_ai._dialects.json import json_list, json_object
 
 __all__ = ["CumulativeUsage"]
 
+_MOST_DIGITS = 12
 _COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -52,4 +53,11 @@ class CumulativeUsage:
         kinds = {row.get("type") for row in rows}
         if "compaction" not in kinds or "fallback_message" in kinds:
             rows = [self._fields]
-        return {name: sum(count(row, name) or 0 for row in rows) for name in _COUNTS}
+        return {name: sum(_figure(row.get(name)) for row in rows) for name in _COUNTS}
+
+
+def _figure(value: object) -> int:
+    """Return a count, which some facades write as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:_MOST_DIGITS])
+    return count({"": value}, "") or 0

@@ -20,7 +20,15 @@ from raptscallions_ai._dialects.chunk import (
     WireToolCall,
     lenient,
 )
-from raptscallions_ai._dialects.json import MalformedJSONError, parse_object, refuse_deep_nesting
+from raptscallions_ai._dialects.failure import is_bare_error, read_failure
+from raptscallions_ai._dialects.json import (
+    MalformedJSONError,
+    json_list,
+    json_object,
+    parse_json,
+    parse_object,
+    refuse_deep_nesting,
+)
 from raptscallions_ai.errors import InvalidResponseError, StreamInterruptedError
 
 if TYPE_CHECKING:
@@ -73,6 +81,7 @@ class _Line(msgspec.Struct, gc=False):
     choices: Any = None  # of a chat completion, which is no answer of this API
 
 
+_NOTHING = _Line()
 _decode = msgspec.json.Decoder(_Line).decode
 
 
@@ -106,7 +115,7 @@ class OllamaReader:
                 if (read := self._read_leniently(data, at_end=at_end)) is None:
                     return True
                 line = read
-            if self._read_line(line, out):
+            if self._read_answer(line, data, out):
                 return True
         return False
 
@@ -114,23 +123,38 @@ class OllamaReader:
         """Take in a whole answer that came as one JSON document.
 
         Raises:
-            MalformedJSONError: It is not one JSON object.
+            MalformedJSONError: It is not the JSON of an answer, nor of an error.
         """
-        self._read_line(lenient(parse_object(body), _Line), out)
+        if (listed := json_list(parse_json(body))) and read_failure(listed).body:
+            self._fold.report(listed)
+            return
+        self._read_answer(lenient(parse_object(body), _Line), body, out)
 
     def _read_leniently(self, data: bytes, *, at_end: bool) -> _Line | None:
         """Return a line some of whose fields have an unexpected type; None for what is no line."""
         try:
             return lenient(parse_object(data), _Line)
         except MalformedJSONError as error:
-            if at_end:  # the last line lacks its end, so it was cut rather than garbled
+            if at_end and data.lstrip().startswith(
+                b"{"
+            ):  # the last line lacks its end, so it was cut rather than garbled
                 self._fold.fail(StreamInterruptedError("the stream ended inside a line", retryable=True))
             else:
                 self._fold.fail(InvalidResponseError(f"a line is not valid JSON: {error}", retryable=True))
         return None
 
-    def _read_line(self, line: _Line, out: list[StreamChunk]) -> bool:
+    def _read_answer(self, line: _Line, data: bytes, out: list[StreamChunk]) -> bool:
         """Take in one line; return whether it is the last that counts."""
+        if line != _NOTHING:
+            return self._read_line(line, out)
+        body = json_object(parse_json(data))
+        if is_bare_error(body):
+            self._fold.report(body)
+        elif not self._started:
+            self._fold.fail(InvalidResponseError("it is no answer of Ollama's API"))
+        return self._fold.failure is not None
+
+    def _read_line(self, line: _Line, out: list[StreamChunk]) -> bool:
         fold = self._fold
         if line.choices is not None:
             fold.fail(InvalidResponseError(_ANOTHER_API))

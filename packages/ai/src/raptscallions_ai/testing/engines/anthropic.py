@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from raptscallions_ai.testing.engines.translation import Translation
+from raptscallions_ai.testing.engines.blocks import Block
+from raptscallions_ai.testing.engines.translation import Translation, error_of, fields, objects, text_of
 from raptscallions_ai.testing.gateway import FakeGateway
 from raptscallions_ai.testing.replies import json_reply
 from raptscallions_ai.testing.wire import GENERATION_ID
@@ -30,6 +31,14 @@ _TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+# OpenRouter's names of failures that Anthropic has a word for where the status has none, or another sentence.
+_NAMED = {"provider_overloaded": "overloaded_error"}
+_SENTENCES = {
+    "context_length_exceeded": "prompt is too long",
+    "content_policy_violation": "Output blocked by content filtering policy",
+    "refusal": "Output blocked by content filtering policy",
+}
+_THINKING = {"type": "thinking", "thinking": "", "signature": ""}
 _STOP_REASONS = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -40,7 +49,7 @@ _STOP_REASONS = {
 
 
 class FakeAnthropic(FakeGateway):
-    """A fake of Anthropic's API for tests: the scripts of `FakeGateway`, said in the dialect of Anthropic Messages.
+    """A fake of Anthropic's API for tests: the scripts of `FakeGateway`, events in the dialect of Anthropic Messages.
 
     `stream`, `json`, `error`, `reply` and the others mean what they mean there: what they say in chunks of a chat
     completion is sent as events of a message. Bytes that are no whole event are sent as they are.
@@ -95,80 +104,100 @@ def _error(kind: str, message: str) -> dict[str, Any]:
     return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_fake"}
 
 
-def _named(event: Mapping[str, Any]) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (str(event["type"]).encode(), json.dumps(event).encode())
+_PLAIN = Block(b"")
+
+
+def _named(event: dict[str, Any], block: Block = _PLAIN) -> bytes:
+    return block.saying(str(event["type"]), event)
 
 
 def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
-    details = cast("Mapping[str, Any]", usage.get("prompt_tokens_details") or {})
-    cached = details.get("cached_tokens") or 0
-    return {
-        "input_tokens": (usage.get("prompt_tokens") or 0) - cached,
-        "cache_read_input_tokens": cached,
-        "cache_creation_input_tokens": 0,
-        "output_tokens": usage.get("completion_tokens") or 0,
-    }
+    """Return a usage in Anthropic's words; counts that are no numbers are events as they are."""
+    details = usage.get("prompt_tokens_details")
+    cached: Any = cast("Mapping[str, Any]", details).get("cached_tokens") if isinstance(details, dict) else None
+    counts: dict[str, Any] = {}
+    if (prompt := usage.get("prompt_tokens")) is not None:
+        counts["input_tokens"] = prompt - cached if isinstance(prompt, int) and isinstance(cached, int) else prompt
+        counts["cache_read_input_tokens"] = cached or 0
+        counts["cache_creation_input_tokens"] = 0
+    if (answer := usage.get("completion_tokens")) is not None:
+        counts["output_tokens"] = answer
+    return counts
 
 
 class _MessagesTranslation(Translation):
     def __init__(self) -> None:
         self._started = False
-        self._open: tuple[int, object] | None = None  # the open block: its index, and what it is
+        self._open: dict[object, int] = {}  # the open blocks: what each is, and its index
         self._index = -1
+        self._calls: dict[object, object] = {}  # the id of the last call at each place
         self._finish: dict[str, Any] | None = None  # held back, because usage stands on the same event
 
-    def chunk(self, chunk: Mapping[str, Any]) -> bytes:
-        out = b"" if self._started else self._start(chunk)
-        choices = cast("list[dict[str, Any]]", chunk.get("choices") or [])
+    def chunk(self, chunk: Mapping[str, Any], block: Block) -> bytes:
+        events = [] if self._started or not chunk.keys() & {"id", "choices"} else [self._start(chunk)]
+        choices = objects(chunk.get("choices"))
+        error = error_of(chunk)
         for choice in choices:
-            out += self._delta(cast("dict[str, Any]", choice.get("delta") or {}))
-            if reason := choice.get("finish_reason"):
-                self._finish = {"stop_reason": _STOP_REASONS.get(str(reason), str(reason)), "stop_sequence": None}
+            if choice.get("index") in (None, 0, "0"):
+                delta = choice.get("delta")
+                events += self._delta(fields(delta))
+                if (reason := choice.get("finish_reason")) and error is None:
+                    self._finish = {"stop_reason": _STOP_REASONS.get(str(reason), str(reason)), "stop_sequence": None}
         if isinstance(usage := chunk.get("usage"), dict):
-            out += self._end(_usage(cast("dict[str, Any]", usage)))
-        error = chunk.get("error") or next((choice["error"] for choice in choices if choice.get("error")), None)
+            events += self._end(_usage(cast("dict[str, Any]", usage)))
         if error is not None:
-            details = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": str(error)}
-            out += self.flush() + _named(self.error(details, 200))
+            events += [*self._flushed(), self.error(error, 200)]
+        out = b""
+        for event in events:
+            out += _named(event, block)
+            block = block.plain()
         return out
 
     def is_own(self, body: Mapping[str, Any]) -> bool:
-        return body.get("type") in ("error", "message")
+        return isinstance(body.get("type"), str)
 
     def flush(self) -> bytes:
-        return b"" if self._finish is None else self._end({})
+        return b"".join(map(_named, self._flushed()))
 
-    def done(self) -> bytes:
-        return _named({"type": "message_stop"})
+    def done(self, block: Block) -> bytes:
+        return _named({"type": "message_stop"}, block)
 
-    def comment(self, line: bytes) -> bytes:
-        return _named({"type": "ping"})
+    def comment(self, block: Block) -> bytes:
+        return block.plain().saying("ping", {"type": "ping"})
 
     def completion(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        (choice,) = cast("list[dict[str, Any]]", body["choices"])
-        message = cast("dict[str, Any]", choice.get("message") or {})
+        choice = objects(body["choices"])[0]
+        message = fields(choice.get("message"))
         content: list[dict[str, Any]] = []
         if thought := message.get("reasoning"):
             content.append({"type": "thinking", "thinking": thought, "signature": ""})
-        if text := message.get("content"):
+        if text := text_of(message.get("content")):
             content.append({"type": "text", "text": text})
-        for call in cast("list[dict[str, Any]]", message.get("tool_calls") or []):
+        for call in objects(message.get("tool_calls")):
             function = cast("dict[str, Any]", call["function"])
             arguments = json.loads(function["arguments"] or "{}")
             content.append({"type": "tool_use", "id": call["id"], "name": function["name"], "input": arguments})
+        if (error := error_of(body)) is not None:
+            return self.error(error, 200)
         reason = choice.get("finish_reason")
         made = {"id": body.get("id"), "type": "message", "role": "assistant", "model": body.get("model")}
         ending = {"stop_reason": _STOP_REASONS.get(str(reason), reason), "stop_sequence": None}
         usage = body.get("usage")
-        counted = {"usage": _usage(cast("dict[str, Any]", usage))} if isinstance(usage, dict) else {}
-        return {**made, "content": content, **ending, **counted}
+        counts = {"usage": _usage(cast("dict[str, Any]", usage))} if isinstance(usage, dict) else {}
+        return {**made, "content": content, **ending, **counts}
 
     def error(self, error: Mapping[str, Any], status: int) -> dict[str, Any]:
-        code = status if status >= 400 else error.get("code")
-        kind = _TYPES.get(code, "api_error") if isinstance(code, int) else str(code or "api_error")
-        return _error(kind, str(error.get("message", "")))
+        code, message = error.get("code"), str(error.get("message", ""))
+        named = str(fields(error.get("metadata")).get("error_type"))
+        if isinstance(code, str) and code.isdigit():
+            code = int(code)
+        if named in _SENTENCES:
+            message = f"{_SENTENCES[named]}: {message}"
+        number = status if status >= 400 else code
+        kind = _NAMED.get(named) or _TYPES.get(number, "api_error") if isinstance(number, int) else "api_error"
+        return _error(kind, message)
 
-    def _start(self, chunk: Mapping[str, Any]) -> bytes:
+    def _start(self, chunk: Mapping[str, Any]) -> dict[str, Any]:
         self._started = True
         message: dict[str, Any] = {
             "id": chunk.get("id") or GENERATION_ID,
@@ -177,43 +206,66 @@ class _MessagesTranslation(Translation):
             "content": [],
         }
         message |= {"model": chunk.get("model"), "stop_reason": None, "stop_sequence": None}
-        return _named({"type": "message_start", "message": message})
+        return {"type": "message_start", "message": message}
 
-    def _delta(self, delta: Mapping[str, Any]) -> bytes:
-        out = b""
-        if thought := delta.get("reasoning"):
-            out += self._piece("thinking", {"type": "thinking", "thinking": "", "signature": ""}, thinking=thought)
-        if (text := delta.get("content")) and isinstance(text, str):
-            out += self._piece("text", {"type": "text", "text": ""}, text=text)
-        for call in cast("list[dict[str, Any]]", delta.get("tool_calls") or []):
-            function = cast("dict[str, Any]", call.get("function") or {})
-            block: dict[str, Any] = {
-                "type": "tool_use",
-                "id": call.get("id"),
-                "name": function.get("name"),
-                "input": {},
-            }
-            out += self._piece(("tool", call.get("index")), block, partial_json=function.get("arguments") or "")
-        return out
+    def _delta(self, delta: Mapping[str, Any]) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = []
+        details = objects(delta.get("reasoning_details"))
+        thought = delta.get("reasoning") or delta.get("reasoning_content")
+        if thought and not details:
+            events += self._piece("thinking", _THINKING, thinking=str(thought))
+        for detail in details:
+            events += self._thinking(detail)
+        if text := text_of(delta.get("content")):
+            events += self._piece("text", {"type": "text", "text": ""}, text=text)
+        for call in objects(delta.get("tool_calls")):
+            events += self._call(call)
+        return events
 
-    def _piece(self, kind: object, block: dict[str, Any], **field: str) -> bytes:
-        out = b""
-        if self._open is None or self._open[1] != kind:
-            out = self._close()
-            self._index += 1
-            self._open = (self._index, kind)
-            out += _named({"type": "content_block_start", "index": self._index, "content_block": block})
+    def _thinking(self, detail: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if detail.get("type") == "reasoning.encrypted":
+            block = {"type": "redacted_thinking", "data": detail.get("data")}
+            return [*self._begin(object(), block), *self._close()]
+        events = self._piece("thinking", _THINKING, thinking=detail["text"]) if detail.get("text") else []
+        return events + (
+            self._piece("thinking", _THINKING, signature=detail["signature"]) if detail.get("signature") else []
+        )
+
+    def _call(self, call: Mapping[str, Any]) -> list[dict[str, Any]]:
+        function = fields(call.get("function"))
+        place, call_id = call.get("index"), call.get("id")
+        if call_id:
+            self._calls[place] = call_id
+        block: dict[str, Any] = {"type": "tool_use", "id": call_id, "name": function.get("name"), "input": {}}
+        arguments = function.get("arguments")
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments or {}, separators=(",", ":"))
+        return self._piece(
+            ("tool", place, self._calls.get(place)), block, partial_json="" if arguments is None else text
+        )
+
+    def _piece(self, kind: object, block: dict[str, Any], **field: str) -> list[dict[str, Any]]:
+        """Say a piece of a block, which begins if it is not open; only calls are open side by side."""
+        begun = [] if kind in self._open else self._begin(kind, block)
         ((name, value),) = field.items()
         delta = {"type": "input_json_delta" if name == "partial_json" else f"{name}_delta", name: value}
-        return out + _named({"type": "content_block_delta", "index": self._index, "delta": delta})
+        return [*begun, {"type": "content_block_delta", "index": self._open[kind], "delta": delta}]
 
-    def _close(self) -> bytes:
-        if self._open is None:
-            return b""
-        index, self._open = self._open[0], None
-        return _named({"type": "content_block_stop", "index": index})
+    def _begin(self, kind: object, block: dict[str, Any]) -> list[dict[str, Any]]:
+        side_by_side = isinstance(kind, tuple) and all(isinstance(other, tuple) for other in self._open)
+        closed = [] if side_by_side else self._close()
+        self._index += 1
+        self._open[kind] = self._index
+        return [*closed, {"type": "content_block_start", "index": self._index, "content_block": block}]
 
-    def _end(self, usage: dict[str, Any]) -> bytes:
+    def _close(self) -> list[dict[str, Any]]:
+        indices = list(self._open.values())
+        self._open.clear()
+        return [{"type": "content_block_stop", "index": index} for index in indices]
+
+    def _flushed(self) -> list[dict[str, Any]]:
+        return [] if self._finish is None else self._end({})
+
+    def _end(self, usage: dict[str, Any]) -> list[dict[str, Any]]:
         delta, self._finish = self._finish or {}, None
         event = {"type": "message_delta", "delta": delta, **({"usage": usage} if usage else {})}
-        return self._close() + _named(event)
+        return [*(self._close() if delta else []), event]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from raptscallions_ai.testing.engines.translation import Translation
+from raptscallions_ai.testing.engines.blocks import as_json
+from raptscallions_ai.testing.engines.translation import Translation, error_of, fields, objects, text_of
 from raptscallions_ai.testing.gateway import FakeGateway
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from raptscallions_ai.testing.engines.blocks import Block
     from raptscallions_ai.testing.replies import Reply
 
 __all__ = ["FakeOllama"]
@@ -38,7 +40,7 @@ _PULL = (
 
 
 class FakeOllama(FakeGateway):
-    """A fake Ollama server for tests: the scripts of `FakeGateway`, said in Ollama's own dialect.
+    """A fake Ollama server for tests: the scripts of `FakeGateway`, lines in Ollama's own dialect.
 
     `stream`, `json`, `error`, `reply` and the others mean what they mean there: what they say in chunks of a chat
     completion is sent as lines. Bytes that are no whole event are sent as they are. It has one model, and lets itself
@@ -67,8 +69,12 @@ class FakeOllama(FakeGateway):
         return _LinesTranslation().reply(reply)
 
 
-def _line(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document).encode() + b"\n"
+# OpenRouter's names of failures that Ollama has a sentence for.
+_SENTENCES = {"context_length_exceeded": "the request exceeds the available context size"}
+
+
+def _line(document: Mapping[str, Any], *, ascii_only: bool = True, ending: bytes = b"\n") -> bytes:
+    return as_json(document, ascii_only=ascii_only) + ending
 
 
 class _LinesTranslation(Translation):
@@ -76,90 +82,119 @@ class _LinesTranslation(Translation):
 
     def __init__(self) -> None:
         self._model: object = _MODEL
-        self._calls: dict[object, dict[str, str]] = {}  # by index, because Ollama sends calls whole
+        self._calls: dict[object, dict[str, str]] = {}  # by place and id, because Ollama sends calls whole
+        self._ids: dict[object, object] = {}  # the id of the last call at each place
         self._finish: str | None = None  # held back, because usage stands on the same line
+        self._usage: Mapping[str, Any] | None = None  # held back until the finish
 
-    def chunk(self, chunk: Mapping[str, Any]) -> bytes:
+    def chunk(self, chunk: Mapping[str, Any], block: Block) -> bytes:
         self._model = chunk.get("model") or self._model
-        out = b""
-        choices = cast("list[dict[str, Any]]", chunk.get("choices") or [])
-        for choice in choices:
-            out += self._delta(cast("dict[str, Any]", choice.get("delta") or {}))
-            self._finish = choice.get("finish_reason") or self._finish
+        lines: list[dict[str, Any]] = []
+        error = error_of(chunk)
         if isinstance(usage := chunk.get("usage"), dict):
-            out += self._end(cast("dict[str, Any]", usage))
-        error = chunk.get("error") or next((choice["error"] for choice in choices if choice.get("error")), None)
+            self._usage = cast("dict[str, Any]", usage)
+        for choice in objects(chunk.get("choices")):
+            if choice.get("index") in (None, 0, "0"):
+                delta, reason = choice.get("delta"), choice.get("finish_reason")
+                lines += self._delta(fields(delta), choice)
+                self._finish = self._finish if error or not reason else reason
         if error is not None:
-            details = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": str(error)}
-            out += self.flush() + _line(self.error(details, 200))
-        return out
+            self._finish = None
+            lines += [*self._whole_calls(), self.error(error, 200)]
+        elif self._finish is not None and self._usage is not None:
+            lines += self._end(self._usage)
+        ending = block.line_end if block.ending else b""
+        return block.mark + b"".join(_line(line, ascii_only=block.is_ascii, ending=ending) for line in lines)
 
     def flush(self) -> bytes:
-        return self._whole_calls() if self._finish is None else self._end({})
+        return b"".join(map(_line, self._whole_calls() if self._finish is None else self._end(self._usage)))
 
-    def done(self) -> bytes:
-        return b""
+    def done(self, block: Block) -> bytes:
+        """Say the last line, if all was lines that it needs; there is no other end mark."""
+        return b"" if self._usage is None else b"".join(map(_line, self._end(self._usage)))
 
-    def comment(self, line: bytes) -> bytes:
+    def comment(self, block: Block) -> bytes:
         return b"\n"
 
+    def other(self, block: Block) -> bytes:
+        """Return what a block has for its data, which is all that a line can have."""
+        if block.data is None:
+            return block.raw if block.before else block.ending
+        return block.data + (block.line_end if block.ending else b"")
+
     def completion(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        (choice,) = cast("list[dict[str, Any]]", body["choices"])
-        message = cast("dict[str, Any]", choice.get("message") or {})
-        made: dict[str, Any] = {"role": "assistant", "content": message.get("content") or ""}
+        choice = objects(body["choices"])[0]
+        message = fields(choice.get("message"))
+        made: dict[str, Any] = {"role": "assistant", "content": text_of(message.get("content"))}
         if thought := message.get("reasoning"):
             made["thinking"] = thought
-        if calls := [_call(call["function"]) for call in cast("list[Any]", message.get("tool_calls") or [])]:
+        if calls := [_call(call["id"], call["function"]) for call in objects(message.get("tool_calls"))]:
             made["tool_calls"] = calls
-        usage = cast("dict[str, Any]", body.get("usage") or {})
-        return {"model": body.get("model"), "created_at": _AT, "message": made, **_ending(_reason(choice), usage)}
+        if (error := error_of(body)) is not None:
+            return self.error(error, 200)
+        usage = cast("dict[str, Any] | None", body.get("usage"))
+        ending = _ending(choice.get("finish_reason"), usage)
+        return {"model": body.get("model"), "created_at": _AT, "message": made, **ending}
 
     def error(self, error: Mapping[str, Any], status: int) -> dict[str, Any]:
-        return {"error": str(error.get("message", ""))}
+        message = str(error.get("message", ""))
+        named = str(fields(error.get("metadata")).get("error_type"))
+        return {"error": f"{_SENTENCES[named]}: {message}" if named in _SENTENCES else message}
 
-    def _delta(self, delta: Mapping[str, Any]) -> bytes:
-        out = b""
-        if thought := delta.get("reasoning"):
-            out += self._piece(content="", thinking=thought)
-        if (text := delta.get("content")) and isinstance(text, str):
-            out += self._piece(content=text)
-        for call in cast("list[dict[str, Any]]", delta.get("tool_calls") or []):
-            function = cast("dict[str, Any]", call.get("function") or {})
-            whole = self._calls.setdefault(call.get("index"), {"name": "", "arguments": ""})
-            for name in whole:
-                whole[name] += function.get(name) or ""
-        return out
+    def _delta(self, delta: Mapping[str, Any], choice: Mapping[str, Any]) -> list[dict[str, Any]]:
+        lines: list[dict[str, Any]] = []
+        if thought := _thought(delta):
+            lines.append(self._piece(content="", thinking=thought))
+        text = text_of(delta.get("content"))
+        if text or not (thought or delta.get("tool_calls") or choice.get("finish_reason")):
+            lines.append(self._piece(content=text))
+        if logprobs := objects(fields(choice.get("logprobs")).get("content")):
+            lines[-1]["logprobs"] = logprobs
+        for call in objects(delta.get("tool_calls")):
+            function = fields(call.get("function"))
+            place = call.get("index")
+            self._ids[place] = call.get("id") or self._ids.get(place)
+            whole = self._calls.setdefault((place, self._ids[place]), {"id": "", "name": "", "arguments": ""})
+            whole["id"] = str(self._ids[place] or "")
+            whole["name"] = function.get("name") or whole["name"]
+            arguments = function.get("arguments") or ""
+            whole["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments)
+        return lines
 
-    def _whole_calls(self) -> bytes:
-        calls, self._calls = [_call(call) for call in self._calls.values()], {}
-        return self._piece(content="", tool_calls=calls) if calls else b""
+    def _whole_calls(self) -> list[dict[str, Any]]:
+        calls, self._calls = [_call(call["id"], call) for call in self._calls.values()], {}
+        return [self._piece(content="", tool_calls=calls)] if calls else []
 
-    def _end(self, usage: Mapping[str, Any]) -> bytes:
-        out, reason = self._whole_calls(), self._finish
-        self._finish = None
+    def _end(self, usage: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+        lines, reason = self._whole_calls(), self._finish
+        self._finish = self._usage = None
         message = {"role": "assistant", "content": ""}
-        return out + _line({"model": self._model, "created_at": _AT, "message": message, **_ending(reason, usage)})
+        return [*lines, {"model": self._model, "created_at": _AT, "message": message, **_ending(reason, usage)}]
 
-    def _piece(self, **fields: Any) -> bytes:
+    def _piece(self, **fields: Any) -> dict[str, Any]:
         message = {"role": "assistant", **fields}
-        return _line({"model": self._model, "created_at": _AT, "message": message, "done": False})
+        return {"model": self._model, "created_at": _AT, "message": message, "done": False}
 
 
-def _call(function: Mapping[str, Any]) -> dict[str, Any]:
+def _thought(delta: Mapping[str, Any]) -> str:
+    texts = [detail.get("text") for detail in objects(delta.get("reasoning_details"))]
+    return delta.get("reasoning") or delta.get("reasoning_content") or "".join(text for text in texts if text)
+
+
+def _call(call_id: str, function: Mapping[str, Any]) -> dict[str, Any]:
     try:
         arguments = json.loads(function["arguments"] or "{}")
     except ValueError:
         arguments = {}
-    return {"function": {"index": 0, "name": function["name"], "arguments": arguments}}
+    named: dict[str, Any] = {"id": call_id} if call_id else {}
+    return {**named, "function": {"index": 0, "name": function["name"], "arguments": arguments}}
 
 
-def _reason(choice: Mapping[str, Any]) -> str | None:
-    return choice.get("finish_reason")
-
-
-def _ending(reason: str | None, usage: Mapping[str, Any]) -> dict[str, Any]:
-    figures = {"prompt_eval_count": usage.get("prompt_tokens"), "eval_count": usage.get("completion_tokens")}
-    counts = {name: count for name, count in figures.items() if count}
-    if counts:
+def _ending(reason: str | None, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what ends an answer; counts that are zero are left out, and times stand beside any."""
+    counts: dict[str, Any] = {}
+    if usage:
+        figures = {"prompt_eval_count": usage.get("prompt_tokens"), "eval_count": usage.get("completion_tokens")}
+        counts = {name: count for name, count in figures.items() if count}
         counts |= {"total_duration": 2_000_000_000, "eval_duration": 1_000_000_000}
     return {"done": True, "done_reason": "stop" if reason in (None, "tool_calls") else reason, **counts}

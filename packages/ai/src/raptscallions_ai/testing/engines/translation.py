@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
+from raptscallions_ai.testing.engines.blocks import blocks_of, recut
 from raptscallions_ai.testing.replies import Reply, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from raptscallions_ai.testing.engines.blocks import Block
     from raptscallions_ai.testing.replies import Step
 
-__all__ = ["Translation", "content_type"]
+__all__ = ["Translation", "content_type", "error_of", "fields", "objects", "text_of"]
 
-_DONE = "[DONE]"
+_DONE = b"[DONE]"
 
 
 class Translation(ABC):
@@ -28,19 +31,24 @@ class Translation(ABC):
     media_type: str = "text/event-stream"
 
     @abstractmethod
-    def chunk(self, chunk: Mapping[str, Any]) -> bytes:
-        """Return a chunk of a stream, which may be nothing if the next one has to be waited for."""
+    def chunk(self, chunk: Mapping[str, Any], block: Block) -> bytes:
+        """Return a chunk of a stream, which may be nothing if the next one has to be waited for.
+
+        Args:
+            chunk: What it says.
+            block: How it was written.
+        """
 
     @abstractmethod
     def flush(self) -> bytes:
         """Return what was held back, because nothing follows soon."""
 
     @abstractmethod
-    def done(self) -> bytes:
+    def done(self, block: Block) -> bytes:
         """Return the end mark."""
 
     @abstractmethod
-    def comment(self, line: bytes) -> bytes:
+    def comment(self, block: Block) -> bytes:
         """Return what keeps the connection alive."""
 
     @abstractmethod
@@ -51,29 +59,36 @@ class Translation(ABC):
     def error(self, error: Mapping[str, Any], status: int) -> dict[str, Any]:
         """Return the body of an error."""
 
+    def other(self, block: Block) -> bytes:
+        """Return a block that says nothing of an answer, or nothing that can be read."""
+        return block.raw
+
     def is_own(self, body: Mapping[str, Any]) -> bool:
-        """Whether a body is in this dialect already."""
+        """Whether a body, or an event, is in this dialect already."""
         return False
 
     def reply(self, reply: Reply) -> Reply:
-        """Return the reply in this dialect."""
-        if reply.framing == "raw":
-            return reply
+        """Return the reply in this dialect; one that is HTTP's own bytes, or compressed, is the same in all."""
         headers = {name.lower(): value for name, value in reply.headers.items()}
+        if reply.framing == "raw" or "content-encoding" in headers:
+            return reply
         whole = b"".join(step for step in reply.steps if isinstance(step, bytes))
         if (body := _parsed(whole)) is not None:
             return self._document(reply, body, headers)
         steps: list[Step] = []
-        for step in reply.steps:
-            if isinstance(step, bytes):
-                steps.append(self._events(step))
+        for _, run in groupby(reply.steps, lambda step: isinstance(step, bytes)):
+            together = list(run)
+            if chunks := [step for step in together if isinstance(step, bytes)]:
+                steps += self._translated(chunks)
             else:
-                steps += [self.flush(), step]
-        steps.append(self.flush())
+                held = self.flush()
+                steps += [held, *together] if held else together
+        if held := self.flush():
+            steps.append(held)
         if content_type(headers) == "text/event-stream":
-            headers["content-type"] = self.media_type
-        filled = tuple(step for step in steps if step != b"") or reply.steps
-        return Reply(filled, reply.status, headers, reply.framing, reply.before_headers)
+            headers["content-type"] = headers.get("content-type", "").replace("text/event-stream", self.media_type)
+            headers["content-type"] = headers["content-type"] or self.media_type
+        return Reply(tuple(steps), reply.status, headers, reply.framing, reply.before_headers)
 
     def _document(self, reply: Reply, body: dict[str, Any], headers: dict[str, str]) -> Reply:
         error = body.get("error")
@@ -81,29 +96,30 @@ class Translation(ABC):
             return reply
         if isinstance(error, dict):
             answer = self.error(cast("dict[str, Any]", error), reply.status)
-        elif "choices" in body:
+        elif objects(body.get("choices")):
             answer = self.completion(body)
         else:
             return reply
         headers.pop("content-length", None)
         return json_reply(answer, status=reply.status, headers=headers)
 
-    def _events(self, data: bytes) -> bytes:
-        """Translate the events of one step; what is no whole event passes through."""
-        if not data.endswith(b"\n\n") or b"\r" in data:
-            return self.flush() + data
-        return b"".join(self._event(block) for block in data[:-2].split(b"\n\n"))
+    def _translated(self, steps: list[bytes]) -> list[bytes]:
+        """Translate what steps say together, and cut it where they did."""
+        translated = [(len(block.raw), self._block(block)) for block in blocks_of(b"".join(steps))]
+        return recut(steps, translated)
 
-    def _event(self, block: bytes) -> bytes:
-        if block.startswith(b":"):
-            return self.comment(block)
-        if not block.startswith(b"data: ") or b"\n" in block:
-            return self.flush() + block + b"\n\n"
-        payload = block[len(b"data: ") :]
-        if payload.decode("utf-8", "replace") == _DONE:
-            return self.flush() + self.done()
-        chunk = _parsed(payload)
-        return self.flush() + block + b"\n\n" if chunk is None else self.chunk(chunk)
+    def _block(self, block: Block) -> bytes:
+        if block.data is None:
+            is_comment = bool(block.before) and all(line.startswith(b":") for line in block.before)
+            return self.comment(block) if is_comment else self.other(block)
+        if block.data.strip() == _DONE:
+            return self.flush() + self.done(block)
+        chunk = _parsed(block.data)
+        if chunk is None or self.is_own(chunk) or not chunk.keys() & {"choices", "usage", "error"}:
+            return self.flush() + self.other(block)
+        if not block.ending and not block.raw.endswith(b"}"):
+            return self.flush() + self.other(block)
+        return self.chunk(chunk, block)
 
 
 def content_type(headers: Mapping[str, str]) -> str:
@@ -111,9 +127,36 @@ def content_type(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "text/event-stream").partition(";")[0].strip()
 
 
+def fields(value: object) -> dict[str, Any]:
+    """Return the fields of an object; none for what is none."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def objects(value: object) -> list[dict[str, Any]]:
+    """Return the objects in a list; nothing for what is none."""
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return [cast("dict[str, Any]", item) for item in items if isinstance(item, dict)]
+
+
+def text_of(content: object) -> str:
+    """Return the text of a content, which may be a list of parts."""
+    if isinstance(content, str):
+        return content
+    return "".join(str(part.get("text", "")) for part in objects(content))
+
+
+def error_of(chunk: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the error that a chunk tells, wherever in it that stands."""
+    choices = objects(chunk.get("choices"))
+    error: object = chunk.get("error") or next((choice["error"] for choice in choices if choice.get("error")), None)
+    if error is None:
+        return None
+    return fields(error) or {"message": str(error)}
+
+
 def _parsed(data: bytes) -> dict[str, Any] | None:
     try:
-        value: object = json.loads(data)
-    except ValueError:
+        value: object = json.loads(data.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
         return None
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None

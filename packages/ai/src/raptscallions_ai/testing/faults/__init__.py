@@ -7,6 +7,7 @@ client did. `python -m raptscallions_ai.testing.faults` prints the catalogue as 
 from __future__ import annotations
 
 from raptscallions_ai.testing.faults.catalogue import FAULTS
+from raptscallions_ai.testing.faults.dialects import DIFFERENCES, Dialect, Difference, expected_in
 from raptscallions_ai.testing.faults.expected import Complete, Expected, Fails, Left
 from raptscallions_ai.testing.faults.fault import PROMPT, Category, Fault
 from raptscallions_ai.testing.faults.outcome import Outcome
@@ -14,11 +15,14 @@ from raptscallions_ai.testing.faults.trial import Adapter, Trial, observe
 from raptscallions_ai.testing.faults.verdict import Verdict
 
 __all__ = [
+    "DIFFERENCES",
     "FAULTS",
     "PROMPT",
     "Adapter",
     "Category",
     "Complete",
+    "Dialect",
+    "Difference",
     "Expected",
     "Fails",
     "Fault",
@@ -26,5 +30,6 @@ __all__ = [
     "Outcome",
     "Trial",
     "Verdict",
+    "expected_in",
     "observe",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from raptscallions_ai.testing.faults.catalogue import FAULTS
+from raptscallions_ai.testing.faults.dialects import DIFFERENCES, Difference
 from raptscallions_ai.testing.faults.fault import Category, Fault
 
 __all__ = ["page"]
@@ -39,6 +40,16 @@ This page is printed by `python -m raptscallions_ai.testing.faults`.
 """
 
 
+_NAMES = {"openai": "OpenAI", "anthropic": "Anthropic", "ollama": "Ollama"}
+_ELSEWHERE = """\
+## In other dialects
+
+The replies are written as chat completions. `FakeAnthropic` and `FakeOllama` say them in their own dialects, and what
+should come of them there is the same: the same error, as retryable, with the same partial answer. What is different is
+here, with its reason. The cost, and OpenRouter's names of providers and failures, are told by nobody else.
+"""
+
+
 def page() -> str:
     """Return the catalogue as Markdown."""
     parts = [_OPENING.format(count=len(FAULTS))]
@@ -46,7 +57,28 @@ def page() -> str:
         rows = [_row(fault) for fault in FAULTS if fault.category is category]
         head = "| Fault | What the gateway does | What should come of it | Known from |\n|---|---|---|---|"
         parts.append("\n".join([f"## {_TITLES[category]}\n", head, *rows, ""]))
+    parts.append(_differences())
     return "\n".join(parts)
+
+
+def _differences() -> str:
+    rows = [
+        f"| {', '.join(_NAMES[dialect] for dialect in each.dialects)} | {each.reason} | "
+        f"{_instead(each)} | {', '.join(f'`{fault}`' for fault in each.faults)} |"
+        for each in DIFFERENCES
+    ]
+    head = "| Dialect | Why | Instead | Faults |\n|---|---|---|---|"
+    return "\n".join([_ELSEWHERE, head, *rows, ""])
+
+
+def _instead(difference: Difference) -> str:
+    if difference.instead is None:
+        return "not there"
+    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in difference.instead.items())
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else f"`{value}`"
 
 
 def _row(fault: Fault) -> str:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _FOLLOWED = Complete(requests=2)
 _ANSWER = stream(WHOLE)
-_PATH = "/api/v1/chat/completions"
 
 
 def _to(location: str | None, status: int = 307) -> Reply:
@@ -39,36 +38,51 @@ def _redirect(id: str, title: str, *replies: Responder, expected: Expected, sour
     )
 
 
+def _moved(status: int = 307) -> Responder:
+    """Return what leads to the path that was asked for, with a query."""
+    return lambda request: _to(f"{request.path}?moved=1", status)
+
+
+def _moved_beside(request: RecordedRequest) -> Reply:
+    """Redirect to the same, given relative to where it is."""
+    return _to(f"{request.path.rpartition('/')[2]}?moved=1")
+
+
+def _back(status: int = 307) -> Responder:
+    """Return what leads to the path that was asked for."""
+    return lambda request: _to(request.path, status)
+
+
 def _to_another_host(request: RecordedRequest) -> Reply:
     """Redirect to the same port of another name, where the same gateway would answer."""
     port = urlsplit("//" + request.headers["host"]).port
-    return _to(f"http://localhost:{port}{_PATH}")
+    return _to(f"http://localhost:{port}{request.path}")
 
 
 def _to_tls(request: RecordedRequest) -> Reply:
     """Redirect to the same host by another scheme."""
-    return _to(f"https://{request.headers['host']}{_PATH}", 308)
+    return _to(f"https://{request.headers['host']}{request.path}", 308)
 
 
 FAULTS = (
     _redirect(
         "redirect-307",
         "A 307 leads to another path of the gateway.",
-        _to(_PATH + "?moved=1"),
+        _moved(),
         _ANSWER,
         expected=_FOLLOWED,
     ),
     _redirect(
         "redirect-308",
         "A 308 leads to another path of the gateway.",
-        _to(_PATH + "?moved=1", 308),
+        _moved(308),
         _ANSWER,
         expected=_FOLLOWED,
     ),
     _redirect(
         "redirect-relative",
         "The new place is given relative to the old one.",
-        _to("completions?moved=1"),
+        _moved_beside,
         _ANSWER,
         expected=_FOLLOWED,
     ),
@@ -99,7 +113,7 @@ FAULTS = (
     _redirect(
         "redirect-loop",
         "Every redirect leads back.",
-        *[_to(_PATH)] * 20,
+        *[_back()] * 20,
         expected=_refused("again and again", requests=3),
         source=sources.HOSTILE,
     ),
@@ -107,7 +121,7 @@ FAULTS = (
         _redirect(
             f"redirect-{status}",
             f"A {status} would turn the request into one without a body.",
-            _to(_PATH, status),
+            _back(status),
             _ANSWER,
             expected=_refused(),
         )
