@@ -18,6 +18,9 @@ from raptscallions_ai.wrappers.call import ChatCall
 from raptscallions_ai.wrappers.hooked import BeforeCall, HookedClient
 from raptscallions_ai.wrappers.limited import RateLimitedClient, RateLimiter
 from raptscallions_ai.wrappers.logged import LoggedClient
+from raptscallions_ai.wrappers.redis_script import RedisAwayError
+from raptscallions_ai.wrappers.shared_budget import SharedBudget
+from raptscallions_ai.wrappers.shared_limiter import SharedRateLimiter
 from raptscallions_ai.wrappers.source import AroundSource
 from raptscallions_ai.wrappers.stores import disk_store, memory_store
 from raptscallions_ai.wrappers.traced import TracedClient
@@ -42,6 +45,10 @@ __all__ = [
     "RateLimitedClient",
     "RateLimiter",
     "TracedClient",
+    # for many processes
+    "SharedBudget",
+    "SharedRateLimiter",
+    "RedisAwayError",
     # to build one
     "WrappedClient",
     "AroundSource",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.gateway_api.models import ModelInfo
 
-__all__ = ["Budget", "Amount"]
+__all__ = ["Budget", "Amount", "usd_of"]
 
 _LIMITS = ("cost", "tokens", "requests")
 
@@ -69,6 +69,8 @@ class Budget:
         ValueError: There is no limit, or one is negative or no number.
     """
 
+    reserves_answers = False  # a stream is stopped where it exceeds the budget
+
     def __init__(
         self,
         *,
@@ -80,7 +82,7 @@ class Budget:
     ) -> None:
         if cost is None and tokens is None and requests is None:
             raise ValueError("a budget needs at least one of cost, tokens and requests")
-        self.cost = None if cost is None else _amount(cost)
+        self.cost = None if cost is None else usd_of(cost)
         self.tokens = _count("tokens", tokens)
         self.requests = _count("requests", requests)
         if window is not None and not (window > 0 and math.isfinite(window)):
@@ -128,6 +130,14 @@ class Budget:
             if self.window is not None and self._window_ends == math.inf:
                 self._window_ends = monotonic() + self.window
 
+    async def admit(self, amount: Amount) -> None:
+        """Set something aside, as `reserve` does; a budget that is kept elsewhere may have to wait for that.
+
+        Raises:
+            BudgetExceededError: That much is not left.
+        """
+        self.reserve(amount)
+
     def grow(self, amount: Amount) -> BudgetExceededError | None:
         """Set more aside for a call, which has been used already; return an error if that is too much."""
         with self._lock:
@@ -162,7 +172,12 @@ class Budget:
         return f"Budget({given})"
 
 
-def _amount(cost: Decimal | str | float) -> Decimal:
+def usd_of(cost: Decimal | str | float) -> Decimal:
+    """Return an amount of USD that a person gave.
+
+    Raises:
+        ValueError: It is none, or negative.
+    """
     try:
         amount = Decimal(str(cost))
     except InvalidOperation:

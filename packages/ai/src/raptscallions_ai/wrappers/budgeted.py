@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.client.base import ChatClient
     from raptscallions_ai.wrappers.budget import Budget
     from raptscallions_ai.wrappers.call import ChatCall
+    from raptscallions_ai.wrappers.shared_budget import SharedBudget
 
 __all__ = ["BudgetedClient"]
 
@@ -42,7 +43,7 @@ class BudgetedClient(WrappedClient):
         budget: The same.
     """
 
-    def __init__(self, inner: ChatClient, budget: Budget) -> None:
+    def __init__(self, inner: ChatClient, budget: Budget | SharedBudget) -> None:
         super().__init__(inner)
         self.budget = budget
 
@@ -50,14 +51,16 @@ class BudgetedClient(WrappedClient):
         """Return where the chunks of a call come from."""
         tokens = prompt_tokens(call)
         model = self.resolve_model(call.model)
-        if not call.stream:
+        answer = 0
+        if not call.stream or self.budget.reserves_answers:
             answer = call.options.get("max_completion_tokens") or call.options.get("max_tokens") or 0
-            return _BudgetedCall(self.ask(call), self.budget, model, tokens, answer)
-        return _BudgetedCall(self.ask(call), self.budget, model, tokens, 0)
+        return _BudgetedCall(self.ask(call), self.budget, model, tokens, answer)
 
 
 class _BudgetedCall(AroundSource):
-    def __init__(self, inner: ChunkSource, budget: Budget, model: str | None, prompt: int, answer: int) -> None:
+    def __init__(
+        self, inner: ChunkSource, budget: Budget | SharedBudget, model: str | None, prompt: int, answer: int
+    ) -> None:
         super().__init__(inner)
         self._budget, self._model = budget, model
         info = budget.prices.find(model)
@@ -65,19 +68,26 @@ class _BudgetedCall(AroundSource):
         self._prompt_price, self._answer_price = prices[0] or Decimal(0), prices[1] or Decimal(0)
         cost = prompt * self._prompt_price + answer * self._answer_price
         self._reserved = Amount(cost, prompt + answer, 1)
+        self._ahead = answer  # tokens of the answer that are set aside already
         self._spent: Amount | None = None
 
     async def begin(self) -> None:
-        self._budget.reserve(self._reserved)
+        await self._budget.admit(self._reserved)
 
     def received(self, chunks: Sequence[StreamChunk]) -> Sequence[StreamChunk]:
         # A complete answer is paid for, and stopping it would save nothing.
-        if type(chunks[-1]) is not DoneChunk and (tokens := answer_tokens(chunks)):
+        if type(chunks[-1]) is not DoneChunk and (tokens := self._beyond(answer_tokens(chunks))):
             grown = Amount(tokens * self._answer_price, tokens)
             self._reserved = self._reserved.plus(grown)
             if (error := self._budget.grow(grown)) is not None:
                 self.stop_with(error)
         return chunks
+
+    def _beyond(self, tokens: int) -> int:
+        """Return how many tokens go beyond what is set aside."""
+        covered = min(tokens, self._ahead)
+        self._ahead -= covered
+        return tokens - covered
 
     def ended(self, result: ChatResult | None, error: BaseException | None) -> None:
         partial = self.partial()

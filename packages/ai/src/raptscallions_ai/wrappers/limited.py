@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.answer.stream import ChunkSource
     from raptscallions_ai.client.base import ChatClient
     from raptscallions_ai.wrappers.call import ChatCall
+    from raptscallions_ai.wrappers.shared_limiter import SharedRateLimiter
 
 __all__ = ["RateLimitedClient", "RateLimiter"]
 
@@ -133,7 +134,7 @@ class RateLimitedClient(WrappedClient):
         limiter: The same.
     """
 
-    def __init__(self, inner: ChatClient, limiter: RateLimiter) -> None:
+    def __init__(self, inner: ChatClient, limiter: RateLimiter | SharedRateLimiter) -> None:
         super().__init__(inner)
         self.limiter = limiter
 
@@ -152,7 +153,7 @@ class RateLimitedClient(WrappedClient):
 class _LimitedCall(AroundSource):
     def __init__(
         self,
-        limiter: RateLimiter,
+        limiter: RateLimiter | SharedRateLimiter,
         tokens: int,
         clock: TotalClock,
         inner: ChunkSource | None,
