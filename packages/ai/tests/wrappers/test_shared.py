@@ -233,7 +233,7 @@ async def test_whatever_happens_processes_never_set_more_aside_than_there_is(
         if open_ and chance.random() < 0.4:
             owner, reserved = open_.pop(chance.randrange(len(open_)))
             cost = reserved * Decimal(chance.randrange(101)) / 100
-            owner.settle(Amount(cost), reserved=Amount(reserved))
+            owner.book(Amount(cost), reserved=Amount(reserved))
             spent += cost
         else:
             wanted = Decimal(chance.randrange(1, 300)) / 1000
@@ -247,7 +247,7 @@ async def test_whatever_happens_processes_never_set_more_aside_than_there_is(
         assert kept(redis_server, name) <= 10
     assert refused > 0
     for owner, reserved in open_:
-        owner.settle(Amount(), reserved=Amount(reserved))
+        owner.book(Amount(), reserved=Amount(reserved))
     for budget in budgets:
         await budget.aclose()
     assert kept(redis_server, name) == spent, "what was told is what was spent"
@@ -272,7 +272,7 @@ async def test_what_a_dead_process_had_set_aside_is_spent_until_somebody_says_ot
 async def test_a_budget_begins_again_with_its_window(redis_server: RedisServer, name: str) -> None:
     budget = SharedBudget(redis_server.url, name, cost=1, window=1)
     await budget.admit(Amount(Decimal(1)))
-    budget.settle(Amount(Decimal(1)), reserved=Amount(Decimal(1)))
+    budget.book(Amount(Decimal(1)), reserved=Amount(Decimal(1)))
     with pytest.raises(BudgetExceededError) as caught:
         await budget.admit(Amount(Decimal("0.5")))
     assert caught.value.retry_after is not None and caught.value.retry_after <= 1

@@ -199,7 +199,7 @@ class SharedBudget:
             self._report_soon(at_once=True)
         return None
 
-    def settle(self, spent: Amount, *, reserved: Amount) -> None:
+    def book(self, spent: Amount, *, reserved: Amount) -> None:
         """Count what a call cost instead of what was set aside for it; waits for nothing."""
         with self._lock:
             self._reserved -= min(self._reserved, _nano(reserved.cost))
