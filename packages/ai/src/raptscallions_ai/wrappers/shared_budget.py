@@ -199,11 +199,11 @@ class SharedBudget:
             self._report_soon(at_once=True)
         return None
 
-    def book(self, spent: Amount, *, reserved: Amount) -> None:
+    def book(self, used: Amount, *, reserved: Amount) -> None:
         """Count what a call cost instead of what was set aside for it; waits for nothing."""
         with self._lock:
             self._reserved -= min(self._reserved, _nano(reserved.cost))
-            self._spent += _nano(spent.cost)
+            self._spent += _nano(used.cost)
         self._report_soon()
 
     async def owners(self) -> dict[str, Decimal]:
