@@ -107,6 +107,8 @@ if TYPE_CHECKING:
     from raptscallions_ai.client.openai_compat import AsyncOpenAICompatClient
     from raptscallions_ai.client.presets import PRESETS, Preset, register_preset
     from raptscallions_ai.client.provider import get_provider
+    from raptscallions_ai.proxy.app import proxy_app
+    from raptscallions_ai.proxy.callers import Caller
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
     from raptscallions_ai.structured.parsed_stream import ParsedStream
     from raptscallions_ai.sync.engines import AnthropicClient, OpenAICompatClient
@@ -132,6 +134,8 @@ __all__ = [
     "Preset",
     "register_preset",
     "openrouter_client",
+    "proxy_app",
+    "Caller",
     "close_all_clients",
     "close_all_cloud_clients",
     "CallOptions",
@@ -226,6 +230,8 @@ __getattr__ = lazy_names(
         "client.openai_compat": ("AsyncOpenAICompatClient",),
         "client.presets": ("PRESETS", "Preset", "register_preset"),
         "client.provider": ("get_provider",),
+        "proxy": ("proxy_app",),
+        "proxy.callers": ("Caller",),
         "sync.engines": ("AnthropicClient", "OpenAICompatClient"),
         "settings": ("AiSettings", "get_settings", "reset_settings"),
         "structured.parsed_stream": ("ParsedStream",),

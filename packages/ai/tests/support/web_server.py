@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+import pytest
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Browse", "Browser", "Serve", "Server"]
+__all__ = ["Browse", "Browser", "Serve", "Server", "browse", "serve"]
 
 _LONG_FOR_A_SEND = 0.3  # seconds; a send that is not parked takes microseconds
 
@@ -101,3 +102,23 @@ class Browser:
 
 Serve: TypeAlias = Callable[[ASGIApp], Server]
 Browse: TypeAlias = Callable[[str], Browser]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Runs an app until the test ends."""
+    with ExitStack() as stack:
+        yield lambda app: stack.enter_context(Server(app).running())
+
+
+@pytest.fixture
+def browse() -> Iterator[Browse]:
+    """Opens a connection and posts; it is closed after the test at the latest."""
+    with ExitStack() as stack:
+
+        def open_browser(url: str) -> Browser:
+            browser = Browser(url)
+            stack.callback(browser.leave)
+            return browser
+
+        yield open_browser

@@ -15,6 +15,9 @@ EXTRA = "raptscallions_message"
 """The field of an assistant message that has our own form of it, which loses nothing."""
 
 _EFFORTS = frozenset({"minimal", "low", "medium", "high", "xhigh"})
+# Roles and parts of chat completions, which travel on the same wire where its own have no word for something.
+_OURS = frozenset({"system", "developer"})
+_PARTS = frozenset({"image_url", "input_audio", "video_url", "file"})
 # The spellings of tinyagent and of pi, whose wire it is.
 _CALL_TYPES = frozenset({"tool_call", "toolCall"})
 _RESULT_ROLES = frozenset({"tool_result", "toolResult", "tool"})
@@ -40,7 +43,7 @@ def conversation_of(system_prompt: str | None, messages: Sequence[object]) -> li
     if system_prompt:
         made.append(ChatMessage("system", system_prompt))
     for message in messages:
-        fields = cast("Mapping[str, Any]", plain(message))
+        fields = _fields(message)
         role = fields.get("role")
         if role == "user":
             made.append({"role": "user", "content": _content(fields.get("content"))})
@@ -48,6 +51,8 @@ def conversation_of(system_prompt: str | None, messages: Sequence[object]) -> li
             made.append(_assistant(fields))
         elif role in _RESULT_ROLES:
             made.append(_result(fields))
+        elif role in _OURS:
+            made.append(dict(fields))
         else:
             raise ValueError(f"a message has the role {role!r}; it must be user, assistant or tool_result")
     return made
@@ -58,11 +63,16 @@ def tools_of(tools: Sequence[object] | None) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for tool in tools or ():
         given = cast("Mapping[str, Any]", tool) if isinstance(tool, Mapping) else vars(tool)
+        if given.get("type", "function") != "function":  # a tool of the gateway's own
+            found.append(dict(given))
+            continue
         function: dict[str, Any] = {
             "name": given.get("name", ""),
             "description": given.get("description", ""),
             "parameters": given.get("parameters") or {"type": "object", "properties": {}},
         }
+        if "strict" in given:
+            function["strict"] = given["strict"]
         found.append({"type": "function", "function": function})
     return found
 
@@ -93,12 +103,50 @@ def options_of(options: Mapping[str, Any], thinking_level: object = None) -> dic
 def _content(content: object) -> str | list[dict[str, Any]]:
     if isinstance(content, str):
         return content
-    return [_part(cast("Mapping[str, Any]", plain(part))) for part in cast("Sequence[object]", content or [])]
+    return [_part(_fields(part)) for part in _parts(content)]
+
+
+def _parts(content: object) -> Sequence[object]:
+    """Return the parts of a message.
+
+    Raises:
+        ValueError: They are no list.
+    """
+    if content is None or isinstance(content, list | tuple):
+        return cast("Sequence[object]", content or ())
+    raise ValueError(f"the content of a message must be a text or a list of parts, not {type(content).__name__}")
+
+
+def _text(part: Mapping[str, Any], name: str = "text") -> str:
+    """Return a text of a part, empty if there is none.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    value = part.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name} of a part must be a text, not {type(value).__name__}")
+    return value or ""
+
+
+def _fields(value: object) -> Mapping[str, Any]:
+    """Return what a message or a part has.
+
+    Raises:
+        ValueError: It is none.
+    """
+    fields = plain(value)
+    if isinstance(fields, Mapping):
+        return cast("Mapping[str, Any]", fields)
+    raise ValueError(f"a message, and each part of one, must be an object, not {type(value).__name__}")
 
 
 def _part(part: Mapping[str, Any]) -> dict[str, Any]:
+    if part.get("type") in _PARTS:
+        return dict(part)
     if part.get("type") != "image":
-        return {"type": "text", "text": part.get("text") or ""}
+        made = {"type": "text", "text": _text(part)}
+        return {**made, "cache_control": mark} if (mark := part.get("cache_control")) else made
     url = part.get("url")
     if url is None and part.get("data"):  # pi has the bytes beside their type
         url = f"data:{part.get('mimeType') or part.get('mime_type') or 'image/png'};base64,{part['data']}"
@@ -120,19 +168,22 @@ def _assistant(message: Mapping[str, Any]) -> ChatMessage:
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[ToolCall] = []
-    for each in cast("Sequence[object]", message.get("content") or []):
-        part = cast("Mapping[str, Any]", plain(each)) or {}
+    content = message.get("content")
+    for each in [{"type": "text", "text": content}] if isinstance(content, str) else _parts(content):
+        if each is None:
+            continue
+        part = _fields(each)
         if part.get("type") == "text":
-            texts.append(part.get("text") or "")
+            texts.append(_text(part))
         elif part.get("type") == "thinking":
-            thoughts.append(part.get("thinking") or "")
+            thoughts.append(_text(part, "thinking"))
         elif part.get("type") in _CALL_TYPES:
             arguments = json.dumps(part.get("arguments") or {})
-            calls.append(ToolCall(part.get("id") or "", part.get("name") or "", arguments))
-    content = "".join(texts)
+            calls.append(ToolCall(_text(part, "id"), _text(part, "name"), arguments))
+    said = "".join(texts)
     return ChatMessage(
         "assistant",
-        content or (None if calls else ""),
+        said or (None if calls else ""),
         tool_calls=tuple(calls),
         reasoning="".join(thoughts) or None,
     )

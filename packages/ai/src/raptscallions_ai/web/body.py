@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from raptscallions_ai.errors import AiError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Mapping
+    from collections.abc import AsyncIterable, AsyncIterator, Mapping
 
     from raptscallions_ai.answer.chunks import StreamChunk
 
-__all__ = ["KEEP_ALIVE", "SSEBody", "SSEEncoder"]
+__all__ = ["KEEP_ALIVE", "ResponseBody", "SSEBody", "SSEEncoder"]
 
 KEEP_ALIVE = 15.0
 """Seconds of silence after which a comment is sent; half of what the strictest of the usual proxies allow."""
@@ -47,6 +47,29 @@ class SSEEncoder(Protocol):
     def stopped(self) -> bytes:
         """Return the events that end the response because the stream was closed, or ended without `done`."""
         ...
+
+
+class ResponseBody(Protocol):
+    """What a response sends: an async iterator of bytes that can be opened before, and stopped."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers to send with it."""
+        ...
+
+    async def open(self) -> None:
+        """Wait until it is known whether there is an answer; raises `AiError` if there is none."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop; safe to call at any time, and again."""
+        ...
+
+    def abandon(self) -> None:
+        """Stop without waiting for anything."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
 class SSEBody:

@@ -72,7 +72,11 @@ class ChunkEvents:
 
     def chunk(self, chunk: StreamChunk | ToolRunEvent) -> bytes:
         """Return the event for a chunk."""
-        return sse_event({"type": chunk.type, **_fields(chunk)})
+        return self.event(chunk)
+
+    def event(self, chunk: StreamChunk | ToolRunEvent, **further: Any) -> bytes:
+        """Return the event for a chunk, with further fields."""
+        return sse_event({"type": chunk.type, **_fields(chunk), **further})
 
     def error(self, error: AiError) -> bytes:
         """Return the event of a failure."""

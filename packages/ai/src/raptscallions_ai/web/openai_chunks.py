@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.answer.result import ChatResult, Usage
     from raptscallions_ai.errors import AiError
 
-__all__ = ["openai_sse_body"]
+__all__ = ["OpenAIChunks", "completion_usage", "openai_sse_body"]
 
 _DONE = b"data: [DONE]\n\n"
 _SIGNED = ("thinking_blocks", "extra_content")  # what the next request must have again
@@ -127,7 +127,7 @@ class OpenAIChunks:
         data = self._delta(last) if last else b""
         data += self._event(self._choice({}, result.finish_reason or "stop", result.native_finish_reason))
         if self._include_usage and result.usage.reported:
-            data += self._event([], usage=_usage(result.usage))
+            data += self._event([], usage=completion_usage(result.usage))
         return data + _DONE
 
     def _delta(self, delta: dict[str, Any]) -> bytes:
@@ -165,7 +165,8 @@ def _call(chunk: ToolCallChunk) -> dict[str, Any]:
     return call
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
+def completion_usage(usage: Usage) -> dict[str, Any]:
+    """Return usage in OpenAI's shape, with OpenRouter's cost."""
     fields: dict[str, Any] = {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Message, Receive, Scope, Send
 
-    from raptscallions_ai.web.body import SSEBody
+    from raptscallions_ai.web.body import ResponseBody
 
 __all__ = ["ChatStreamResponse", "ai_error_handler"]
 
@@ -52,7 +52,7 @@ class ChatStreamResponse(StreamingResponse):
 
     def __init__(
         self,
-        body: SSEBody,
+        body: ResponseBody,
         *,
         headers: Mapping[str, str] | None = None,
         background: BackgroundTask | None = None,
