@@ -89,7 +89,9 @@ class Hypercorn:
     async def serve(self, listener: socket.socket, ended: asyncio.Event) -> None:
         config = hypercorn.config.Config()
         config.bind, config.loglevel, config.graceful_timeout = [f"fd://{listener.detach()}"], "CRITICAL", 1
-        await hypercorn.asyncio.serve(answers, config, shutdown_trigger=ended.wait)  # pyright: ignore[reportArgumentType] - its type of an application is narrower than ASGI
+        await hypercorn.asyncio.serve(  # pyright: ignore[reportUnknownMemberType] - it has types without arguments
+            answers, config, shutdown_trigger=ended.wait
+        )
 
 
 PYTHON_SERVERS = {"uvicorn, httptools": Uvicorn("httptools"), "uvicorn, h11": Uvicorn("h11"), "hypercorn": Hypercorn()}

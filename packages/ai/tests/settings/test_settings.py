@@ -17,6 +17,7 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("AI_GATEWAY_URL", "http://localhost:4000/v1", "gateway_url", "http://localhost:4000/v1"),
     ("AI_GATEWAY_URL", "http://api.localhost/v1", "gateway_url", "http://api.localhost/v1"),
     ("AI_GATEWAY_URL", "http://127.0.0.1:4000", "gateway_url", "http://127.0.0.1:4000"),
+    ("AI_GATEWAY_URL", "http+unix://%2Frun%2Fllm.sock/v1", "gateway_url", "http+unix://%2Frun%2Fllm.sock/v1"),
     ("AI_GATEWAY_URL", "http://127.9.9.9", "gateway_url", "http://127.9.9.9"),
     ("AI_GATEWAY_URL", "http://[::1]:4000/v1", "gateway_url", "http://[::1]:4000/v1"),
     ("AI_API_KEY", "sk-or-v1-abc", "api_key", SecretStr("sk-or-v1-abc")),
