@@ -17,7 +17,6 @@ from yarl import URL
 
 from raptscallions_ai._transport.http.errors import SetupError
 from raptscallions_ai._transport.http.origin import address_of_url
-from raptscallions_ai._transport.http.proxies import environment_proxy
 from raptscallions_ai._transport.response import READ_BODY
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-    from raptscallions_ai._transport.http.trust import TlsTrust
+    from raptscallions_ai._transport.http.network import Network
 
 __all__ = ["AiohttpTransport"]
 
@@ -43,13 +42,13 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     It raises aiohttp's own exceptions, which say more than httpx2's.
 
     Args:
-        base_url: The gateway's base URL, for which the environment may name a proxy.
-        trust: Whom to trust over TLS.
+        base_url: The gateway's base URL, for which there may be a proxy.
+        network: How the network is reached.
     """
 
-    def __init__(self, base_url: str, trust: TlsTrust) -> None:
+    def __init__(self, base_url: str, network: Network) -> None:
         origin = address_of_url(base_url).origin
-        proxy = environment_proxy(origin)
+        proxy = network.proxy_for(origin)
         if proxy is not None and proxy.is_socks:
             raise SetupError(f"the proxy {proxy} cannot be used with AI_TRANSPORT=aiohttp")
         self._proxy = (
@@ -59,7 +58,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 scheme=proxy.scheme, host=proxy.host, port=proxy.port, user=proxy.user, password=proxy.password or None
             )
         )
-        tls: ssl.SSLContext | bool = trust.context() if origin.scheme == "https" else True
+        tls: ssl.SSLContext | bool = network.context() if origin.scheme == "https" else True
         self._responses: WeakSet[aiohttp.ClientResponse] = WeakSet()
         # No limit: all clients of a gateway share it, and one that is busy must not keep another waiting.
         self._connector = _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS, ssl=tls)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from raptscallions_ai._dialects.dialect import Encoded
     from raptscallions_ai._transport.connections import OnReplaced
     from raptscallions_ai._transport.http.client import HttpClient
+    from raptscallions_ai._transport.http.network import Network
     from raptscallions_ai._transport.http.response import HttpResponse
-    from raptscallions_ai._transport.http.trust import TlsTrust
     from raptscallions_ai._transport.pool import ConnectionPool
 
 __all__ = ["HttpConnections"]
@@ -41,11 +41,11 @@ class HttpConnections(PooledConnections["HttpClient"]):
     Args:
         base_url: The gateway's base URL, to which the paths of requests are added; also `http+unix://...`.
         headers: Headers to send with every request, the key among them. Those of a request win over them.
-        trust: Whom to trust over TLS; else what the system trusts.
+        network: How the network is reached; else as the system and the environment say.
     """
 
-    def __init__(self, *, base_url: str, headers: Mapping[str, str], trust: TlsTrust | None = None) -> None:
-        super().__init__(base_url, trust)
+    def __init__(self, *, base_url: str, headers: Mapping[str, str], network: Network | None = None) -> None:
+        super().__init__(base_url, network)
         self._headers = {name.lower(): value for name, value in headers.items()}
 
     async def send(
@@ -112,7 +112,7 @@ class HttpConnections(PooledConnections["HttpClient"]):
 
         del client  # its import was the point
         if self._base_url.startswith("https:"):
-            self._trust.context()
+            self._network.context()
 
     def _build(self, pool: ConnectionPool) -> HttpClient:
         return pool.http

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine
 
     from raptscallions_ai._transport.aiohttp_transport import AiohttpTransport
-    from raptscallions_ai._transport.http.trust import TlsTrust
+    from raptscallions_ai._transport.http.network import Network
     from raptscallions_ai._transport.http_client import GatewayHttpClient
 
 __all__ = ["ConnectionPool", "PoolUser", "close_all_pools", "shared_pool"]
 
-_pools: dict[tuple[str, TlsTrust, AbstractEventLoop], ConnectionPool] = {}
+_pools: dict[tuple[str, Network, AbstractEventLoop], ConnectionPool] = {}
 
 
 class PoolUser(Protocol):
@@ -39,20 +39,20 @@ class ConnectionPool:
 
     Args:
         base_url: The gateway's base URL.
-        trust: Whom to trust over TLS.
+        network: How the network is reached.
 
     Attributes:
         http: What sends requests over them.
     """
 
-    def __init__(self, base_url: str, trust: TlsTrust) -> None:
+    def __init__(self, base_url: str, network: Network) -> None:
         from raptscallions_ai._transport.http.client import HttpClient
 
-        self._key = base_url, trust, asyncio.get_running_loop()
+        self._key = base_url, network, asyncio.get_running_loop()
         self._process = os.getpid()  # a child of it has a copy of the loop, which does not run
         self._users: WeakSet[PoolUser] = WeakSet()
         self._owner = self._closed_with_its_loop()
-        self.http = HttpClient(trust)
+        self.http = HttpClient(network)
         self._aiohttp: AiohttpTransport | None = None
 
     @functools.cached_property
@@ -61,7 +61,7 @@ class ConnectionPool:
         from raptscallions_ai._transport.http_client import GatewayHttpClient
         from raptscallions_ai._transport.httpx_transport import HttpxTransport
 
-        base_url, trust, _ = self._key
+        base_url, network, _ = self._key
         if uses_aiohttp():
             try:
                 from raptscallions_ai._transport.aiohttp_transport import AiohttpTransport
@@ -69,7 +69,7 @@ class ConnectionPool:
                 message = "AI_TRANSPORT=aiohttp needs an extra: pip install 'raptscallions-ai[aiohttp]'"
                 raise SetupError(message) from None
 
-            self._aiohttp = AiohttpTransport(base_url, trust)
+            self._aiohttp = AiohttpTransport(base_url, network)
             return GatewayHttpClient(self._aiohttp)
         return GatewayHttpClient(HttpxTransport(self.http, base_url))
 
@@ -151,14 +151,14 @@ class ConnectionPool:
         return f"ConnectionPool(base_url={self._key[0]!r}, {len(self._users)} clients)"
 
 
-async def shared_pool(base_url: str, trust: TlsTrust) -> ConnectionPool:
+async def shared_pool(base_url: str, network: Network) -> ConnectionPool:
     """Return the running loop's pool for a gateway, opening it if this is the first use."""
-    key = base_url, trust, asyncio.get_running_loop()
+    key = base_url, network, asyncio.get_running_loop()
     if (pool := _pools.get(key)) is None:
         for old in list(_pools.values()):
             if old.loop.is_closed():  # without having shut down its generators
                 old.forget()
-        pool = ConnectionPool(base_url, trust)
+        pool = ConnectionPool(base_url, network)
         await pool.open()
     return pool
 

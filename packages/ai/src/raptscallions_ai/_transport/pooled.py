@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from raptscallions_ai._guards.log import Log
-from raptscallions_ai._transport.http.trust import TlsTrust
+from raptscallions_ai._transport.http.network import Network
 from raptscallions_ai._transport.threads import run_in_thread
 from raptscallions_ai.errors import AiError
 
@@ -30,12 +30,12 @@ class PooledConnections(ABC, Generic[T]):
 
     Args:
         base_url: The gateway's base URL.
-        trust: Whom to trust over TLS; else what the system trusts.
+        network: How the network is reached; else as the system and the environment say.
     """
 
-    def __init__(self, base_url: str, trust: TlsTrust | None = None) -> None:
+    def __init__(self, base_url: str, network: Network | None = None) -> None:
         self._base_url = base_url
-        self._trust = trust or TlsTrust()
+        self._network = network or Network()
         self._open: dict[AbstractEventLoop, tuple[T, ConnectionPool]] = {}
         self._closed = False
         self._process = os.getpid()
@@ -102,7 +102,7 @@ class PooledConnections(ABC, Generic[T]):
         await run_in_thread(self._load)
         if self._closed:
             raise AiError("This client is closed; build a new one")
-        pool = await shared_pool(self._base_url, self._trust)
+        pool = await shared_pool(self._base_url, self._network)
         if (entry := self._open.get(loop)) is None:  # another task may have been faster
             pool.join(self)
             entry = self._open[loop] = (self._build(pool), pool)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._dialects.dialect import Encoded
     from raptscallions_ai._transport.connections import OnReplaced
-    from raptscallions_ai._transport.http.trust import TlsTrust
+    from raptscallions_ai._transport.http.network import Network
     from raptscallions_ai._transport.pool import ConnectionPool
 
 __all__ = ["SdkConnections", "address_of", "key_of"]
@@ -53,7 +53,7 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         api_key: The key.
         headers: Headers to send with every request.
         injected: A client of the user's own, to be used as it is and never closed.
-        trust: Whom to trust over TLS; else what the system trusts.
+        network: How the network is reached; else as the system and the environment say.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         api_key: str,
         headers: Mapping[str, str],
         injected: AsyncOpenAI | None = None,
-        trust: TlsTrust | None = None,
+        network: Network | None = None,
     ) -> None:
-        super().__init__(base_url, trust)
+        super().__init__(base_url, network)
         self._api_key = api_key
         self._headers = headers
         self._injected = injected
@@ -148,7 +148,7 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
                 del aiohttp_transport
         del openai, http_client, httpx_transport, sdk_exceptions, client  # their import was the point
         if self._base_url.startswith("https:"):
-            self._trust.context()
+            self._network.context()
 
     def _build(self, pool: ConnectionPool) -> AsyncOpenAI:
         """Return an SDK client with this client's key and headers, which are added to each request that it sends."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions, OnInterrupt
+    from raptscallions_ai.options.network import NetworkOptions
     from raptscallions_ai.options.timeouts import Timeouts
 
 __all__ = ["AsyncAnthropicClient"]
@@ -72,6 +73,7 @@ class AsyncAnthropicClient(EngineClient):
         on_interrupt: What to do when an answer breaks off: `fail`, `restart` or `continue`.
         fallback_models: Models to ask in order when the first one fails or is silent.
         fallback_clients: Clients to ask after those, of whatever engine. They are not closed with this client.
+        **network: `NetworkOptions`: `verify`, `cert` and `proxy`.
 
     Raises:
         ConfigurationError: The key is missing, or something is invalid.
@@ -95,6 +97,7 @@ class AsyncAnthropicClient(EngineClient):
         on_interrupt: OnInterrupt | None = None,
         fallback_models: Sequence[str] | None = None,
         fallback_clients: Sequence[EngineClient] = (),
+        **network: Unpack[NetworkOptions],
     ) -> None:
         from raptscallions_ai._dialects.anthropic.dialect import AnthropicDialect
 
@@ -121,7 +124,7 @@ class AsyncAnthropicClient(EngineClient):
         )
         self._facts_of: dict[str, ModelFacts] = {}
         super().__init__(
-            _gateway(url, settings.api_key.get_secret_value(), auth, dialect, url_name),
+            _gateway(url, settings.api_key.get_secret_value(), auth, dialect, url_name, network),
             CallDefaults.of(settings, timeout=timeout, on_interrupt=on_interrupt, fallback_models=fallback_models),
             aliases={},
             fallback_clients=fallback_clients,
@@ -191,13 +194,18 @@ class AsyncAnthropicClient(EngineClient):
         return JsonApi(self._open_gateway(), self._defaults.timeouts, max_retries=self._defaults.max_retries)
 
 
-def _gateway(url: str, key: str, auth: str, dialect: AnthropicDialect, url_name: str) -> Gateway:
+def _gateway(
+    url: str, key: str, auth: str, dialect: AnthropicDialect, url_name: str, network: NetworkOptions
+) -> Gateway:
     from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai._transport.http.network import Network
     from raptscallions_ai._transport.http_connections import HttpConnections
 
     headers = {"User-Agent": f"raptscallions-ai/{__version__}", "Accept-Encoding": "identity", **dialect.headers}
     headers |= {"Authorization": f"Bearer {key}"} if auth == "bearer" else {"x-api-key": key}
-    return Gateway(url, key, HttpConnections(base_url=url, headers=headers), dialect, url_name)
+    return Gateway(
+        url, key, HttpConnections(base_url=url, headers=headers, network=Network.of(network)), dialect, url_name
+    )
 
 
 def _model(entry: Mapping[str, Any]) -> ModelInfo:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.gateway_api.ollama import LoadedModel
     from raptscallions_ai.gateway_api.ollama_pull import ModelPull
     from raptscallions_ai.options.call_options import OnInterrupt
+    from raptscallions_ai.options.network import NetworkOptions
 
 __all__ = ["AsyncOllamaClient"]
 
@@ -58,6 +59,7 @@ class AsyncOllamaClient(EngineClient):
         on_interrupt: What to do when an answer breaks off: `fail`, `restart` or `continue`.
         fallback_models: Models to ask in order when the first one fails or is silent.
         fallback_clients: Clients to ask after those, of whatever engine. They are not closed with this client.
+        **network: `NetworkOptions`: `verify`, `cert` and `proxy`.
 
     Raises:
         ConfigurationError: The host is none, or Ollama's cloud is asked without a key.
@@ -80,6 +82,7 @@ class AsyncOllamaClient(EngineClient):
         on_interrupt: OnInterrupt | None = None,
         fallback_models: Sequence[str] | None = None,
         fallback_clients: Sequence[EngineClient] = (),
+        **network: Unpack[NetworkOptions],
     ) -> None:
         url = base_url_of(host or os.environ.get("OLLAMA_HOST", "").strip() or DEFAULT_HOST)
         given: dict[str, Any] = {"api_key": _key(url, api_key), "max_retries": max_retries}
@@ -97,6 +100,7 @@ class AsyncOllamaClient(EngineClient):
                 "" if key == NO_KEY else key,
                 {"num_ctx": num_ctx, "keep_alive": keep_alive, "truncate": truncate},
                 "host" if host else "OLLAMA_HOST",
+                network,
             ),
             CallDefaults.of(settings, timeout=timeout, on_interrupt=on_interrupt, fallback_models=fallback_models),
             aliases={},
@@ -310,14 +314,16 @@ def _key(url: str, given: str | None) -> str:
     return of_the_environment or NO_KEY
 
 
-def _gateway(url: str, key: str, defaults: dict[str, Any], url_name: str) -> Gateway:
+def _gateway(url: str, key: str, defaults: dict[str, Any], url_name: str, network: NetworkOptions) -> Gateway:
     from raptscallions_ai._dialects.ollama.dialect import OllamaDialect
     from raptscallions_ai._dialects.ollama.encode import OllamaDefaults
     from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai._transport.http.network import Network
     from raptscallions_ai._transport.http_connections import HttpConnections
 
     headers = {"User-Agent": f"raptscallions-ai/{__version__}", "Accept-Encoding": "identity"}
     if key:
         headers["Authorization"] = f"Bearer {key}"
     dialect = OllamaDialect(OllamaDefaults(**defaults, cloud=urlsplit(url).hostname == _CLOUD))
-    return Gateway(url, key, HttpConnections(base_url=url, headers=headers), dialect, url_name)
+    connections = HttpConnections(base_url=url, headers=headers, network=Network.of(network))
+    return Gateway(url, key, connections, dialect, url_name)

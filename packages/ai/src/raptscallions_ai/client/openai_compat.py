@@ -17,11 +17,13 @@ from raptscallions_ai.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Unpack
 
     from raptscallions_ai._call.document import JsonApi
     from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.gateway_api.models import ModelInfo
     from raptscallions_ai.options.call_options import OnInterrupt
+    from raptscallions_ai.options.network import NetworkOptions
     from raptscallions_ai.options.timeouts import Timeouts
     from raptscallions_ai.settings import AiSettings
 
@@ -49,6 +51,7 @@ class AsyncOpenAICompatClient(EngineClient):
         on_interrupt: What to do when an answer breaks off: `fail`, `restart` or `continue`.
         fallback_models: Models to ask in order when the first one fails or is silent.
         fallback_clients: Clients to ask after those, of whatever engine. They are not closed with this client.
+        **network: `NetworkOptions`: `verify`, `cert` and `proxy`.
 
     Raises:
         ConfigurationError: The key, the model or a variable of the URL is missing, or something is invalid.
@@ -68,6 +71,7 @@ class AsyncOpenAICompatClient(EngineClient):
         on_interrupt: OnInterrupt | None = None,
         fallback_models: Sequence[str] | None = None,
         fallback_clients: Sequence[EngineClient] = (),
+        **network: Unpack[NetworkOptions],
     ) -> None:
         chosen = _chosen(preset, base_url)
         given: dict[str, Any] = {"api_key": api_key, "max_retries": max_retries}
@@ -77,7 +81,7 @@ class AsyncOpenAICompatClient(EngineClient):
         given["api_key"] = _key(chosen, given.pop("api_key"), given["gateway_url"])
         settings = engine_settings(given)
         super().__init__(
-            _gateway(settings, chosen, headers or {}, "base_url" if base_url else "preset"),
+            _gateway(settings, chosen, headers or {}, "base_url" if base_url else "preset", network),
             CallDefaults.of(settings, timeout=timeout, on_interrupt=on_interrupt, fallback_models=fallback_models),
             aliases={},
             fallback_clients=fallback_clients,
@@ -153,9 +157,12 @@ def _key(preset: Preset, given: str | None, url: str) -> str:
     return key_of(preset.name, None, ("AI_API_KEY",))
 
 
-def _gateway(settings: AiSettings, preset: Preset, headers: Mapping[str, str], url_name: str) -> Gateway:
+def _gateway(
+    settings: AiSettings, preset: Preset, headers: Mapping[str, str], url_name: str, network: NetworkOptions
+) -> Gateway:
     from raptscallions_ai._dialects.openai.dialect import OpenAIDialect
     from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai._transport.http.network import Network
     from raptscallions_ai._transport.http_connections import HttpConnections
 
     url, key = settings.gateway_url, settings.api_key.get_secret_value()
@@ -164,5 +171,6 @@ def _gateway(settings: AiSettings, preset: Preset, headers: Mapping[str, str], u
         sent |= {"Authorization": f"Bearer {key}"} if preset.auth == "bearer" else {preset.auth: key}
     else:
         key = ""
-    connections = HttpConnections(base_url=url, headers={**sent, **preset.headers, **headers})
+    sent |= {**preset.headers, **headers}
+    connections = HttpConnections(base_url=url, headers=sent, network=Network.of(network))
     return Gateway(url, key, connections, OpenAIDialect(preset), url_name)

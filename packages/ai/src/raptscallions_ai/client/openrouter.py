@@ -16,6 +16,7 @@ from raptscallions_ai.options.routing import checked_aliases, default_aliases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Unpack
 
     from openai import AsyncOpenAI
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.answer.result import Usage
     from raptscallions_ai.options.call_options import OnInterrupt
+    from raptscallions_ai.options.network import NetworkOptions
     from raptscallions_ai.options.timeouts import Timeouts
     from raptscallions_ai.settings import AiSettings
 
@@ -51,6 +53,7 @@ class OpenRouterClient(EngineClient, Discovery):
             given they are `MODEL_ALIASES` at OpenRouter, and none at another gateway.
         settings: Settings to use instead of the environment's; the arguments above win over them.
         openai_client: An `openai.AsyncOpenAI` of your own, used with its own URL and key and never closed here.
+        **network: `NetworkOptions`: `verify`, `cert` and `proxy`.
 
     Raises:
         ConfigurationError: Something is missing or invalid; the message names all of it.
@@ -72,6 +75,7 @@ class OpenRouterClient(EngineClient, Discovery):
         model_aliases: Mapping[str, str] | None = None,
         settings: AiSettings | None = None,
         openai_client: AsyncOpenAI | None = None,
+        **network: Unpack[NetworkOptions],
     ) -> None:
         url_name = URL_SETTING if base_url is None else "base_url"
         if openai_client is not None:
@@ -88,7 +92,7 @@ class OpenRouterClient(EngineClient, Discovery):
         settings = _resolve(settings, given, trusted=openai_client is not None)
         self._catalogue = Catalogue()
         super().__init__(
-            _gateway(settings, openai_client, url_name),
+            _gateway(settings, openai_client, url_name, network),
             CallDefaults.of(settings, timeout=timeout, on_interrupt=on_interrupt, fallback_models=fallback_models),
             aliases=_aliases(settings, model_aliases),
             fallback_clients=fallback_clients,
@@ -118,11 +122,16 @@ def _aliases(settings: AiSettings, given: Mapping[str, str] | None) -> Mapping[s
     return default_aliases(settings.gateway_url) if aliases is None else checked_aliases(aliases)
 
 
-def _gateway(settings: AiSettings, openai_client: AsyncOpenAI | None, url_name: str) -> Gateway:
+def _gateway(
+    settings: AiSettings, openai_client: AsyncOpenAI | None, url_name: str, network: NetworkOptions
+) -> Gateway:
     from raptscallions_ai._dialects.openai.dialect import OpenAIDialect
     from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai._transport.http.network import Network
     from raptscallions_ai._transport.sdk import SdkConnections, key_of
 
+    if network and openai_client is not None:
+        raise ValueError(f"{', '.join(sorted(network))}: the given openai_client has connections of its own")
     headers = {
         "User-Agent": f"raptscallions-ai/{__version__}",
         # Compression saves nothing on small events and would hold them back.
@@ -136,6 +145,7 @@ def _gateway(settings: AiSettings, openai_client: AsyncOpenAI | None, url_name: 
         api_key=key,
         headers={name: value for name, value in headers.items() if value},
         injected=openai_client,
+        network=Network.of(network),
     )
     secret = key if openai_client is None else key_of(openai_client)
     return Gateway(settings.gateway_url, secret, connections, OpenAIDialect(), url_name)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.gateway_api.tokens import TokenEstimate
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions, OnInterrupt
+    from raptscallions_ai.options.network import NetworkOptions
     from raptscallions_ai.options.timeouts import Timeouts
     from raptscallions_ai.settings import AiSettings
     from raptscallions_ai.sync.parsed_stream import SyncParsedStream
@@ -222,6 +223,7 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
         model_aliases: Mapping[str, str] | None = None,
         settings: AiSettings | None = None,
         openai_client: AsyncOpenAI | None = None,
+        **network: Unpack[NetworkOptions],
     ) -> None:
         given: dict[str, Any] = {"api_key": api_key}
         del api_key  # a traceback with local variables must not show it if the next line raises
@@ -238,6 +240,7 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
                 model_aliases=model_aliases,
                 settings=settings,
                 openai_client=openai_client,
+                **network,
             )
         )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.gateway_api.models import ModelInfo
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions, OnInterrupt
+    from raptscallions_ai.options.network import NetworkOptions
     from raptscallions_ai.options.timeouts import Timeouts
 
 __all__ = ["AnthropicClient", "OpenAICompatClient"]
@@ -50,6 +51,7 @@ class AnthropicClient(SyncEngineClient[AsyncAnthropicClient]):
         on_interrupt: OnInterrupt | None = None,
         fallback_models: Sequence[str] | None = None,
         fallback_clients: Sequence[SyncChatClient[Any]] = (),
+        **network: Unpack[NetworkOptions],
     ) -> None:
         given: dict[str, Any] = {"api_key": api_key}
         del api_key  # a traceback with local variables must not show it if the next line raises
@@ -67,6 +69,7 @@ class AnthropicClient(SyncEngineClient[AsyncAnthropicClient]):
                 on_interrupt=on_interrupt,
                 fallback_models=fallback_models,
                 fallback_clients=self._async_clients(fallback_clients),
+                **network,
             )
         )
 
@@ -101,6 +104,7 @@ class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient]):
         on_interrupt: OnInterrupt | None = None,
         fallback_models: Sequence[str] | None = None,
         fallback_clients: Sequence[SyncChatClient[Any]] = (),
+        **network: Unpack[NetworkOptions],
     ) -> None:
         given: dict[str, Any] = {"api_key": api_key}
         del api_key  # a traceback with local variables must not show it if the next line raises
@@ -116,6 +120,7 @@ class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient]):
                 on_interrupt=on_interrupt,
                 fallback_models=fallback_models,
                 fallback_clients=self._async_clients(fallback_clients),
+                **network,
             )
         )
 

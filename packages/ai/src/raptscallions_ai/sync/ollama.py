@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.gateway_api.ollama import LoadedModel
     from raptscallions_ai.gateway_api.ollama_pull import PullProgress
     from raptscallions_ai.options.call_options import OnInterrupt
+    from raptscallions_ai.options.network import NetworkOptions
     from raptscallions_ai.options.timeouts import Timeouts
     from raptscallions_ai.sync.client import SyncChatClient
 
@@ -41,6 +42,7 @@ class OllamaClient(SyncEngineClient[AsyncOllamaClient]):
         on_interrupt: OnInterrupt | None = None,
         fallback_models: Sequence[str] | None = None,
         fallback_clients: Sequence[SyncChatClient[Any]] = (),
+        **network: Unpack[NetworkOptions],
     ) -> None:
         given: dict[str, Any] = {"api_key": api_key}
         del api_key  # a traceback with local variables must not show it if the next line raises
@@ -57,6 +59,7 @@ class OllamaClient(SyncEngineClient[AsyncOllamaClient]):
                 on_interrupt=on_interrupt,
                 fallback_models=fallback_models,
                 fallback_clients=self._async_clients(fallback_clients),
+                **network,
             )
         )
 

@@ -12,7 +12,7 @@ import trustme
 from http_servers import Handler, Serve, Server
 
 from raptscallions_ai._transport.http.client import HttpClient
-from raptscallions_ai._transport.http.trust import TlsTrust
+from raptscallions_ai._transport.http.network import Network
 
 
 @pytest_asyncio.fixture
@@ -63,8 +63,8 @@ def server_context(authority: trustme.CA) -> ssl.SSLContext:
 
 
 @pytest.fixture
-def trust(authority: trustme.CA, tmp_path: Path) -> TlsTrust:
+def trust(authority: trustme.CA, tmp_path: Path) -> Network:
     """Trust in that authority and in nobody else."""
     place = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(str(place))
-    return TlsTrust(str(place))
+    return Network(str(place))

@@ -15,9 +15,9 @@ from http_servers import Serve, Served, request, say_ok, whole
 
 from raptscallions_ai._transport.http.client import HttpClient
 from raptscallions_ai._transport.http.errors import ConnectTimeoutError, ProxyRefusedError, SetupError, UnreachableError
+from raptscallions_ai._transport.http.network import Network
 from raptscallions_ai._transport.http.origin import address_of_url
 from raptscallions_ai._transport.http.proxies import Proxy, environment_proxy
-from raptscallions_ai._transport.http.trust import TlsTrust
 
 HTTPS, HTTP = "https://api.example.com/v1", "http://api.example.com/v1"
 
@@ -106,7 +106,7 @@ async def relay(connection: Served, port: int) -> None:
 
 @pytest.mark.parametrize("over_tls", [False, True])
 async def test_a_tunnel(
-    serve: Serve, server_context: ssl.SSLContext, trust: TlsTrust, over_tls: bool, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, server_context: ssl.SSLContext, trust: Network, over_tls: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway = await serve(say_ok, server_context)
 
@@ -243,7 +243,7 @@ class Socks:
 
 
 async def test_socks_with_names_looked_up_there(
-    serve: Serve, server_context: ssl.SSLContext, trust: TlsTrust, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, server_context: ssl.SSLContext, trust: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway = await serve(say_ok, server_context)
     socks = Socks(gateway.port, with_password=True)
@@ -259,7 +259,7 @@ async def test_socks_with_names_looked_up_there(
 
 
 async def test_socks_with_names_looked_up_here(
-    serve: Serve, server_context: ssl.SSLContext, trust: TlsTrust, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, server_context: ssl.SSLContext, trust: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway, client = await serve(say_ok, server_context), HttpClient(trust)
     socks = Socks(gateway.port)

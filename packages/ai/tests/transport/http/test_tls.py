@@ -12,18 +12,18 @@ from http_servers import OK, Serve, Served, request, say_ok, whole
 
 from raptscallions_ai._transport.http.client import HttpClient
 from raptscallions_ai._transport.http.errors import HttpError, LostConnectionError, SetupError, UnreachableError
-from raptscallions_ai._transport.http.trust import TlsTrust
+from raptscallions_ai._transport.http.network import Network
 
 LARGE = bytes(range(256)) * 40_000
 
 
 @pytest.fixture
-def trusted(trust: TlsTrust) -> str:
+def trusted(trust: Network) -> str:
     """A file with the authority's certificate."""
     return str(trust.verify)
 
 
-async def ask(url: str, trust: TlsTrust, body: bytes = b"{}") -> bytes:
+async def ask(url: str, trust: Network, body: bytes = b"{}") -> bytes:
     client = HttpClient(trust)
     try:
         return await whole(await client.send(request(url, body)))
@@ -33,7 +33,7 @@ async def ask(url: str, trust: TlsTrust, body: bytes = b"{}") -> bytes:
 
 async def test_a_file_of_certificates_is_trusted(serve: Serve, server_context: ssl.SSLContext, trusted: str) -> None:
     server = await serve(say_ok, server_context)
-    client = HttpClient(TlsTrust(trusted))
+    client = HttpClient(Network(trusted))
     for _ in range(3):
         assert await whole(await client.send(request(server.url, LARGE))) == b"ok"
     assert (server.accepted, server.bodies) == (1, [LARGE] * 3)
@@ -50,13 +50,13 @@ async def test_large_answers_in_both_versions(
 
     server_context.maximum_version = version
     server = await serve(handler, server_context)
-    assert await ask(server.url, TlsTrust(trusted)) == LARGE
+    assert await ask(server.url, Network(trusted)) == LARGE
 
 
 async def test_a_context_of_the_users_own(serve: Serve, server_context: ssl.SSLContext, trusted: str) -> None:
     server = await serve(say_ok, server_context)
     context = ssl.create_default_context(cafile=trusted)
-    assert await ask(server.url, TlsTrust(context)) == b"ok"
+    assert await ask(server.url, Network(context)) == b"ok"
 
 
 async def test_the_variable_that_openssl_reads(
@@ -64,27 +64,27 @@ async def test_the_variable_that_openssl_reads(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", trusted)
     server = await serve(say_ok, server_context)
-    assert await ask(server.url, TlsTrust()) == b"ok"
+    assert await ask(server.url, Network()) == b"ok"
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
 async def test_missing_certificates_are_named_with_their_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "/no/such/place.pem")
     with pytest.raises(SetupError, match=f"{name} names /no/such/place.pem, which does not exist"):
-        await ask("https://127.0.0.1:1", TlsTrust())
+        await ask("https://127.0.0.1:1", Network())
 
 
 async def test_certificates_that_are_none_are_named(tmp_path: Path) -> None:
     place = tmp_path / "text.pem"
     place.write_text("no certificate")
     with pytest.raises(SetupError, match="text.pem"):
-        await ask("https://127.0.0.1:1", TlsTrust(str(place)))
+        await ask("https://127.0.0.1:1", Network(str(place)))
 
 
 async def test_an_unknown_authority_is_refused(serve: Serve, server_context: ssl.SSLContext) -> None:
     server = await serve(say_ok, server_context)
     with pytest.raises(UnreachableError, match=r"certificate of 127\.0\.0\.1 refused: .*issuer"):
-        await ask(server.url, TlsTrust())
+        await ask(server.url, Network())
     assert server.heads == []
 
 
@@ -93,7 +93,7 @@ async def test_another_name_is_refused(serve: Serve, authority: trustme.CA, trus
     authority.issue_cert("other.example").configure_cert(context)  # pyright: ignore[reportUnknownMemberType] - its type names pyOpenSSL
     server = await serve(say_ok, context)
     with pytest.raises(UnreachableError, match=r"certificate of 127\.0\.0\.1 refused: .*not valid for '127\.0\.0\.1'"):
-        await ask(server.url, TlsTrust(trusted))
+        await ask(server.url, Network(trusted))
 
 
 async def test_a_server_that_speaks_no_tls_is_reported(serve: Serve) -> None:
@@ -104,7 +104,7 @@ async def test_a_server_that_speaks_no_tls_is_reported(serve: Serve) -> None:
 
     server = await serve(handler)
     with pytest.raises(UnreachableError, match=r"TLS handshake with 127\.0\.0\.1 failed"):
-        await ask(server.url.replace("http", "https"), TlsTrust())
+        await ask(server.url.replace("http", "https"), Network())
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -116,7 +116,7 @@ async def test_a_server_that_leaves_during_the_handshake_is_reported(serve: Serv
 
     server = await serve(handler)
     with pytest.raises(UnreachableError, match="during the TLS handshake"):
-        await ask(server.url.replace("http", "https"), TlsTrust())
+        await ask(server.url.replace("http", "https"), Network())
 
 
 @pytest.mark.parametrize("together", [False, True])
@@ -132,11 +132,11 @@ async def test_a_client_certificate(
     own.cert_chain_pems[0].write_to_path(certificate)
     own.private_key_pem.write_to_path(key)
     files = str(both) if together else (str(certificate), str(key))
-    assert await ask(server.url, TlsTrust(trusted, files)) == b"ok"
+    assert await ask(server.url, Network(trusted, files)) == b"ok"
     with pytest.raises(HttpError):
-        await ask(server.url, TlsTrust(trusted))
+        await ask(server.url, Network(trusted))
     with pytest.raises(SetupError, match=r"missing\.pem"):
-        await ask(server.url, TlsTrust(trusted, str(tmp_path / "missing.pem")))
+        await ask(server.url, Network(trusted, str(tmp_path / "missing.pem")))
 
 
 async def test_what_came_before_a_cut_is_delivered(serve: Serve, server_context: ssl.SSLContext, trusted: str) -> None:
@@ -148,7 +148,7 @@ async def test_what_came_before_a_cut_is_delivered(serve: Serve, server_context:
             await asyncio.sleep(0)
         transport.abort()
 
-    server, client = await serve(handler, server_context), HttpClient(TlsTrust(trusted))
+    server, client = await serve(handler, server_context), HttpClient(Network(trusted))
     response = await client.send(request(server.url))
     assert await response.read() == b"half"
     with pytest.raises(LostConnectionError):
@@ -166,7 +166,7 @@ async def test_closing_tells_the_server(serve: Serve, server_context: ssl.SSLCon
         ended.set()
 
     server = await serve(handler, server_context)
-    assert await ask(server.url, TlsTrust(trusted)) == b"ok"
+    assert await ask(server.url, Network(trusted)) == b"ok"
     await ended.wait()
 
 
@@ -179,7 +179,7 @@ async def test_cancelling_during_the_handshake_leaves_nothing(serve: Serve) -> N
         gone.set()
 
     server = await serve(handler)
-    task = asyncio.create_task(ask(server.url.replace("http", "https"), TlsTrust()))
+    task = asyncio.create_task(ask(server.url.replace("http", "https"), Network()))
     await arrived.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from raptscallions_ai._transport.http.connection import HttpConnection, read_buffer
 from raptscallions_ai._transport.http.dial import Dialer
 from raptscallions_ai._transport.http.errors import ConnectTimeoutError, LostConnectionError, Replaced
-from raptscallions_ai._transport.http.proxies import environment_proxy
+from raptscallions_ai._transport.http.network import Network
 from raptscallions_ai._transport.http.response import HttpResponse
-from raptscallions_ai._transport.http.trust import TlsTrust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,13 +32,14 @@ class HttpClient:
     No limit on connections: all clients of a gateway share them, and one that is busy must not keep another waiting.
 
     Args:
-        trust: Whom to trust over TLS.
+        network: How the network is reached; else as the system and the environment say.
     """
 
-    def __init__(self, trust: TlsTrust | None = None) -> None:
+    def __init__(self, network: Network | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._buffer = read_buffer()
-        self._dialer = Dialer(trust or TlsTrust(), self._buffer)
+        self._network = network or Network()
+        self._dialer = Dialer(self._network, self._buffer)
         self._proxies: dict[str, Proxy | None] = {}
         self._idle: dict[str, list[HttpConnection]] = {}
         self._open: dict[HttpConnection, Origin] = {}
@@ -120,7 +120,7 @@ class HttpClient:
         try:
             return self._proxies[origin.key]
         except KeyError:
-            proxy = self._proxies[origin.key] = environment_proxy(origin)
+            proxy = self._proxies[origin.key] = self._network.proxy_for(origin)
             return proxy
 
     async def _connect(self, origin: Origin, proxy: Proxy | None, limit: float | None) -> HttpConnection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import os
 import select
 import socket
@@ -76,7 +77,7 @@ class Exchange(ResponseParser):
 
     def _fresh_error(self) -> HttpError:
         # One that was raised holds its frames, and with them whoever reads: a circle that only the collector breaks.
-        return type(self._error)(*self._error.args) if self._error is not None else LostConnectionError()
+        return LostConnectionError() if self._error is None else copy.copy(self._error)
 
     def wake(self) -> None:
         """Let the waiting task look at what has come."""
@@ -254,13 +255,14 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         transport, self._transport = self._transport, None
-        if exc is not None and isinstance(transport, asyncio.Transport):
+        if isinstance(exc, OSError) and isinstance(transport, asyncio.Transport):
             for size in unread_input(transport, self._buffer):
                 if self._exchange is not None:
                     self.buffer_updated(size)
         exchange, self._exchange, self._unsent = self._exchange, None, None
         if exchange is not None:
-            exchange.fail(LostConnectionError("closed by the gateway" if exc is None else os_reason(exc)))
+            reason = "closed by the gateway" if exc is None else os_reason(exc)
+            exchange.fail(exc if isinstance(exc, HttpError) else LostConnectionError(reason))
         self._closed(self)
 
     def pause_writing(self) -> None:

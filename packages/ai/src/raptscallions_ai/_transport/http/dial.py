@@ -20,9 +20,9 @@ from raptscallions_ai._transport.http.tls import start_tls
 
 if TYPE_CHECKING:
     from raptscallions_ai._transport.http.connection import HttpConnection
+    from raptscallions_ai._transport.http.network import Network
     from raptscallions_ai._transport.http.origin import Origin
     from raptscallions_ai._transport.http.proxies import Proxy
-    from raptscallions_ai._transport.http.trust import TlsTrust
 
 __all__ = ["Dialer"]
 
@@ -31,12 +31,12 @@ class Dialer:
     """Opens connections in one event loop.
 
     Args:
-        trust: Whom to trust.
+        network: How the network is reached.
         buffer: What the connections read into.
     """
 
-    def __init__(self, trust: TlsTrust, buffer: memoryview) -> None:
-        self._trust = trust
+    def __init__(self, network: Network, buffer: memoryview) -> None:
+        self._network = network
         self._buffer = buffer
         self._names = Names()
 
@@ -57,7 +57,7 @@ class Dialer:
 
     async def _dial(self, connection: HttpConnection, origin: Origin, proxy: Proxy | None) -> None:
         loop = asyncio.get_running_loop()
-        context = self._trust.context() if origin.scheme == "https" else None
+        context = self._network.context() if origin.scheme == "https" else None
         if origin.scheme == "http+unix":
             if not hasattr(loop, "create_unix_connection") or not hasattr(socket, "AF_UNIX"):
                 raise SetupError("this system has no unix sockets")
@@ -74,7 +74,7 @@ class Dialer:
             connected.close()
             raise
         if proxy is not None and proxy.scheme == "https":
-            await start_tls(connection, self._trust.context(), proxy.host, self._buffer)
+            await start_tls(connection, self._network.context(), proxy.host, self._buffer)
         if context is not None:
             if proxy is not None and not proxy.is_socks:
                 await _open_tunnel(connection, origin, proxy)

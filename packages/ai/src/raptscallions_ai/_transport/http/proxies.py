@@ -55,7 +55,7 @@ class Proxy:
             parts = urlsplit("")
         if parts.scheme not in _PORTS or not host:
             kinds = ", ".join(sorted(_PORTS))
-            raise SetupError(f"the proxy of the environment is not a URL with a host, of one of the kinds {kinds}")
+            raise SetupError(f"the proxy is not a URL with a host, of one of the kinds {kinds}")
         user = None if parts.username is None else unquote(parts.username)
         return cls(
             parts.scheme, host, _PORTS[parts.scheme] if port is None else port, user, unquote(parts.password or "")

@@ -12,7 +12,14 @@ import ssl
 from typing import TYPE_CHECKING, Any, cast
 
 from raptscallions_ai._transport.http.connection import unread_input
-from raptscallions_ai._transport.http.errors import SetupError, UnreachableError, os_reason, tls_reason
+from raptscallions_ai._transport.http.errors import (
+    HttpError,
+    LostConnectionError,
+    SetupError,
+    UnreachableError,
+    os_reason,
+    tls_reason,
+)
 
 if TYPE_CHECKING:
     from raptscallions_ai._transport.http.connection import HttpConnection
@@ -39,6 +46,7 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._transport: asyncio.Transport | None = None
         self._shaking: asyncio.Future[None] | None = None
+        self._broken: HttpError | None = None  # why nothing can be decrypted any more
 
     async def handshake(self, transport: asyncio.Transport) -> None:
         """Take the transport over and shake hands.
@@ -53,6 +61,8 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         await self._shaking
         self._shaking = None
         self._deliver()
+        if self._broken is not None:
+            raise self._broken
 
     def _do_handshake(self) -> None:
         try:
@@ -61,7 +71,7 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
             self._flush()
         except (ssl.SSLError, ssl.CertificateError) as error:
             self._flush()  # the alert that tells the server
-            refused = isinstance(error, ssl.SSLCertVerificationError)
+            refused = isinstance(error, ssl.SSLCertVerificationError) or _is_refusal(tls_reason(error))
             self._end(UnreachableError(_tls_reason(error, self._host), permanent=refused))
             self.abort()
         else:
@@ -102,7 +112,7 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         self._transport = None
         reason = "connection closed" if exc is None else os_reason(exc)
         self._end(UnreachableError(f"{reason} during the TLS handshake with {self._host}"))
-        self._inner.connection_lost(exc)
+        self._inner.connection_lost(self._broken or exc)
 
     def pause_writing(self) -> None:
         self._inner.pause_writing()
@@ -129,8 +139,9 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
             pass
         except ssl.SSLZeroReturnError:
             ended = True
-        except ssl.SSLError:
+        except ssl.SSLError as error:
             broken = True  # what was decrypted before is delivered; what follows cannot be trusted
+            self._broken = _broken(error, self._host)
         if size:
             self._inner.buffer_updated(size)
         if self._outgoing.pending:
@@ -198,6 +209,19 @@ async def start_tls(connection: HttpConnection, context: ssl.SSLContext, host: s
         raise SetupError("the host's name cannot be one of a certificate") from None
     connection.use(layer)
     await layer.handshake(transport)
+
+
+def _broken(error: ssl.SSLError, host: str) -> HttpError:
+    """Return what broke TLS after its handshake, such as a client certificate that is missing in TLS 1.3."""
+    reason = tls_reason(error)
+    if _is_refusal(reason):
+        return UnreachableError(f"{host} refused TLS, or wants another client certificate: {reason}", permanent=True)
+    return LostConnectionError(f"TLS with {host} failed: {reason}")
+
+
+def _is_refusal(reason: str) -> bool:
+    """Whether the server has said that it does not want this client, which asking again does not change."""
+    return "alert" in reason and "internal error" not in reason
 
 
 def _tls_reason(error: ssl.SSLError | ssl.CertificateError, host: str) -> str:
