@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
 
 from raptscallions_ai import errors
+from raptscallions_ai.client import presets
 from raptscallions_ai.client.openai_compat import AsyncOpenAICompatClient
 from raptscallions_ai.client.presets import PRESETS, Preset, preset_named, register_preset
 from raptscallions_ai.client.provider import ENGINES, get_provider
@@ -190,15 +190,12 @@ def test_a_host_on_this_machine_needs_no_key() -> None:
     assert AsyncOpenAICompatClient(preset="vllm", model="m").base_url == "http://localhost:8000/v1"
 
 
-def test_presets_of_your_own_are_as_good_as_ours(fake_gateway: FakeGateway) -> None:
+def test_presets_of_your_own_are_as_good_as_ours(fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = Preset(name="mine", base_url=fake_gateway.base_url, default_model="m", defaults={"temperature": 0})
+    monkeypatch.setitem(presets._presets, "mine", mine)  # to be forgotten with the test
     register_preset(mine)
-    try:
-        client = get_provider("mine", api_key="k")
-        assert client.resolve_model() == "m"
-        assert preset_named("mine") is mine
-    finally:
-        register_preset(dataclasses.replace(mine, default_model=""))
+    assert get_provider("mine", api_key="k").resolve_model() == "m"
+    assert preset_named("mine") is mine
 
 
 @pytest.mark.parametrize(
