@@ -105,6 +105,13 @@ def test_the_statuses_that_an_error_may_name(code: object, status: int) -> None:
     assert (type(error), error.status_code) == (ProviderError, status)
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, AuthenticationError), (402, InsufficientCreditsError), (429, RateLimitError)]
+)
+def test_a_status_that_says_something_counts_more_than_a_servers_error(status: int, kind: type[AiError]) -> None:
+    assert type(mapped({"error": {"message": "m", "type": "server_error"}}, status)) is kind
+
+
 @pytest.mark.parametrize("status", [400, 418])
 def test_a_failure_of_the_provider_is_a_5xx_whatever_the_status(status: int) -> None:
     error = mapped({"error": {"message": "m", "type": "server_error"}}, status)

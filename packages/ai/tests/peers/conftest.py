@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from peer_servers import Aimock, LiteLLM
+from peer_servers import Aimock, LiteLLM, OllamaProxy
 
 from raptscallions_ai.local import LocalGateway
 from raptscallions_ai.testing import FakeGateway
@@ -96,3 +96,13 @@ def litellm(python_environment: Callable[[Path], Path], llamacpp: LocalGateway) 
         command = [str(program), "--config", config, "--host", "127.0.0.1", "--port", "0"]
         with serving(command, environment, r"running on (http://\S+)", patience=150) as address:
             yield LiteLLM(f"{address}/v1")
+
+
+@pytest.fixture(scope="session")
+def ollama_proxy(python_environment: Callable[[Path], Path], llamacpp: LocalGateway) -> Iterator[OllamaProxy]:
+    """A running server that speaks Ollama's API in front of the local model, installed on first use (80 MB)."""
+    program = python_environment(HERE / "ollama_proxy") / "ollama-proxy"
+    environment = {"PROVIDERS_LLAMA_API_KEY": llamacpp.api_key, "PROVIDERS_LLAMA_BASE_URL": llamacpp.base_url}
+    command = [str(program), "--host", "127.0.0.1", "--port", "0"]
+    with serving(command, environment, r"running on (http://\S+)", patience=60) as address:
+        yield OllamaProxy(address, f"llama/{llamacpp.model}")

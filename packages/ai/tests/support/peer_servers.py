@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Aimock", "LiteLLM"]
+__all__ = ["Aimock", "LiteLLM", "OllamaProxy"]
 
 
 @dataclass(frozen=True)
@@ -22,3 +22,11 @@ class LiteLLM:
     base_url: str
     api_key: str = "sk-litellm-accepts-this-key"
     model: str = "small"
+
+
+@dataclass(frozen=True)
+class OllamaProxy:
+    """A running server that speaks Ollama's API in front of another model: its root URL, and the model that chats."""
+
+    url: str
+    model: str

@@ -291,6 +291,8 @@ def _stated_kind(failure: Failure) -> Kind | None:
     if kind := _coded(failure, STRONG_CODES):
         return kind
     weak = _coded(failure, WEAK_CODES)
+    if weak == "provider" and failure.status in _AMONG:
+        weak = None  # aimock's `server_error` beside a 429: the status says more
     if kind := kind_of_words(failure.message, among=_BESIDE.get(weak, among)):
         return kind
     if failure.metadata.get("reasons") or failure.metadata.get("flagged_input"):
