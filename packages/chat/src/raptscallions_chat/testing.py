@@ -15,12 +15,12 @@ from raptscallions_chat.app import create_app
 from raptscallions_chat.settings import ChatSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable
+    from collections.abc import AsyncGenerator, AsyncIterable, Sequence
     from types import FrameType
 
     from fastapi import FastAPI
 
-    from raptscallions_ai import ChatClient
+    from raptscallions_ai import ChatClient, Tool
 
 __all__ = ["ServedChat", "ServerEvent", "read_events", "serve_chat"]
 
@@ -75,17 +75,22 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serve_chat(
-    client: ChatClient | None, *, migrate: bool | None = None, **settings: Any
+    client: ChatClient | None,
+    *,
+    migrate: bool | None = None,
+    functions: Sequence[Tool[..., Any]] = (),
+    **settings: Any,
 ) -> AsyncGenerator[ServedChat]:
     """Serve the application on a free port of loopback.
 
     Args:
         client: Who answers.
         migrate: Whether tables are brought up to date; by default on SQLite only.
+        functions: What models may call.
         **settings: Fields of `ChatSettings`; limits that are not given are off.
     """
     unlimited = {"messages_per_minute": 0, "runs_per_user": 0, "streams_per_user": 0}
-    app = create_app(ChatSettings(**{**unlimited, **settings}), client=client, migrate=migrate)
+    app = create_app(ChatSettings(**{**unlimited, **settings}), client=client, migrate=migrate, functions=functions)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = _Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5, lifespan="on"))

@@ -6,7 +6,7 @@ import { t } from "./i18n.js";
 
 const STORED = "chat.draft.";
 
-/** `send(body, key)` resolves once the message is stored; `stop()` ends the answer that is being written. */
+/** `send(body, attempt)` resolves once the message is stored; `stop()` ends the answer that is being written. */
 export class Composer {
   constructor({ send, stop, announce }) {
     this.send = send;
@@ -55,10 +55,10 @@ export class Composer {
   /** Takes up the draft of a conversation. */
   open(name) {
     this.name = name ?? "new";
-    const { text = "", files = [], key = null } = JSON.parse(localStorage.getItem(STORED + this.name) ?? "{}");
-    this.key = key;
+    const { text = "", files = [], attempt = null } = JSON.parse(localStorage.getItem(STORED + this.name) ?? "{}");
     this.box.value = text;
     this.files.restore(files);
+    this.attempt = attempt;
     this.tell(null);
     this.#grow();
   }
@@ -101,21 +101,23 @@ export class Composer {
     if (!this.files.isReady) return this.tell(t("attachment.not_ready"));
     const { parts } = this.files;
     const body = parts.length ? { parts: [...parts, ...(text ? [{ type: "text", text }] : [])] } : { message: text };
-    // The same name for the same message: sent again after a failure, it is stored once.
-    this.key ??= crypto.randomUUID();
+    this.attempt ??= { key: crypto.randomUUID(), body: null };
     this.#keep();
     this.sending = true;
     this.tell(null);
     this.#buttons();
     const draft = this.name;
     try {
-      await this.send(body, this.key);
+      const attempt = Object.assign(this.attempt, { keep: () => this.#keep() });
+      await this.send(body, attempt);
       localStorage.removeItem(STORED + draft);
-      this.key = null;
+      this.attempt = null;
       this.box.value = "";
       this.files.clear();
       this.#grow();
     } catch (error) {
+      // What was refused may be sent in another way; what was lost is sent again as it was.
+      if (error.refused) this.attempt = null;
       this.tell(error.message);
     } finally {
       this.sending = false;
@@ -146,7 +148,7 @@ export class Composer {
   }
 
   #changed() {
-    this.key = null; // it is another message now
+    this.attempt = null; // it is another message now
     this.#keep();
     this.#grow();
     this.#buttons();
@@ -155,7 +157,7 @@ export class Composer {
   #keep() {
     const files = this.files.files.map((file) => file.stored).filter(Boolean);
     const text = this.box.value;
-    if (text || files.length) localStorage.setItem(STORED + this.name, JSON.stringify({ text, files, key: this.key }));
+    if (text || files.length) localStorage.setItem(STORED + this.name, JSON.stringify({ text, files, attempt: this.attempt }));
     else localStorage.removeItem(STORED + this.name);
   }
 

@@ -77,8 +77,12 @@ export class Conversation {
     await this.#try(() => this.open());
   }
 
-  /** Sends a message; throws what the API tells if it was not stored. */
-  async send(body, key) {
+  /**
+   * Sends a message; throws what the API tells if it was not stored. An attempt has a key and keep(); one that is made
+   * again, because nobody knows what became of it, is the same to the letter, so that the message is stored once.
+   */
+  async send(body, attempt) {
+    const { key } = attempt;
     if (this.id === null) {
       // The same name for both, so that a second try finds the conversation of the first.
       this.about = await post("conversations", this.page.model() ? { model: this.page.model() } : {}, { key: `${key}.c` });
@@ -86,7 +90,9 @@ export class Conversation {
     }
     const place = this.last ? { parent_id: this.last.id } : {};
     const busy = this.isRunning ? { on_busy: "enqueue" } : {};
-    const sent = await post(`conversations/${this.id}/messages`, { ...body, ...place, ...busy }, { key });
+    attempt.body ??= { ...body, ...place, ...busy };
+    attempt.keep();
+    const sent = await post(`conversations/${this.id}/messages`, attempt.body, { key });
     if (this.closed) return;
     this.#append(sent);
   }
@@ -96,8 +102,9 @@ export class Conversation {
   }
 
   #append(sent) {
-    this.#place([...this.path, this.#view(sent.message), this.#view(sent.answer)]);
-    this.#follow(sent.run.id, this.path.at(-1));
+    const both = [this.#view(sent.message), this.#view(sent.answer)];
+    this.#place([...this.path.filter((view) => !both.includes(view)), ...both]);
+    if (!this.live.has(sent.run.id)) this.#follow(sent.run.id, both[1]);
     this.page.toEnd();
     this.page.changed(this);
   }

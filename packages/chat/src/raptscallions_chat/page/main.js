@@ -51,7 +51,7 @@ class Page {
     this.sidebar = new Sidebar(this);
     this.models = new ModelPicker((id) => this.#chooseModel(id));
     this.composer = new Composer({
-      send: (body, key) => this.#send(body, key),
+      send: (body, attempt) => this.#send(body, attempt),
       stop: () => this.conversation.stop(),
       announce: (text) => this.announce(text),
     });
@@ -111,7 +111,7 @@ class Page {
       ]);
     }, { "aria-haspopup": "menu", "aria-expanded": "false" });
     const admin = h("a.icon-button", { href: "#/admin", title: t("admin.title"), "aria-label": t("admin.title") }, icon("chart"));
-    return h("div.foot", {}, h("span.who", { title: withoutBidi(this.session.user_id) }, plain(this.session.user_id)), manages && false ? admin : null, who);
+    return h("div.foot", {}, h("span.who", { title: withoutBidi(this.session.user_id) }, plain(this.session.user_id)), manages ? admin : null, who);
   }
 
   async #signOut() {
@@ -179,15 +179,15 @@ class Page {
     setTimeout(() => found.classList.remove("found"), 2500);
   }
 
-  async #send(body, key) {
+  async #send(body, attempt) {
     const { conversation } = this;
     this.complain(null);
     const isNew = conversation.id === null;
     try {
-      await conversation.send(body, key);
+      await conversation.send(body, attempt);
     } catch (error) {
       if (error.code === "stale_parent" || error.code === "run_active") conversation.sync();
-      throw new Error(explain(error));
+      throw Object.assign(new Error(explain(error)), { refused: error.status >= 400 && error.status < 500 });
     } finally {
       if (isNew && conversation.id !== null && this.conversation === conversation) {
         history.replaceState(null, "", `#/c/${conversation.id}`);
@@ -196,10 +196,11 @@ class Page {
         this.sidebar.setCurrent(conversation.id);
       }
     }
-    const about = await get(`conversations/${conversation.id}`);
-    conversation.about = about;
-    this.sidebar.put(about);
-    this.changed(conversation);
+    this.#try(async () => {
+      conversation.about = await get(`conversations/${conversation.id}`);
+      this.sidebar.put(conversation.about);
+      this.changed(conversation);
+    });
   }
 
   async #chooseModel(id) {
@@ -222,7 +223,7 @@ class Page {
     if (conversation !== this.conversation) return;
     const title = conversation.about?.title;
     this.title.replaceChildren(plain(title || (conversation.id ? t("list.untitled") : t("page.new"))));
-    document.title = title ? `${withoutBidi(title)} – ${t("page.name")}` : t("page.name");
+    document.title = title ? `${withoutBidi(title)} | ${t("page.name")}` : t("page.name");
     this.actions.hidden = conversation.about === null;
     if (conversation.about?.model) this.models.show(conversation.about.model);
     this.composer.running = conversation.isRunning;

@@ -12,6 +12,7 @@ const ALLOWED = {
   ALLOWED_TAGS:
     "a b blockquote br code del em h3 h4 h5 h6 hr img li ol p pre span strong table tbody td th thead tr ul".split(" "),
   ALLOWED_ATTR: ["align", "alt", "class", "href", "rel", "src", "start", "target"],
+  ADD_URI_SAFE_ATTR: ["align", "rel", "start", "target"], // no addresses
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|data:image\/(?:png|jpeg|gif|webp);base64,)/i,
   ALLOW_ARIA_ATTR: false,
   ALLOW_DATA_ATTR: false,

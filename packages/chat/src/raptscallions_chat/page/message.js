@@ -175,7 +175,9 @@ function told_of(answer) {
 function usageView(usage, model) {
   if (!usage) return null;
   const cost = usage.cost === null ? null : money(usage.cost);
-  const shown = [t("usage.tokens", { count: usage.total_tokens, shown: number(usage.total_tokens) })];
+  // Of what is not known yet, nothing is shown but that it is not.
+  const known = usage.final || usage.total_tokens > 0;
+  const shown = known ? [t("usage.tokens", { count: usage.total_tokens, shown: number(usage.total_tokens) })] : [];
   if (cost) shown.push(usage.cost_source === "priced" ? t("usage.about", { cost }) : cost);
   const details = t("usage.details", {
     prompt: number(usage.prompt_tokens),

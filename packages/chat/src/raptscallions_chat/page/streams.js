@@ -14,7 +14,11 @@ export async function openStreams(user, online) {
     else if (data.run) followers.get(data.run)?.(data.event, data.id);
     else if ("online" in data) hooks.online(data.online);
   };
-  addEventListener("online", () => port.postMessage({ wake: true }));
+  addEventListener("offline", () => hooks.online(false));
+  addEventListener("online", () => {
+    hooks.online(true);
+    port.postMessage({ wake: true });
+  });
   addEventListener("pagehide", () => port.postMessage({ bye: true }));
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   document.addEventListener("visibilitychange", () => {
