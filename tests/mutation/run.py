@@ -25,7 +25,7 @@ BOUNDARIES = (
 )
 BODY = ("dialects/test_body.py", *BOUNDARIES)
 HOSTILE = ("dialects/test_hostile_input.py", *BOUNDARIES)
-# The tests that are about a module; those of the others pass through it as well, but take too long for every mutant.
+# The tests that are about a module; those of the others pass through it as well, but take too long forevery mutant.
 TESTS: dict[str, tuple[str, ...]] = {
     f"{DIALECTS}.sse": ("dialects/test_sse.py", "dialects/test_sse_properties.py", *HOSTILE),
     f"{DIALECTS}.fold": (
@@ -98,7 +98,7 @@ def prepare(module: str) -> None:
 
 
 def mutmut(*arguments: str) -> str:
-    """Run mutmut in the copy and return what it prints; hypothesis draws the same examples for every mutant."""
+    """Run mutmut in the copy and return what it prints; hypothesis draws the same examples forevery mutant."""
     command = ["mutmut", *arguments]
     return subprocess.run(
         command, cwd=WORK, env={**os.environ, "CI": "true"}, stdout=subprocess.PIPE, text=True, check=True

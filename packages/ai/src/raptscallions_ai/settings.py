@@ -1,7 +1,7 @@
 """Settings from the environment.
 
 Nothing is read at import: the environment and `.env` are read when a client that needs them is built, or by
-`get_settings`. What is wrong is told in one `ConfigurationError` that names every bad variable and no value.
+`get_settings`. All mistakes are reported in one `ConfigurationError` that names every bad variable and no value.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class AiSettings(BaseSettings):
         validation_alias=AliasChoices("AI_API_KEY", "OPENROUTER_API_KEY"),
         description="the gateway's key; OPENROUTER_API_KEY is accepted too",
     )
-    default_model: str = Field("anthropic/claude-sonnet-4-20250514", description="model of calls that name none")
+    default_model: str = Field("anthropic/claude-sonnet-4-20250514", description="default model")
     request_timeout_ms: int = Field(
         120_000,
         gt=0,
@@ -275,7 +275,7 @@ def misspelt_variables() -> dict[str, str]:
 def _names_in_dotenv() -> Iterable[str]:
     try:
         return read_env_file(FILE)
-    except ConfigurationError:  # what is wrong with the file is told by whoever needs what is in it
+    except ConfigurationError:  # reported when a value from the file is needed
         return ()
 
 
@@ -294,7 +294,7 @@ def _url_problem(url: str, *, allow_insecure: bool) -> str | None:
     if parts.scheme not in ("http", "https", "http+unix") or not host or not url.isprintable() or " " in url:
         return "must be a URL such as https://openrouter.ai/api/v1"
     if parts.username is not None or parts.password is not None:
-        return "must not contain a user name or password; the key belongs into AI_API_KEY"
+        return "must not contain a user name or password; put the key in AI_API_KEY"
     if parts.query or parts.fragment:
         return "must not contain a query or a fragment"
     if parts.scheme == "http" and not allow_insecure and not _is_loopback(host):

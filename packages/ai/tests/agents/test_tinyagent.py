@@ -1,4 +1,4 @@
-"""The real tinyagent, driven by clients of ours: tools, failures, stops, and a delta that costs the same for ever."""
+"""The real tinyagent, driven by clients of ours: tools, failures, stops, and a delta that costs the same forever."""
 
 from __future__ import annotations
 

@@ -176,5 +176,5 @@ async def test_what_is_not_an_ai_error_is_raised() -> None:
 
 
 async def test_events_are_not_copied() -> None:
-    with pytest.raises(TypeError, match="not pickled or copied"):
+    with pytest.raises(TypeError, match="cannot be pickled or copied"):
         copy.copy(ScriptedClient("a").stream_chat("Hi").events())

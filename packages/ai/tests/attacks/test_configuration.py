@@ -152,9 +152,9 @@ def unreadable() -> None:
 
 
 SPECIAL_FILES = {
-    "a pipe": (pipe, "is no file, but a pipe"),
+    "a pipe": (pipe, "is not a file but a pipe"),
     "a socket": (listening, "cannot be read|is no file"),
-    "a device": (endless, "is no file, but"),
+    "a device": (endless, "is not a file but"),
     "a circle": (circle, "cannot be read"),
 }
 NO_FILES = {

@@ -25,11 +25,11 @@ from raptscallions_ai.wrappers import (
     memory_store,
 )
 
-SOON = 3.0  # seconds, where without a limit it would be for ever
+SOON = 3.0  # seconds, where without a limit it would be forever
 
 
 class HangingStore(MemoryStore):
-    """A store that hangs for ever where it is told to, and ignores that it is cancelled."""
+    """A store that hangs forever where it is told to, and ignores that it is cancelled."""
 
     hangs: tuple[str, ...] = ()
     stubborn = False

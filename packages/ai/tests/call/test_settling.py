@@ -87,7 +87,7 @@ async def test_other_failures_are_reported_at_once(client: OpenRouterClient, fak
     with pytest.raises(AuthenticationError):
         await client.generation("gen-1")
     fake_gateway.route("GET", PATH).json(b"<html>")
-    with pytest.raises(InvalidResponseError, match="not the entry of a generation"):
+    with pytest.raises(InvalidResponseError, match="does not describe a generation"):
         await client.generation("gen-1")
 
 

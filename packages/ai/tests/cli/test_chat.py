@@ -76,7 +76,7 @@ def test_prompt_comes_from_argument_and_stdin(
         (["hi"], b"\xff\xfe", "stdin is not UTF-8 text"),
         (["hi", "--timeout", "0"], "", "timeout must be more than 0"),
         (["hi", "--local", "--model", "x"], "", "--local has one model"),
-        (["a \udcff"], "", "the messages or options hold half a character"),
+        (["a \udcff"], "", "the messages or options contain half a character"),
     ],
 )
 def test_what_cannot_be_asked_is_a_usage_error(

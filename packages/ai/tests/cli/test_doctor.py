@@ -72,7 +72,7 @@ def test_a_url_of_the_file_and_a_key_of_the_environment_end_it(fake_gateway: Fak
     Path(".env").write_text(f"AI_GATEWAY_URL={fake_gateway.base_url}\n")
     result = invoke("doctor", AI_GATEWAY_URL=None)
     assert findings(result.stdout) == [("FAIL", "settings")]
-    assert "AI_GATEWAY_URL stands in .env" in result.stdout
+    assert "AI_GATEWAY_URL is set in .env" in result.stdout
     assert "AI_API_KEY in the environment" in result.stdout
     assert result.exit_code == 3
     assert not fake_gateway.requests

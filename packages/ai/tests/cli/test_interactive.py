@@ -43,7 +43,7 @@ def test_history_goes_upstream_and_commands_work(fake_gateway: FakeGateway, on_t
     for command, answer in (
         ("/model other/model", "The model is other/model."),
         ("/system Be kind.", "System message set."),
-        ("/clear", "The conversation starts anew."),
+        ("/clear", "Started a new conversation."),
         ("/nonsense", "There is no command /nonsense"),
         ("/help", "Ctrl-C stops an answer"),
     ):

@@ -1,4 +1,4 @@
-"""What reaches the terminal: the model's text and nothing that a terminal would obey."""
+"""What reaches the terminal: the model's text and nothing that could control a terminal."""
 
 from __future__ import annotations
 

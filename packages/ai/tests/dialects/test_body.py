@@ -76,10 +76,10 @@ NOT_AN_ANSWER = [
     pytest.param(
         b"\n <html>", "it is an HTML page, not an answer - check AI_GATEWAY_URL", False, id="html after blanks"
     ),
-    pytest.param(b"{}", "there are no choices in it", True, id="empty object"),
-    pytest.param(b'{"choices":[]}', "there are no choices in it", True, id="no choices"),
-    pytest.param(b'{"choices":null,"id":"x"}', "there are no choices in it", True, id="null choices"),
-    pytest.param(b'{"object":"list","data":[]}', "there are no choices in it", True, id="another document"),
+    pytest.param(b"{}", "it has no choices", True, id="empty object"),
+    pytest.param(b'{"choices":[]}', "it has no choices", True, id="no choices"),
+    pytest.param(b'{"choices":null,"id":"x"}', "it has no choices", True, id="null choices"),
+    pytest.param(b'{"object":"list","data":[]}', "it has no choices", True, id="another document"),
     pytest.param(DOCUMENT.replace(b"usage", b"usages"), "No usage metadata in response", False, id="no usage"),
 ]
 

@@ -128,7 +128,7 @@ def test_items_of_a_wrong_type_are_dropped_from_their_list(field: str, value: ob
     ids=str,
 )
 def test_what_is_the_answer_itself_is_not_dropped_unseen(delta: dict[str, Any]) -> None:
-    with pytest.raises(MalformedJSONError, match=r"^its (content|tool_calls|arguments) is of an unexpected type$"):
+    with pytest.raises(MalformedJSONError, match=r"^its (content|tool_calls|arguments) has an unexpected type$"):
         delta_of(delta)
 
 
@@ -159,7 +159,7 @@ def test_choices_that_hold_nothing(choices: object) -> None:
 
 @pytest.mark.parametrize("choices", [{"0": {}}, "x", 5], ids=str)
 def test_choices_of_a_wrong_type(choices: object) -> None:
-    with pytest.raises(MalformedJSONError, match="^its choices is of an unexpected type$"):
+    with pytest.raises(MalformedJSONError, match="^its choices has an unexpected type$"):
         decode_chunk(json.dumps({"id": "g", "choices": choices}).encode())
     chunk = decode_chunk(json.dumps({"choices": choices, "error": {"message": "m"}}).encode())
     assert chunk.error == {"message": "m"}

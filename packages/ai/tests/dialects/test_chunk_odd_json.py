@@ -90,7 +90,7 @@ def test_a_number_of_thousands_of_digits_ends_in_a_chunk_or_in_malformed(place: 
     try:
         decoded = decode_chunk((place % (sign + "9" * 5_000)).encode())
     except MalformedJSONError as error:
-        assert str(error) == "it holds a number of absurd length"
+        assert str(error) == "it contains an absurdly long number"
     else:
         assert decoded.id is None
 
@@ -140,7 +140,7 @@ def test_every_object_gives_a_chunk_or_a_reason(fields: dict[str, str]) -> None:
     try:
         chunk = decode_chunk(data.encode())
     except MalformedJSONError as error:
-        assert re.fullmatch("its (choices|content|tool_calls) is of an unexpected type", str(error))
+        assert re.fullmatch("its (choices|content|tool_calls) has an unexpected type", str(error))
         return
     assert isinstance(chunk, WireChunk)
     for text in (chunk.id, chunk.model, chunk.provider):

@@ -219,7 +219,7 @@ def test_a_redactor_tells_nothing_of_itself() -> None:
 
 
 def test_a_redactor_is_not_pickled() -> None:
-    why = "what belongs to a call is not pickled or copied: it holds the key and the conversation"
+    why = "the state of a call cannot be pickled or copied: it holds the key and the conversation"
     with pytest.raises(TypeError, match=f"^{why}$"):
         pickle.dumps(Redactor(["key"], ["prompt"]))
 

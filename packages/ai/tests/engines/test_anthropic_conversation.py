@@ -121,7 +121,7 @@ def test_a_text_document_is_sent_as_text() -> None:
 
 
 def test_a_sound_is_refused_before_anything_is_sent() -> None:
-    with pytest.raises(NotSupportedError, match="takes no sounds"):
+    with pytest.raises(NotSupportedError, match="does not accept sounds"):
         translated(user([audio(b"RIFF\0\0\0\0WAVEfmt ", format="wav")]))
 
 

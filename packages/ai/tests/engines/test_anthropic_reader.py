@@ -342,7 +342,7 @@ def test_an_answer_in_another_dialect_is_reported_to_be_one() -> None:
     _, result, failure = read(body)
     assert result is None
     assert isinstance(failure, InvalidResponseError)
-    assert "another API" in failure.message
+    assert "it is a chat completion" in failure.message
 
 
 JSON = st.recursive(

@@ -225,7 +225,7 @@ async def test_whether_a_server_is_there(ollama: AsyncOllamaClient, fake_gateway
     assert await ollama.version() == "0.20.3"
     version.json({"welcome": True}, times=2)
     assert not await ollama.is_available()
-    with pytest.raises(InvalidResponseError, match="it is no Ollama - check host"):
+    with pytest.raises(InvalidResponseError, match="the server is not Ollama - check host"):
         await ollama.version()
     async with AsyncOllamaClient(host="127.0.0.1:1") as nobody:
         assert not await nobody.is_available()

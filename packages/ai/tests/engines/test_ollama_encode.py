@@ -148,14 +148,14 @@ def test_formats() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"provider": {"order": ["a"]}}, "no counterpart of provider"),
-        ({"logit_bias": {"1": 1}, "top_a": 0.5}, "no counterpart of logit_bias, top_a"),
-        ({"tools": [NOW], "tool_choice": "required"}, "which tool to call"),
-        ({"tools": [NOW], "tool_choice": {"type": "function", "function": {"name": "now"}}}, "which tool to call"),
-        ({"tools": [NOW], "parallel_tool_calls": False}, "one tool at a time"),
+        ({"provider": {"order": ["a"]}}, "does not support provider"),
+        ({"logit_bias": {"1": 1}, "top_a": 0.5}, "does not support logit_bias, top_a"),
+        ({"tools": [NOW], "tool_choice": "required"}, "force a tool call"),
+        ({"tools": [NOW], "tool_choice": {"type": "function", "function": {"name": "now"}}}, "force a tool call"),
+        ({"tools": [NOW], "parallel_tool_calls": False}, "one tool call at a time"),
         ({"response_format": {"type": "grammar", "grammar": "x"}}, "no response_format 'grammar'"),
         ({"reasoning": {"max_tokens": 100}}, "no budget for thinking"),
-        ({"reasoning": {"exclude": True}}, "without telling"),
+        ({"reasoning": {"exclude": True}}, "always returns the thinking"),
     ],
 )
 def test_what_has_no_counterpart_is_refused(options: dict[str, Any], says: str) -> None:
@@ -166,9 +166,9 @@ def test_what_has_no_counterpart_is_refused(options: dict[str, Any], says: str) 
 @pytest.mark.parametrize(
     ("part", "says"),
     [
-        ({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}, "as data only"),
-        ({"type": "file", "file": {"file_data": "data:application/pdf;base64,aa"}}, "no part of type 'file'"),
-        ({"type": "input_audio", "input_audio": {"data": "aa", "format": "wav"}}, "no part of type 'input_audio'"),
+        ({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}, "as data, not as URLs"),
+        ({"type": "file", "file": {"file_data": "data:application/pdf;base64,aa"}}, "not parts of type 'file'"),
+        ({"type": "input_audio", "input_audio": {"data": "aa", "format": "wav"}}, "not parts of type 'input_audio'"),
     ],
 )
 def test_parts_that_have_no_counterpart_are_refused(part: dict[str, Any], says: str) -> None:

@@ -181,7 +181,7 @@ def test_one_document_is_an_answer_on_one_line_and_on_many() -> None:
     ("body", "says"),
     [
         (b"<html>Bad gateway</html>", "an HTML page"),
-        (lines({"choices": [{"message": {"content": "Hi"}}]}), "another API"),
+        (lines({"choices": [{"message": {"content": "Hi"}}]}), "it is a chat completion"),
         (lines(line("Hi"), "{broken"), "a line is not valid JSON"),
         (b"", "empty"),
         (lines({"detail": "Not Found"}), "Not Found"),

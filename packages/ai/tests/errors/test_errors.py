@@ -96,7 +96,7 @@ PLAIN: list[tuple[AppError, str, int, bool, dict[str, Any] | None]] = [
         False,
         {"limit": "cost", "allowed": "0.5", "used": "0.75"},
     ),
-    (CallbackError(), "A function of the caller's raised what is no Exception", 500, False, None),
+    (CallbackError(), "A function of the caller raised something that is not an Exception", 500, False, None),
     (ConfigurationError(), "The AI gateway configuration is invalid", 500, False, None),
     (ConnectionError(), "Failed to connect to AI gateway", 503, True, None),
     (ContentPolicyError(), "The content was rejected by policy", 400, False, None),

@@ -128,7 +128,7 @@ async def test_credits(client: OpenRouterClient, fake_gateway: FakeGateway) -> N
 )
 async def test_credits_need_a_management_key(client: OpenRouterClient, fake_gateway: FakeGateway, message: str) -> None:
     fake_gateway.route("GET", "/api/v1/credits").error(403, message)
-    with pytest.raises(PermissionDeniedError, match="a management key only; key_info") as caught:
+    with pytest.raises(PermissionDeniedError, match="only to a management key; key_info") as caught:
         await client.credits()
     assert caught.value.details["reason"] == message
 

@@ -164,7 +164,7 @@ async def test_what_is_unknown_does_not_match(client: OpenRouterClient, fake_gat
         ({"max_completion_price": -1}, ValueError, "from 0"),
         ({"supports": "tools"}, TypeError, "supports must be a list"),
         ({"min_context_length": "8k"}, ValueError, "number of tokens"),
-        ({"max_price": 1}, TypeError, "not filtered by 'max_price'"),
+        ({"max_price": 1}, TypeError, "cannot be filtered by 'max_price'"),
         ({"max_age": -1}, ValueError, "max_age"),
     ],
 )

@@ -159,7 +159,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"modalities": ["audio"]}, "modalities with 'audio' need audio="),
     ({"audio": {"voice": "alloy"}}, "audio needs the field 'format'"),
     ({"image_config": []}, "image_config must be a mapping, not list"),
-    ({"cache_control": {"type": "for ever"}}, "cache_control['type'] must be ephemeral"),
+    ({"cache_control": {"type": "forever"}}, "cache_control['type'] must be ephemeral"),
     ({"cache_control": {"type": "ephemeral", "ttl": "2h"}}, "cache_control['ttl'] must be 5m or 1h"),
     ({"prompt_cache_key": b"k"}, "prompt_cache_key must be a text, not bytes"),
     ({"prompt_cache_options": {}}, "prompt_cache_options needs the field 'mode'"),

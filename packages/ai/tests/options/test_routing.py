@@ -86,7 +86,7 @@ def test_a_variant_is_applied(text: str, variant: RouteVariant | str, expected: 
 
 
 def test_a_preset_takes_no_variant() -> None:
-    with pytest.raises(ValueError, match="a preset takes no variant"):
+    with pytest.raises(ValueError, match="a preset cannot have a variant"):
         apply_variant("@preset/x", RouteVariant.NITRO)
 
 

@@ -155,7 +155,7 @@ async def test_a_text_that_does_not_fit(client: OpenRouterClient, fake_gateway: 
 
 async def test_a_text_that_is_no_json(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
     fake_gateway.stream("I would rather not.")
-    with pytest.raises(InvalidOutputError, match="the answer is not one JSON object") as caught:
+    with pytest.raises(InvalidOutputError, match="the answer is not a JSON object") as caught:
         await client.parse("Who?", Person)
     assert caught.value.partial is not None
     assert caught.value.partial.content == "I would rather not."
@@ -244,9 +244,9 @@ async def test_what_is_no_text_is_not_sent_back(answer: Any) -> None:
 
 async def test_misuse_is_reported_before_anything_is_sent(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:
     own: dict[str, Any] = {"response_format": {"type": "json_object"}}
-    with pytest.raises(TypeError, match="response_format follows from response_model"):
+    with pytest.raises(TypeError, match="response_format is set by response_model"):
         await client.parse("Who?", Person, **own)
-    with pytest.raises(TypeError, match="response_format follows from response_model"):
+    with pytest.raises(TypeError, match="response_format is set by response_model"):
         client.stream_parse("Who?", Person, **own)
     with pytest.raises(TypeError, match="must be a type"):
         await client.parse("Who?", "Person")  # pyright: ignore[reportArgumentType] - that is the test
@@ -345,7 +345,7 @@ async def test_cancelling_closes_the_connection(client: OpenRouterClient, fake_g
 
 async def test_a_stream_is_not_copied_and_shows_nothing() -> None:
     stream = ScriptedClient(GOOD).stream_parse("Who?", Person)
-    with pytest.raises(TypeError, match="not pickled or copied"):
+    with pytest.raises(TypeError, match="cannot be pickled or copied"):
         copy.copy(stream)
     assert repr(stream) == "ParsedStream(Person, ChatStream(open))"
 

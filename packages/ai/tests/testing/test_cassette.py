@@ -396,14 +396,14 @@ async def test_a_cassette_that_nobody_asked_is_not_written(tape: OnTape) -> None
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"", "it is empty"), (b"hello", "line 1 is none of a cassette"), (b"{}", "line 1 is none of"),
-     (b'{"cassette": 2}', "it is of version 2, and this release reads version 1"), (b"\xff", "utf-8"),
-     (b'{"cassette": 1}\n{"end": "complete"}', "line 2 is none of a cassette"), (b"[]", "line 1 is none of"),
-     (b'{"cassette": 1}\n{"request": {"method": "GET", "target": "/"}}\n{"at": 1, "base64": "?"}', "line 3 is none")],
+    [(b"", "it is empty"), (b"hello", "line 1 is not a cassette line"), (b"{}", "line 1 is not"),
+     (b'{"cassette": 2}', "it has version 2, but this release reads version 1"), (b"\xff", "utf-8"),
+     (b'{"cassette": 1}\n{"end": "complete"}', "line 2 is not a cassette line"), (b"[]", "line 1 is not"),
+     (b'{"cassette": 1}\n{"request": {"method": "GET", "target": "/"}}\n{"at": 1, "base64": "?"}', "line 3 is not")],
 )  # fmt: skip
 def test_a_file_that_is_no_cassette(tape: OnTape, content: bytes, why: str) -> None:
     cassette = tape()
     cassette.path.parent.mkdir()
     cassette.path.write_bytes(content)
-    with pytest.raises(CassetteError, match=f"is no cassette: .*{why}"):
+    with pytest.raises(CassetteError, match=f"is not a cassette: .*{why}"):
         cassette.__enter__()

@@ -245,8 +245,8 @@ async def test_context_variables_of_the_caller_reach_the_tools() -> None:
         (("failing", '{"reason": "out of paper"}'), "ValueError: out of paper", ValueError),
         (("weather", '{"town": "Paris"}'), "invalid arguments: city: Field required; town: Extra inputs", ToolError),
         (("wether", "{}"), "there is no such tool; there are: weather, failing", ToolError),
-        (("weather", '{"city": "Par'), 'the arguments are not one JSON object: {"city": "Par', ToolError),
-        (("weather", '["Paris"]'), 'the arguments are not one JSON object: ["Paris"]', ToolError),
+        (("weather", '{"city": "Par'), 'the arguments are not a JSON object: {"city": "Par', ToolError),
+        (("weather", '["Paris"]'), 'the arguments are not a JSON object: ["Paris"]', ToolError),
     ],
 )
 async def test_a_failure_is_reported_to_the_model_and_the_run_goes_on(
@@ -667,7 +667,7 @@ async def test_a_result_is_pickled_and_a_run_is_not() -> None:
     assert isinstance(result, ToolRunResult)
     assert pickle.loads(pickle.dumps(result)) == result
     for duplicate in (copy.copy, pickle.dumps):
-        with pytest.raises(TypeError, match="a run is not pickled or copied"):
+        with pytest.raises(TypeError, match="a run cannot be pickled or copied"):
             duplicate(run)
 
 

@@ -264,10 +264,10 @@ def function_type(city: Callable[[int], str]) -> None:
     [
         (cast("Any", untyped), "parameter 'city' of tool 'untyped' has no type hint"),
         (Shop.sell, r"parameter 'self' .* tool\(instance.method\)"),
-        (positional, "cannot be given by keyword"),
-        (many, "cannot be given by keyword"),
-        (keywords, "cannot be given by keyword"),
-        (field_default, r"belongs into Annotated"),
+        (positional, "cannot be passed by keyword"),
+        (many, "cannot be passed by keyword"),
+        (keywords, "cannot be passed by keyword"),
+        (field_default, r"into Annotated"),
         (cast("Any", unknown_type), "name 'Nowhere' is not defined"),
         (without_schema, "tool 'without_schema': a type hint has no JSON schema"),
         (function_type, "tool 'function_type': a type hint has no JSON schema"),
@@ -291,7 +291,7 @@ def generator() -> Iterator[int]:
 
 @pytest.mark.parametrize(
     ("function", "problem"),
-    [(Shop, "not of type"), (stream_of_results, "generator"), (generator, "generator"), (5, "not of int")],
+    [(Shop, "not from type"), (stream_of_results, "generator"), (generator, "generator"), (5, "not from int")],
 )
 def test_what_is_no_function_is_no_tool(function: Any, problem: str) -> None:
     with pytest.raises(TypeError, match=problem):
@@ -300,7 +300,7 @@ def test_what_is_no_function_is_no_tool(function: Any, problem: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "with space", "x" * 65, "é", "a.b", "a\n"])
 def test_a_name_that_cannot_be_sent(name: str) -> None:
-    with pytest.raises(ValueError, match="a tool's name is 1 to 64 of"):
+    with pytest.raises(ValueError, match="a tool's name must be 1 to 64 of"):
         Tool(positional, name=name)
     assert Tool(positional, name="x" * 64).name == "x" * 64
 
@@ -358,7 +358,7 @@ async def test_a_schema_of_ones_own() -> None:
     assert await made.run('{"path": "x", "from": 1}') == {"path": "x", "from": 1}
     assert await made.run("") == {}
     for text in ("[1]", '{"path'):
-        with pytest.raises(ToolError, match="not one JSON object"):
+        with pytest.raises(ToolError, match="not a JSON object"):
             await made.run(text)
     bare = Tool.from_schema("bare", None, schema, ask)
     assert "description" not in bare.to_dict()["function"]

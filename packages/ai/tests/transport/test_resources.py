@@ -167,7 +167,7 @@ async def test_an_ending_gives_everything_back(tight: OpenRouterClient, fake_gat
     for _ in range(REPEATS):
         fake_gateway.add(Reply(steps, before_headers=before_headers))
         await ending(tight)
-    # Would wait for ever for a slot that was not given back.
+    # Would wait forever for a slot that was not given back.
     assert (await tight.chat("Hi", timeout=5)).content
     await at_rest(fake_gateway)
     assert len(fake_gateway.requests) == REPEATS + 2

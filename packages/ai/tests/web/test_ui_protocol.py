@@ -247,12 +247,12 @@ def test_a_call_without_a_result_is_left_out() -> None:
         ({"role": "user", "parts": ["Hi"]}, "each part must be an object"),
         ("Hi", "it must be an object"),
         (ui("user"), "neither text nor a file"),
-        (ui("user", {"type": "text", "text": 7}), "text of a part must be a text"),
+        (ui("user", {"type": "text", "text": 7}), "text of a part must be a str"),
         (ui("user", file("file:///etc/passwd", "image/png")), "must be an http, https or data URL"),
         (ui("user", file("https://example.com/a.mp3", "audio/mpeg")), "audio must be a base64 data URL"),
-        (ui("assistant", {"text": "Hi"}), "type of a part must be a text"),
+        (ui("assistant", {"text": "Hi"}), "type of a part must be a str"),
         (ui("assistant", {"type": "data-annotation", "data": 7}), "data of an annotation must be an object"),
-        (ui("assistant", {"type": "tool-f", "state": "output-available"}), "toolCallId of a part must be a text"),
+        (ui("assistant", {"type": "tool-f", "state": "output-available"}), "toolCallId of a part must be a str"),
     ],
 )
 def test_what_no_browser_of_ours_sends_is_refused(message: Any, problem: str) -> None:
@@ -281,5 +281,5 @@ def test_a_name_that_is_no_standard_one_is_put_right_and_other_labels_stay() -> 
     assert "data:image/jpeg;base64,AAAA" in url("image/jpg")
     assert "data:image/heic;base64,AAAA" in url("image/heic")
     file = {"type": "file", "mediaType": "image/png", "url": "data:image/png"}
-    with pytest.raises(ValueError, match="the url of a file: the data URL is not one"):
+    with pytest.raises(ValueError, match="the url of a file: the data URL is invalid"):
         from_ui_messages([{"role": "user", "parts": [file]}])

@@ -159,7 +159,7 @@ async def test_waiting_counts_to_the_total_time_of_a_call(
     fake_gateway.reply(sse(chunk("Hello")), Hang())
     first = one_at_a_time.stream_chat("Hi")
     await anext(first)
-    with pytest.raises(RateLimitError, match="within the call's time"):
+    with pytest.raises(RateLimitError, match="before the call's deadline"):
         await one_at_a_time.chat("Hi", timeout=Timeouts(total=0.05))
     await first.aclose()
     fake_gateway.reply(sse(chunk("Hello")), Hang())

@@ -159,7 +159,7 @@ async def test_tokens_count_and_what_a_call_really_used(redis_server: RedisServe
     limiter = SharedRateLimiter(redis_server.url, name, tokens_per_minute=60_000)
     assert await limiter.acquire(600) == 600
     limiter.release(5_000_000, expected=600)
-    with pytest.raises(RateLimitError, match="no place within"):
+    with pytest.raises(RateLimitError, match="no free slot before"):
         await limiter.acquire(1, max_wait=0.05)
     limiter.close()
 
@@ -205,7 +205,7 @@ def test_what_is_wrong_is_said_at_once(name: str) -> None:
         SharedRateLimiter("redis://localhost", name)
     with pytest.raises(ValueError, match="weight must be a number above 0"):
         SharedRateLimiter("redis://localhost", name, requests_per_minute=1, weight=0)
-    with pytest.raises(ValueError, match="cost must be an amount of USD"):
+    with pytest.raises(ValueError, match="cost must be an amount in USD"):
         SharedBudget("redis://localhost", name, cost=-1)
     with pytest.raises(ValueError, match="window must be"):
         SharedBudget("redis://localhost", name, cost=1, window=0)

@@ -1,4 +1,4 @@
-"""`CircuitBreaker`: remembers that a route is down, so that not every call has to find it out anew."""
+"""`CircuitBreaker`: remembers that a route is down, so that not every call has to find out again."""
 
 from __future__ import annotations
 

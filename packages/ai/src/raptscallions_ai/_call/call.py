@@ -31,7 +31,7 @@ __all__ = ["CallPolicy", "GatewayCall"]
 
 _log = Log()
 
-_MOST_PAUSES = 8  # after which a paused answer is handed over as it is: each pause is paid anew
+_MOST_PAUSES = 8  # after these a paused answer is returned as it is: each pause costs again
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class GatewayCall:
     def partial(self) -> ChatResult:
         """Return what has arrived so far, with the attempts and timings so far."""
         exchange = self._exchange
-        return self._history.stamp(exchange.partial(), begun=exchange.fold.started)
+        return self._history.stamp(exchange.partial(), has_answer=exchange.fold.started)
 
     async def settle(self) -> Usage:
         """Return what the call used, asking the gateway for the cost of each attempt that did not tell it."""
@@ -218,7 +218,7 @@ class GatewayCall:
                 return chunks
             history.content(now)
             history.ended_at = now
-            result = history.stamp(result, begun=True)
+            result = history.stamp(result, has_answer=True)
             self._log_done(result)
             chunks.append(DoneChunk(result))
         return chunks
@@ -258,7 +258,7 @@ class GatewayCall:
         exchange, history = self._exchange, self._history
         await exchange.aclose()
         self._pauses += 1
-        _log.debug("the answer paused, going on with it (%d of at most %d times)", self._pauses, _MOST_PAUSES)
+        _log.debug("the answer paused, continuing it (%d of at most %d times)", self._pauses, _MOST_PAUSES)
         history.paused(exchange.partial(), exchange.attempt_usage())
         self._redact = self._redact.hiding(
             [exchange.partial().content]
@@ -283,7 +283,7 @@ class GatewayCall:
             self._watchdog.close()
             history.ended_at = now
         exchange.describe(error)
-        history.complete(error, begun=fold.started)
+        history.complete(error, has_answer=fold.started)
         log_args = (type(error).__name__, error.status_code)
         if delay is None:
             _log.error("chat failed: %s (%d) model=%s", *log_args, self._recovery.route.model)

@@ -22,11 +22,11 @@ class CallDefaults:
     """How a client makes its calls, where a call does not say otherwise.
 
     Attributes:
-        model: The model of calls that name none.
+        model: The default model.
         timeouts: How long to wait.
         max_retries: Further attempts before the first content.
-        on_interrupt: What to do when an answer breaks off; None if nobody chose.
-        waits_by_default: Whether nobody chose how long to wait.
+        on_interrupt: What to do when an answer breaks off; None if it was not set.
+        waits_by_default: Whether no timeout was set.
         fallback_models: Models to ask in order when the first one fails.
         require_usage: Whether an answer without usage is an error.
         max_event_bytes: The largest event or body.

@@ -78,7 +78,7 @@ class JsonApi:
 
         Raises:
             NotSupportedError: The gateway has no such endpoint.
-            AiError: The document could not be had.
+            AiError: The document could not be fetched.
         """
         from raptscallions_ai._transport.exceptions import is_not_offered
 
@@ -106,7 +106,7 @@ class JsonApi:
 
         Raises:
             NotSupportedError: The gateway has no such endpoint.
-            AiError: The document could not be had.
+            AiError: The document could not be fetched.
         """
         connections, connect = self.gateway.connections, self._timeouts.connect
         headers = {"Accept": "application/json", **request.headers}

@@ -76,7 +76,7 @@ class Exchange:
         Args:
             request: What to send.
             now: The loop's time.
-            on_replaced: Told when the request was lost on a kept connection and is sent once more.
+            on_replaced: Called when the request was lost on a kept connection and is sent again.
 
         Raises:
             Exception: What sending can fail with; see `Connections.send`.
@@ -137,7 +137,7 @@ class Exchange:
         )
 
     def attempt_usage(self) -> AttemptUsage:
-        """Return what this attempt has used, as far as the gateway told."""
+        """Return what this attempt has used, as far as the gateway reported it."""
         return AttemptUsage(self.route, self.fold.generation_id or self._id_in_headers, self.fold.usage)
 
     def describe(self, error: AiError) -> None:

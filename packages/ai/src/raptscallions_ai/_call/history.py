@@ -21,12 +21,12 @@ __all__ = ["CallHistory", "AttemptUsage"]
 
 @dataclass(frozen=True, slots=True)
 class AttemptUsage:
-    """What one attempt used, as far as the gateway told before it ended.
+    """What one attempt used, as far as the gateway reported it before the end.
 
     Attributes:
         route: Whom it asked.
-        generation_id: Under what id the gateway knows it; None if it told none.
-        usage: What it told of the usage.
+        generation_id: The gateway's id of the answer; None if it gave none.
+        usage: The usage that it reported.
     """
 
     route: Route
@@ -74,28 +74,28 @@ class CallHistory:
         if self.first_content_at is None:
             self.first_content_at = now
 
-    def complete(self, error: AiError, *, begun: bool) -> None:
+    def complete(self, error: AiError, *, has_answer: bool) -> None:
         """Put on an error, which ended an attempt, what belongs to the call as a whole, and take the rest off.
 
         Args:
             error: The error; what the attempt gave is on it.
-            begun: Whether that is anything.
+            has_answer: Whether there is any answer.
         """
         error.attempts = tuple(self.attempts)
         if error.partial is not None or self._shown is not None:
-            error.partial = self.stamp(error.partial or ChatResult(), begun=begun)
+            error.partial = self.stamp(error.partial or ChatResult(), has_answer=has_answer)
         error.without_traceback()
 
-    def paused(self, answer: ChatResult, spending: AttemptUsage) -> None:
+    def paused(self, answer: ChatResult, usage: AttemptUsage) -> None:
         """Note that an answer has paused, and that the next attempt goes on with it.
 
         Args:
             answer: What the attempt gave.
-            spending: What it used.
+            usage: What it used.
         """
-        self._shown = self.stamp(answer, begun=True)
+        self._shown = self.stamp(answer, has_answer=True)
         self._has_seam = False
-        self.earlier_usage.append(spending)
+        self.earlier_usage.append(usage)
 
     def failed(self, error: AiError, *, started: bool, moved: bool) -> None:
         """Note what an attempt failed with, after which there is another one.
@@ -110,7 +110,7 @@ class CallHistory:
         if started:
             self._shown, self._broken_by, self._has_seam = error.partial, error, True
         elif moved and self._shown is not None and self._broken_by is None:
-            self._broken_by, self._has_seam = error, True  # it had paused, and nobody else can go on with it
+            self._broken_by, self._has_seam = error, True  # it had paused, and no other route can continue it
 
     def announce(self, chunks: list[StreamChunk]) -> list[StreamChunk]:
         """Return the first chunks of an attempt; if they replace what was shown, behind the news of that."""
@@ -123,12 +123,13 @@ class CallHistory:
         self._shown = None
         return [RestartedChunk(shown, error), *chunks]
 
-    def stamp(self, result: ChatResult, *, begun: bool) -> ChatResult:
+    def stamp(self, result: ChatResult, *, has_answer: bool) -> ChatResult:
         """Return a result with what earlier attempts gave and used, and with attempts and times.
 
         Args:
             result: What the current attempt has given.
-            begun: Whether that is anything; if not, what stands on the caller's screen is still the earlier text.
+            has_answer: Whether there is any answer; if not, what stands on the caller's screen is still the earlier
+                text.
         """
         started, first, ended = self.started_at, self.first_content_at, self.ended_at
         usage = result.usage
@@ -141,42 +142,42 @@ class CallHistory:
             "duration": None if ended is None else ended - started,
         }
         for name, value in stamps.items():
-            object.__setattr__(result, name, value)  # nobody has it yet, and `replace` would take a tenth of a call
+            object.__setattr__(result, name, value)  # not shared yet, and `replace` would take a tenth of a call
         shown = self._shown
-        if shown is None or (begun and not self.continues):
+        if shown is None or (has_answer and not self.continues):
             return result
-        if not begun:
+        if not has_answer:
             return replace(shown, usage=usage, attempts=result.attempts, duration=result.duration)
         repeated = _repeated_space(shown.content, result.content) if self._has_seam else 0
         return _joined(shown, result, content=shown.content + result.content[repeated:])
 
 
-def _joined(begun: ChatResult, rest: ChatResult, *, content: str) -> ChatResult:
+def _joined(first: ChatResult, rest: ChatResult, *, content: str) -> ChatResult:
     """Return one answer of its beginning and its rest; times, attempts and usage are those of the rest."""
     return replace(
         rest,
         content=content,
-        tool_calls=begun.tool_calls + rest.tool_calls,
-        reasoning=begun.reasoning + rest.reasoning,
-        reasoning_details=begun.reasoning_details + rest.reasoning_details,
-        annotations=begun.annotations + rest.annotations,
-        images=begun.images + rest.images,
-        refusal=f"{begun.refusal or ''}{rest.refusal or ''}" or None,
-        logprobs=begun.logprobs + rest.logprobs,
-        native=_joined_blocks(begun.native, rest.native),
-        audio=rest.audio or begun.audio,
-        extra={**begun.extra, **rest.extra},
+        tool_calls=first.tool_calls + rest.tool_calls,
+        reasoning=first.reasoning + rest.reasoning,
+        reasoning_details=first.reasoning_details + rest.reasoning_details,
+        annotations=first.annotations + rest.annotations,
+        images=first.images + rest.images,
+        refusal=f"{first.refusal or ''}{rest.refusal or ''}" or None,
+        logprobs=first.logprobs + rest.logprobs,
+        native=_joined_blocks(first.native, rest.native),
+        audio=rest.audio or first.audio,
+        extra={**first.extra, **rest.extra},
     )
 
 
-def _joined_blocks(begun: Mapping[str, Any] | None, rest: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    if begun is None or rest is None:
-        return begun if rest is None else rest
-    return {**begun, **rest, "content": [*begun["content"], *rest["content"]]}
+def _joined_blocks(first: Mapping[str, Any] | None, rest: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if first is None or rest is None:
+        return first if rest is None else rest
+    return {**first, **rest, "content": [*first["content"], *rest["content"]]}
 
 
 def _repeated_space(before: str, after: str) -> int:
-    """Return how much of the white space that `before` ends with is said again at the start of `after`.
+    """Return how much of the white space that `before` ends with is repeated at the start of `after`.
 
     Models get the beginning of an answer without the space at its end, which some of them refuse.
     """

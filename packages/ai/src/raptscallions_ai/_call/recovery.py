@@ -30,8 +30,8 @@ __all__ = ["Recovery", "checked_models", "checked_on_interrupt"]
 
 _log = Log()
 
-_PATIENCE = 2.0  # seconds; with somebody else to ask, nobody is waited for longer
-_OF_THE_GATEWAY = (404, 405, 413)  # an address that is wrong there, or a body too large, need not be so elsewhere
+_PATIENCE = 2.0  # seconds; with another route to ask, no wait is longer
+_OF_THE_GATEWAY = (404, 405, 413)  # a wrong address or a body that is too large may be fine elsewhere
 _CANNOT = re.compile(
     r"not (?:yet |currently )?(?:supported|available|allowed|permitted|implemented|enabled)|unsupported|unrecognized"
     r"|(?:does|do)(?:n't| not|n\u2019t) (?:support|accept|allow)|cannot (?:be used|use)|incompatible with",
@@ -157,7 +157,7 @@ class Recovery:
             return False
         lesson = self.route.gateway.dialect.learn(self.sent, error.gateway_message or "")
         if lesson is not None:
-            _log.warning("%s refuses a spelling of the request; from now on it gets: %s", self.route, lesson)
+            _log.warning("%s rejected a parameter of the request; from now on it is sent: %s", self.route, lesson)
         return lesson is not None
 
     def _claim(self, suitable: Sequence[Route]) -> Route:
@@ -190,7 +190,7 @@ class Recovery:
 
 
 def _may_work_elsewhere(error: BadRequestError) -> bool:
-    """Whether a request was refused for what the model or the gateway cannot do, or for no reason told."""
+    """Whether a request was refused for what the model or the gateway cannot do, or without a reason."""
     return error.gateway_message is None or _CANNOT.search(error.gateway_message) is not None
 
 
@@ -204,7 +204,7 @@ def checked_on_interrupt(value: OnInterrupt) -> OnInterrupt:
     """Return what is to be done when an answer breaks off.
 
     Raises:
-        ValueError: It is none of the three words.
+        ValueError: It is not one of the three words.
     """
     if value not in get_args(OnInterrupt):
         raise ValueError("on_interrupt must be 'fail', 'restart' or 'continue'")

@@ -31,7 +31,7 @@ class Route:
         max_retries: Further attempts after a failure that may pass.
         breakers: Remember how the client's models answered before.
         facts: What is known of the model.
-        waits_by_default: Whether nobody chose how long to wait, so that another route is asked sooner.
+        waits_by_default: Whether no timeout was set, so that another route is asked sooner.
         look_up: Looks up what an answer used, in the gateway's books; None if it keeps none.
     """
 

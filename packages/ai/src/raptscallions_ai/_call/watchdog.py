@@ -13,12 +13,12 @@ __all__ = ["Watchdog"]
 
 
 class Watchdog:
-    """Cancel the task that waits, when its time is up or when somebody stops it.
+    """Cancel the task that waits, when its time is up or when it is stopped.
 
     One timer serves many waits: only when it fires, it asks until when the current wait may go on. So a wait that ends
     in time costs no timer, and not even the computing of a deadline. Usage is `begin`, then the await in a `try`,
     `interrupted` in `except CancelledError`, and `end` in `finally`; and `close` when the deadline comes sooner than it
-    was, so that the next wait sets the timer anew.
+    was, so that the next wait sets the timer again.
 
     Args:
         deadline: Returns the time of the loop at which the current wait must end; it may be infinite.
@@ -42,7 +42,7 @@ class Watchdog:
             self._arm(loop, self._deadline())
 
     def interrupted(self) -> bool:
-        """Whether the cancellation that just arrived came from here and from nobody else; it is then undone."""
+        """Whether the cancellation that just arrived came only from here; it is then undone."""
         if not self._fired or self._task is None:
             return False
         self._fired = False

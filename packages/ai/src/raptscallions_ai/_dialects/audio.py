@@ -18,7 +18,7 @@ class Audio:
     """Collects the pieces of a sound and of its transcript.
 
     Attributes:
-        id: What stands for the sound in the next request; empty if nothing told it.
+        id: What refers to the audio in the next request; empty if there is no id.
     """
 
     def __init__(self) -> None:

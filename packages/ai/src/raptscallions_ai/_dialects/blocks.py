@@ -163,7 +163,7 @@ def _text(arguments: str | dict[str, Any] | None) -> str:
 class ReasoningBlocks:
     """Assemble `reasoning_details` or `thinking_blocks` so that they can be sent back unchanged and in order.
 
-    Blocks are told apart by type, `index` and id, never by their place in a delta. Their `text`, `summary` and
+    Blocks are distinguished by type, `index` and id, never by their place in a delta. Their `text`, `summary` and
     `thinking` grow; everything else, such as a signature that comes late, is set as it was received.
     """
 

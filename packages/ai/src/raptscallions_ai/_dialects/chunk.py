@@ -203,7 +203,7 @@ def decode_chunk(data: bytes) -> WireChunk:
     """Return the JSON object in `data` as a chunk, dropping fields that have an unexpected type.
 
     Raises:
-        MalformedJSONError: `data` is not one JSON object, it is nested too deeply, or the answer itself has an
+        MalformedJSONError: `data` is not a JSON object, it is nested too deeply, or the answer itself has an
             unexpected type.
     """
     try:
@@ -255,7 +255,7 @@ def lenient(value: object, type_: type[_T]) -> _T:
         if (raw := source.get(field.encode_name)) is not None:
             read = fields[field.name] = _lenient_value(raw, field.type)
             if read is None and raw and (type_, field.name) in _ANSWER_ITSELF and not source.get("error"):
-                raise MalformedJSONError(f"its {field.name} is of an unexpected type")
+                raise MalformedJSONError(f"its {field.name} has an unexpected type")
     return type_(**{name: value for name, value in fields.items() if value is not None})
 
 

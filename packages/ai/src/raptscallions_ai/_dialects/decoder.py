@@ -26,7 +26,7 @@ _TOO_LARGE = "is larger than AI_MAX_EVENT_BYTES allows"
 class AnswerDecoder:
     """Feed the bytes of one response into a fold.
 
-    Whether the body is a stream or a document is told by its first byte, not by its content type: gateways label
+    The first byte shows whether the body is a stream or a document, not the content type: gateways label
     both wrongly, and no line of an event stream begins with a brace, a bracket or a tag. In a stream of lines each one
     begins with a brace; only a document that is spread over lines has nothing more on its first.
 

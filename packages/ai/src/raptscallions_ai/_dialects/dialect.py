@@ -52,7 +52,7 @@ class ModelFacts:
     Attributes:
         context_length: How many tokens it takes; None if unknown, as for the others.
         max_tokens: The most tokens of an answer.
-        adaptive_thinking: Whether it is told by an effort how much to think, rather than by a budget of tokens.
+        adaptive_thinking: Whether an effort sets how much it thinks, rather than a token budget.
         structured_outputs: Whether it holds to a JSON schema.
     """
 
@@ -71,7 +71,7 @@ class Reader(Protocol):
 
     @property
     def keep_alives(self) -> int:
-        """How many events said only that the connection is alive; comments are counted elsewhere."""
+        """How many events were only keep-alives; comments are counted elsewhere."""
         ...
 
     def read(self, events: Sequence[bytes | Event], out: list[StreamChunk], *, at_end: bool = False) -> bool:
@@ -149,12 +149,12 @@ class Dialect(Protocol):
         """
         ...
 
-    def continuing(self, request: ChatRequest, begun: ChatResult, *, known: bool | None) -> ChatRequest | None:
+    def continuing(self, request: ChatRequest, answer: ChatResult, *, known: bool | None) -> ChatRequest | None:
         """Return the request that lets the model go on with an answer that broke off, or None if it cannot.
 
         Args:
             request: The request that was answered.
-            begun: What had arrived.
+            answer: What had arrived.
             known: Whether the caller says that the model can; None to go by what is known of it.
         """
         ...

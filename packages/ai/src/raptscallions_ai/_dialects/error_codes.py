@@ -1,6 +1,6 @@
 """The names and numbers that hosts give to failures, and what each means.
 
-Most are decisive: they stand before any word. Some hosts have one code for everything (`invalid_request_error`), or
+Most are decisive: they stand before any word. Some hosts have one code foreverything (`invalid_request_error`), or
 send one that the sentence beside it corrects (xAI's `permission-denied` for an empty account): those are left out, or
 stand in `WEAK_CODES` and are asked after the words.
 """
@@ -111,7 +111,7 @@ STATUS_OF_CODE: dict[str, int] = {
 
 ABOUT_CONTENT = frozenset({"image_not_found", "image_download_failed"})
 
-# MiniMax answers 200 and puts the failure into `base_resp`; 2013, invalid parameters, is told apart by its words.
+# MiniMax answers 200 and puts the failure into `base_resp`; 2013, invalid parameters, needs its message to be read.
 # https://platform.minimax.io/docs/api-reference/errorcode
 _BASE_RESP: dict[int, Kind] = {
     1001: "timeout",

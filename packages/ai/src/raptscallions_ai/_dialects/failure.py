@@ -1,4 +1,4 @@
-"""What a gateway says about a failure, read from every shape that was seen; what it means is told by `failures.py`."""
+"""What a gateway says about a failure, read from every known shape; `failures.py` decides what it means."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TELLING = ("message", "detail", "errors", "base_resp", "fault", "error_msg", "m
 
 @dataclass(slots=True)
 class Failure:
-    """A failure as the gateway told it, whatever the shape it came in.
+    """A failure as the gateway reported it, whatever shape it came in.
 
     Attributes:
         status: The HTTP status, or the status that an error inside a stream names; None if neither says.
@@ -115,7 +115,7 @@ def is_bare_error(body: Mapping[str, object]) -> bool:
 
 
 def cleaned(text: str) -> str:
-    """Return one printable line: nothing that a terminal or a log would obey, and of a page only its words."""
+    """Return one printable line, safe for a terminal and a log, and of a page only its text."""
     text = text[:_LONGEST_READ]
     if text.lstrip()[:1] == "<":
         text = "an HTML page: " + _TAGS.sub(" ", text)

@@ -57,13 +57,13 @@ _KIND_OF_STATUS: dict[int, Kind] = {
 }
 
 _MONEY = frozenset({"credits", "quota"})
-_ANYTHING = _MONEY | {"context", "policy", "permission", "authentication", "model", "address", "output"}
+_ALL_KINDS = _MONEY | {"context", "policy", "permission", "authentication", "model", "address", "output"}
 # What words can mean where the status says something already; where it says little they may mean anything.
 _AMONG: dict[int, frozenset[str]] = {
     401: _MONEY,
     402: frozenset(),
     403: _MONEY | {"policy", "permission"},
-    404: _ANYTHING,
+    404: _ALL_KINDS,
     405: _MONEY | {"address"},
     408: frozenset(),
     # A throttle that mentions its policy is still a throttle; only an empty account is worth telling apart.
@@ -91,8 +91,8 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 _NO_SUCH_PATH = re.compile(r"^\W*(?:404\W*)?(?:(?:file|page|route|url|path)\W+)?(?:page )?not found\W*$", re.IGNORECASE)
-# These say that somebody failed, and not why: what the provider said is the reason.
-_SAYS_NOTHING = re.compile(r"^\W*(?:the )?(?:upstream )?provider returned (?:an )?error\W*$", re.IGNORECASE)
+# These say that the provider failed, but not why: the provider's own message is the reason.
+_NO_REASON = re.compile(r"^\W*(?:the )?(?:upstream )?provider returned (?:an )?error\W*$", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -101,7 +101,7 @@ class _Report:
 
     Attributes:
         failure: What the gateway said.
-        model: The model that was asked for.
+        model: The requested model.
         message: The gateway's sentence, fit to be shown.
         reason: The same; or the provider's, where the gateway's own says nothing.
         url_name: What the user set the gateway's URL with.
@@ -127,7 +127,7 @@ class _Report:
         Args:
             text: The gateway's text.
             opening: What to put in front of it.
-            default: The sentence that stands for the error if there is no `opening`.
+            default: The sentence that stands for the error unless there is an `opening`.
         """
         if text:
             self.fields["message"] = f"{opening}: {text}" if opening else text
@@ -135,7 +135,7 @@ class _Report:
         return self.fields
 
     def retryable(self, default: bool) -> None:
-        """Note whether to ask again can help, unless the gateway said so itself."""
+        """Set whether a retry can help, unless the gateway said so itself."""
         if self.fields.get("retryable") is None:
             self.fields["retryable"] = default
 
@@ -145,13 +145,13 @@ def classify(failure: Failure, *, model: str, redact: Callable[[str], str], url_
 
     Args:
         failure: What the gateway said.
-        model: The model that was asked for.
+        model: The requested model.
         redact: Removes the key and the prompt from a text.
         url_name: What the user set the gateway's URL with.
     """
     message = _cut(redact(failure.message), _LONGEST_MESSAGE)
     provider_message = _cut(redact(failure.upstream.message), _LONGEST_MESSAGE) if failure.upstream is not None else ""
-    reason = provider_message if provider_message and _SAYS_NOTHING.match(failure.message) else message
+    reason = provider_message if provider_message and _NO_REASON.match(failure.message) else message
     fields: ErrorFields = {
         "error_type": printable_name(failure.error_type, redact),
         "retry_after": parse_retry_after(failure.headers, failure.body),
@@ -305,7 +305,7 @@ def _stated_kind(failure: Failure) -> Kind | None:
 def _kinds_for_status(status: int | None) -> frozenset[str]:
     if status is not None and status >= 500:
         return _AMONG.get(status, _OF_A_SERVER)
-    return _ANYTHING if status is None else _AMONG.get(status, _ANYTHING)
+    return _ALL_KINDS if status is None else _AMONG.get(status, _ALL_KINDS)
 
 
 def _coded(failure: Failure, table: Mapping[str, Kind]) -> Kind | None:

@@ -50,7 +50,7 @@ class Fold:
         url_name: What the user set the gateway's URL with, for messages that send them there.
 
     Attributes:
-        asked_model: The model that was asked for.
+        asked_model: The requested model.
         started: Whether any content was received, so that the call can no longer be retried unseen.
         settled: Whether nothing is missing any more, so that the end mark need not be waited for at length.
         native: Returns the answer in its own dialect; set by a reader whose dialect is not the canonical one.
@@ -91,12 +91,12 @@ class Fold:
 
     @property
     def generation_id(self) -> str | None:
-        """The gateway's id of the generation, once a chunk has told it."""
+        """The gateway's id of the generation, once a chunk has brought it."""
         return self._id
 
     @property
     def usage(self) -> Usage:
-        """What the gateway has told of the usage so far."""
+        """The usage that the gateway has reported so far."""
         return self._usage.result()
 
     @property
@@ -270,7 +270,7 @@ class Fold:
                 return StreamInterruptedError(f"{cut} before the answer began", retryable=True)
             return InvalidResponseError("the response was empty", retryable=True)
         if self._done and self._choice is None:
-            return InvalidResponseError("there are no choices in it", retryable=True)
+            return InvalidResponseError("it has no choices", retryable=True)
         if not self.complete:
             return StreamInterruptedError(cut or "the stream ended without a finish reason", retryable=True)
         # A model may be silent on purpose, but not without a token.

@@ -56,7 +56,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     Numbers with a fraction come as `Decimal`, so that a cost stays exact; see `with_floats`.
 
     Raises:
-        MalformedJSONError: The data is not one JSON object.
+        MalformedJSONError: The data is not a JSON object.
     """
     try:
         parsed = json.loads(data.decode("utf-8", "replace"), parse_constant=_no_value, parse_float=_decimal)
@@ -67,7 +67,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
         raise MalformedJSONError("it is nested too deeply") from None
     except ValueError as error:
         # json's own message quotes nothing of the data; another ValueError might.
-        why = error.msg if isinstance(error, json.JSONDecodeError) else "it holds a number of absurd length"
+        why = error.msg if isinstance(error, json.JSONDecodeError) else "it contains an absurdly long number"
         raise MalformedJSONError(why) from None
     raise MalformedJSONError(f"it is a JSON {type(cast('object', parsed)).__name__}, not an object")
 
@@ -83,7 +83,7 @@ def refuse_deep_nesting(data: bytes, value: object = None) -> None:
         MalformedJSONError: It is nested too deeply.
     """
     if len(data) <= 2 * _DEEPEST or data.count(b"{") + data.count(b"[") <= _DEEPEST:
-        return  # as good as always; whatever is opened must be closed
+        return  # nearly always; whatever is opened must be closed
     value = parse_json(data) if value is None else value
     if not isinstance(value, str):  # a text is what the parser gives back when even it finds no bottom
         level = [value]

@@ -58,6 +58,6 @@ class LinesDecoder:
     def _whole(self, lines: list[bytes]) -> list[bytes]:
         if max(map(len, lines)) > self._max:
             raise EventTooLargeError([*itertools.takewhile(lambda line: len(line) <= self._max, lines)])
-        said = [line for line in lines if line and not line.isspace()]
-        self.comments += len(lines) - len(said)
-        return said
+        documents = [line for line in lines if line and not line.isspace()]
+        self.comments += len(lines) - len(documents)
+        return documents

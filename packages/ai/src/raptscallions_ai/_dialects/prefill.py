@@ -29,23 +29,23 @@ def accepts_prefill(model: str) -> bool:
     return not model.endswith(":thinking") and _ACCEPTING.fullmatch(name) is not None
 
 
-def continued(request: ChatRequest, begun: ChatResult, *, known: bool | None) -> ChatRequest | None:
+def continued(request: ChatRequest, answer: ChatResult, *, known: bool | None) -> ChatRequest | None:
     """Return the request with the text so far as a trailing assistant message, or None if the model takes none.
 
     Args:
         request: The request that was answered.
-        begun: What had arrived of the answer.
+        answer: What had arrived of the answer.
         known: Whether the caller says that the model takes it; None to go by what is known of the model.
     """
     more_than_text = (
-        begun.tool_calls,
-        begun.reasoning,
-        begun.reasoning_details,
-        begun.images,
-        begun.refusal,
-        begun.native,
+        answer.tool_calls,
+        answer.reasoning,
+        answer.reasoning_details,
+        answer.images,
+        answer.refusal,
+        answer.native,
     )
-    text = begun.content.rstrip()
+    text = answer.content.rstrip()
     accepts = accepts_prefill(request.model) if known is None else known
     if not text or not accepts or any(more_than_text) or not request.is_plain_text:
         return None

@@ -23,7 +23,7 @@ _EPOCH_MILLISECONDS = 1_000_000_000_000
 def read_rate_limits(headers: Mapping[str, str], *, now: datetime | None = None) -> RateLimits | None:
     """Return the limits that the headers of a response tell; None if they tell none.
 
-    Azure tells -1 or 0 of a limit that it does not know, which counts as not told.
+    Azure reports -1 or 0 for a limit that it does not know; this counts as not reported.
 
     Args:
         headers: The headers, with lower-case names.

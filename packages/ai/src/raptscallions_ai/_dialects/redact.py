@@ -15,7 +15,7 @@ __all__ = ["Redactor"]
 _WINDOW = 16  # characters of the prompt in a row that count as quoting it
 _SHORTEST = 8  # a message shorter than this, or of one word shorter than a window, is too ordinary to look for
 _SHORTEST_SECRET = 6  # what a server on this machine is given for a key is a letter or a word, and in every sentence
-_LONGEST = 65_536  # characters of one text that are looked for: nobody quotes the middle of a picture
+_LONGEST = 65_536  # characters of one text that are looked for: the middle of an image is never quoted
 _MOST_SEARCHED = 4 * _LONGEST
 _HIDDEN = "[hidden]"
 # A word with a digit, an at sign or a joint in it is a name, a number or an address rather than ordinary language.
@@ -48,9 +48,9 @@ class Redactor:
         text = _without_quotations(text, everything)
         return _TELLING_WORD.sub(lambda word: _HIDDEN if word[0] in everything else word[0], text)
 
-    def hiding(self, said: Sequence[object]) -> Redactor:
+    def hiding(self, texts: Sequence[object]) -> Redactor:
         """Return one that hides further parts of the conversation, too."""
-        return Redactor(self._secrets, [*self._conversation, *said])
+        return Redactor(self._secrets, [*self._conversation, *texts])
 
     def _quotable(self) -> list[str]:
         """Return the texts of the conversation, the last first, as many as can be searched in no time to speak of."""
@@ -65,7 +65,7 @@ class Redactor:
         return texts
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("what belongs to a call is not pickled or copied: it holds the key and the conversation")
+        raise TypeError("the state of a call cannot be pickled or copied: it holds the key and the conversation")
 
     def __repr__(self) -> str:
         return "Redactor(...)"
@@ -77,16 +77,16 @@ def _without_quotations(text: str, source: str) -> str:
     looked_for = frozenset(windows)
     starts = range(len(source) - _WINDOW + 1)
     quoted = {window for start in starts if (window := source[start : start + _WINDOW]) in looked_for}
-    kept: list[str] = []
+    out: list[str] = []
     hidden_until = 0
     for start, letter in enumerate(text):
         if start < len(windows) and windows[start] in quoted:
             if start >= hidden_until:
-                kept.append(_HIDDEN)
+                out.append(_HIDDEN)
             hidden_until = start + _WINDOW
         if start >= hidden_until:
-            kept.append(letter)
-    return "".join(kept)
+            out.append(letter)
+    return "".join(out)
 
 
 def _strings(value: object) -> Iterator[str]:

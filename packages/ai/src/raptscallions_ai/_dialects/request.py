@@ -90,7 +90,7 @@ class ChatRequest:
         return msgspec.json.decode(self.body, type=dict[str, Any])
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a request is not pickled or copied: it holds the conversation")
+        raise TypeError("a request cannot be pickled or copied: it holds the conversation")
 
 
 def build_request(
@@ -112,7 +112,7 @@ def build_request(
     conversation = to_wire(messages)
     if (instructions := options.get("system")) is not None:
         if not isinstance(cast("object", instructions), str):
-            raise TypeError(f"system must be a text, not {type(instructions).__name__}")
+            raise TypeError(f"system must be a str, not {type(instructions).__name__}")
         conversation = [{"role": "system", "content": instructions}, *conversation]
     body: dict[str, object] = {"model": resolve_model_alias(model, aliases), "messages": conversation}
     body["stream"] = True
@@ -140,7 +140,7 @@ def build_request(
 
 
 def checked_query(query: Mapping[str, object]) -> Mapping[str, object]:
-    """Return further query parameters, once it is sure that they are such.
+    """Return further query parameters, checked to be a mapping.
 
     Raises:
         TypeError: They are no mapping.
@@ -161,7 +161,7 @@ def written(body: Mapping[str, object]) -> bytes:
     except RecursionError:
         why = "are nested too deeply to be written as JSON"
     except UnicodeEncodeError:  # which holds the whole text, and its repr shows it
-        why = "hold half a character (a lone surrogate), which UTF-8 cannot write; str.encode tells where"
+        why = "contain half a character (a lone surrogate), which UTF-8 cannot encode; str.encode shows where"
     raise ValueError(f"the messages or options {why}")
 
 
@@ -177,9 +177,11 @@ def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
             raise TypeError("extra_headers must map str to str")
         if not _HEADER_NAME.fullmatch(name):
             # Not quoted: it may be a whole header line, with a key in it.
-            raise ValueError("extra_headers: a name holds characters that no header's name may have")
+            raise ValueError("extra_headers: a name contains characters that a header name may not have")
         if name.lower() in _OF_THE_CONNECTION:
             raise ValueError(f"extra_headers: {name!r} belongs to the connection, and the client sets it")
         if not _HEADER_VALUE.fullmatch(value):
-            raise ValueError(f"extra_headers: the value of {name!r} holds control characters or ones beyond Latin-1")
+            raise ValueError(
+                f"extra_headers: the value of {name!r} contains control characters or characters outside Latin-1"
+            )
     return headers

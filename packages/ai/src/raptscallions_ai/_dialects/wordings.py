@@ -1,6 +1,6 @@
 """What hosts say when something fails, and what it means: a table, each row with the hosts that say it.
 
-Codes are better evidence and are read first (`error_codes.py`); but many hosts have one code for everything, and some
+Codes are better evidence and are read first (`error_codes.py`); but many hosts have one code foreverything, and some
 none. A row is a phrase that its hosts use for nothing else, as far as is known; what is common to many stands once.
 Where a row comes from: their documentation, the recorded errors of `tests/fixtures/wire`, and what clients that are
 used with them recognise (pi's `overflow.ts`, opencode's `error.ts`, LiteLLM's `exception_mapping_utils.py`, and the
@@ -127,7 +127,7 @@ WORDINGS: tuple[Wording, ...] = (
             r"|max))"),
     Wording("context", "Z.AI, Huawei, Moonshot in Chinese",
             r"prompt ?超长|超[出过].{0,10}(?:最大|上下文).{0,10}(?:token|长度|限制)|输入(?:过|太)长|上下文(?:长度)?超"),
-    # Content that somebody's rules do not allow
+    # Content that some rules do not allow
     Wording("policy", "OpenAI, Azure, OpenRouter",
             r"content[ _]?(?:management )?(?:polic|filter|moderation)|safety (?:system|filter|reason|setting"
             r"|guideline|check)"
@@ -148,13 +148,13 @@ WORDINGS: tuple[Wording, ...] = (
             r"location is not supported|(?:region|country|territory)\b.{0,40}not (?:supported|available|allowed)"
             r"|not (?:supported|available|allowed) in (?:your|this) (?:region|country|location)"
             r"|organization has been (?:restricted|disabled)|requires? terms acceptance"),
-    # A key that is wrong, told as a wrong request
+    # A wrong key, reported as a bad request
     Wording("authentication", "xAI, Gemini, Mistral, resellers",
             r"(?:incorrect|invalid|wrong|bad|unknown|expired|revoked|missing) (?:\w+ )?api[ _-]?key\b"
             r"|api[ _-]?key (?:\w+ )?(?:not valid|invalid|expired|not found|is missing|incorrect|has been revoked)"
             r"|api_key_invalid"
             r"|security token included in the request is (?:invalid|expired)|无效的?令牌|令牌无效"),
-    # A model that nobody knows or serves
+    # A model that is unknown or not served
     Wording("model", "OpenRouter, OpenAI, LiteLLM, Ollama, vLLM",
             r"(?:invalid|unknown|unsupported|no such|nonexistent|unrecognized) model\b(?! (?:output|response"
             r"|parameter))"
@@ -169,7 +169,7 @@ WORDINGS: tuple[Wording, ...] = (
             r"|api deployment for this resource does not exist|deployment\b.{0,60}(?:not found|does not exist)"
             r"|unable to access (?:the )?(?:non-serverless )?model|no models? (?:is |are )?loaded|failed to load model"
             r"|not supported by any provider|requires more system memory|too large to be loaded"),
-    # An address at which there is nothing, told as a wrong request or a missing thing
+    # An address with nothing behind it, reported as a bad request or as something missing
     Wording("address", "OpenAI, Groq, LM Studio",
             r"invalid url \(|unknown request url|unexpected endpoint or method|unrecognized request url"),
     Wording("address", "Kong, Mistral, Cloudflare, Traefik, Envoy, nginx, Apigee",

@@ -1,4 +1,4 @@
-"""Code of other people, such as tools and hooks: whatever it does, it can do no more than fail."""
+"""Other people's code, such as tools and hooks: whatever it does, only the call fails."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ _runaways: set[asyncio.Task[Any]] = set()  # held, because a loop does not hold 
 
 
 class contained:
-    """A `with` around code of somebody else's that awaits nothing: it lets no other exception out than it may raise.
+    """A `with` around someone else's code that awaits nothing; only exceptions that it may raise get out.
 
-    What is no `Exception`, and what would end a loop, comes out as a `CallbackError`; the Ctrl-C of a person goes on.
+    Anything that is not an `Exception`, or that would end a loop, becomes a `CallbackError`; a real Ctrl-C gets
+    through.
 
     Args:
-        what: Whose code it is, for the message.
+        what: What the code is, for the message.
     """
 
     def __init__(self, what: str) -> None:
@@ -51,17 +52,17 @@ class contained:
 
 
 async def call_hook(what: str, hook: Callable[..., Any], *arguments: object, within: float | None = None) -> Any:
-    """Call a function of somebody else's that must not block, and await what it returns if that can be awaited.
+    """Call someone else's function, which must not block, and await what it returns if that can be awaited.
 
     Args:
-        what: Whose code it is, for messages.
+        what: What the code is, for messages.
         hook: The function.
         *arguments: What it gets.
         within: Seconds that it may take; None for no limit.
 
     Raises:
         Exception: Whatever it raises.
-        CallbackError: It raised what is no `Exception`.
+        CallbackError: It raised something that is not an `Exception`.
         TimeoutError: It took longer.
     """
     with contained(what):
@@ -70,18 +71,18 @@ async def call_hook(what: str, hook: Callable[..., Any], *arguments: object, wit
 
 
 async def in_task(what: str, work: Awaitable[T], *, within: float | None = None) -> T:
-    """Await code of somebody else's in a task of its own, so that it cannot hold up who waits for it.
+    """Await someone else's code in its own task, so that it cannot hold up the caller.
 
-    When the caller is cancelled, the work is; if it has not ended two seconds later, nobody waits for it any more.
+    When the caller is cancelled, the work is; if it has not ended two seconds later, it is no longer waited for.
 
     Args:
-        what: Whose code it is, for messages.
+        what: What the code is, for messages.
         work: What to await.
         within: Seconds that it may take; None for no limit.
 
     Raises:
         Exception: Whatever the work raises.
-        CallbackError: It raised what is no `Exception`.
+        CallbackError: It raised something that is not an `Exception`.
         TimeoutError: It took longer. It has been cancelled, and is not waited for.
     """
     task = asyncio.create_task(_outcome_of(work))
@@ -97,30 +98,30 @@ async def in_task(what: str, work: Awaitable[T], *, within: float | None = None)
 
 
 async def cancel_and_wait(what: str, task: asyncio.Task[Any], *, grace: float | None = None) -> None:
-    """Cancel a task that runs code of somebody else's, and wait until it has ended, but not for ever."""
+    """Cancel a task that runs someone else's code, and wait a short while for its end."""
     task.cancel()
     await asyncio.wait([task], timeout=_GRACE if grace is None else grace)
     if not task.done():
-        _log.warning("code that was cancelled goes on running: %s", what)
+        _log.warning("cancelled code is still running: %s", what)
         _runaways.add(task)
         task.add_done_callback(_runaways.discard)
 
 
 async def in_thread(what: str, work: Callable[[], T]) -> T:
-    """Run code of somebody else's in a daemon thread, in the caller's context.
+    """Run someone else's code in a daemon thread, in the caller's context.
 
     When the caller is cancelled, the thread runs on, and what it returns is dropped.
 
     Raises:
         Exception: Whatever the work raises.
-        CallbackError: It raised what is no `Exception`.
+        CallbackError: It raised something that is not an `Exception`.
     """
     context = contextvars.copy_context()
     return _unwrap(what, await daemon_threads().run(lambda: context.run(_outcome_of_call, work)))
 
 
 def text_of(error: BaseException) -> str:
-    """Return the message of an exception of somebody else's; nothing if it cannot tell it."""
+    """Return the message of an exception from someone else's code; empty if that fails."""
     outcome = _outcome_of_call(lambda: str(error))
     return outcome.value if isinstance(outcome.value, str) else ""
 
@@ -165,7 +166,7 @@ def _can_propagate(error: BaseException) -> bool:
 
 
 def _was_pressed(error: BaseException) -> bool:
-    """Whether this is a Ctrl-C, as far as can be told, and not made by the code that it came out of."""
+    """Whether this is a real Ctrl-C, as far as one can see, and was not raised by the code itself."""
     if not isinstance(error, KeyboardInterrupt) or threading.current_thread() is not threading.main_thread():
         return False  # signals are handled in the main thread only
     handler: Any = signal.getsignal(signal.SIGINT)

@@ -76,14 +76,14 @@ def _refuse_a_strangers(given: Given, defaults: Mapping[str, Any], harmless: fro
     key = given.sources.get("api_key")
     if key is None or key.endswith(f" in {FILE}"):
         return
-    whose = "the key that is an argument" if key == "argument" else f"the key {key}"
+    key_owner = "the key that is an argument" if key == "argument" else f"the key {key}"
     for name, source in [*given.sources.items()]:
         if name in harmless or not source.endswith(f" in {FILE}") or _is_same(given.values[name], defaults.get(name)):
             continue
         variable = source.partition(" ")[0]
         del given.values[name], given.sources[name]
         given.refused[variable] = (
-            f"stands in {FILE}, which may not decide what becomes of {whose}: set both in one place, "
+            f"is set in {FILE}, which may not decide where {key_owner} goes: set both in one place, "
             f"or {TRUST_VARIABLE}=true in the environment"
         )
 

@@ -49,7 +49,7 @@ def _text_of(path: str) -> str:
         raise _refused(path, f"cannot be read ({type(error).__name__})") from None
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _refused(path, "is no file, but a pipe, a socket or a device")
+            raise _refused(path, "is not a file but a pipe, a socket or a device")
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise _refused(path, f"is larger than {_LARGEST // 1024} KiB")

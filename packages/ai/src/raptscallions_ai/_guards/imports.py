@@ -1,4 +1,4 @@
-"""What is imported only when it is used, and what is said where it cannot be."""
+"""Imports on first use, and the error for a missing extra."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The library's log, in which nobody can forge a line."""
+"""The library's log, in which no line can be forged."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Log:
         self._write(logging.ERROR, message, arguments)
 
     def content(self, message: str, content: str) -> None:
-        """Write a prompt or an answer, which somebody has switched on: whole, with every odd character escaped."""
+        """Write a prompt or an answer, if that is switched on: whole, with every odd character escaped."""
         if self.is_debugging():
             self._logger.debug(message, repr(content), stacklevel=2)
 

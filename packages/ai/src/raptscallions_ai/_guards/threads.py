@@ -1,4 +1,4 @@
-"""Threads for code that may block for ever: none of them is waited for when the process ends."""
+"""Threads for code that may block forever: the process does not wait for them when it ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["DaemonExecutor", "DaemonThreads", "Job", "daemon_threads"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_MOST = 64  # jobs that run at the same time, and as many again that nobody waits for any more
+_MOST = 64  # jobs that run at the same time, and as many again that were given up
 
 
 class Job(Generic[T]):
@@ -23,7 +23,7 @@ class Job(Generic[T]):
 
     Attributes:
         outcome: What will tell how it went.
-        is_given_up: Whether nobody waits for it any more.
+        is_given_up: Whether it is no longer waited for.
     """
 
     def __init__(self, work: Callable[[], T]) -> None:

@@ -63,7 +63,7 @@ class Connections(Protocol):
         Args:
             request: What to send.
             connect_timeout: Seconds for connecting; None for no limit. Reading has none here.
-            on_replaced: Told of each request that is sent twice because its connection turned out to be dead.
+            on_replaced: Called for each request that is sent twice because its connection turned out to be dead.
 
         Raises:
             StatusError: The status is no success.

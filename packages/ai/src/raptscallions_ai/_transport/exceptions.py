@@ -46,7 +46,7 @@ def ai_error(
     Args:
         exception: What was raised before the answer began, or the decoder's complaint about it.
         gateway: The gateway that was asked.
-        model: The model that was asked for.
+        model: The requested model.
         redact: Removes the key and the prompt from a text.
         connect_timeout: The limit that applied to connecting, in seconds.
     """
@@ -55,7 +55,7 @@ def ai_error(
     if isinstance(exception, StatusError):
         return _status_error(exception, gateway, model=model, redact=redact)
     if isinstance(exception, RedirectRefusedError):
-        where = f"the gateway redirects to {exception}, where key and prompt do not follow"
+        where = f"the gateway redirects to {exception}; the key and the prompt are not sent there"
         return InvalidResponseError(f"{where} - check {gateway.url_name}")
     if (own := _http_error(exception)) is not None:
         return _from_own(own, gateway, connect_timeout)

@@ -16,7 +16,7 @@ __all__ = ["GatewayHttpClient", "GatewayRequest"]
 
 
 class GatewayRequest(httpx2.Request):
-    """A request whose URL and headers take httpx2's form only if somebody asks for it.
+    """A request whose URL and headers take httpx2's form only when needed.
 
     Args:
         method: The method.

@@ -127,7 +127,7 @@ async def _status_error(response: HttpResponse, url: str, sent: Mapping[str, str
         while len(body) < _LARGEST_ERROR and (part := await response.read()):
             body += part
     except HttpError:
-        pass  # the status has told already
+        pass  # the status is enough
     finally:
         await response.aclose()
     key = next((sent[name].rpartition(" ")[2] for name in _KEY_HEADERS if name in sent), "")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["OWN_RESPONSE", "HttpxTransport", "listeners"]
 
 listeners: ContextVar[Sequence[OnReplaced]] = ContextVar("listeners", default=())
-"""Who is to be told that a request is sent twice; the SDK in between knows of no such thing."""
+"""The callbacks for a request that is sent twice; the SDK in between has no place for them."""
 
 OWN_RESPONSE = "raptscallions_ai.response"
 """The extension of a good response under which ours is: what stands around it is only for the SDK."""

@@ -90,7 +90,7 @@ class ConnectionPool:
                 self.forget()
 
     async def aclose(self) -> None:
-        """Close the pool from any loop, whoever uses it."""
+        """Close the pool from any loop, even if it is in use."""
         if not await self._in_its_loop(self._close()):
             self.forget()
 
@@ -109,7 +109,7 @@ class ConnectionPool:
             await self.http.connect(address_of_url(self._key[0]).origin)
 
     def forget(self) -> None:
-        """Let go of the pool, so that nobody finds it any more."""
+        """Drop the pool, so that it is no longer found."""
         for user in list(self._users):
             user.left(self.loop)
         if _pools.get(self._key) is self:

@@ -34,7 +34,7 @@ def body_reader(response: httpx2.Response, *, drop_headers: bool) -> Read:
 
     Args:
         response: The response, its body unread.
-        drop_headers: Whether nobody needs its headers and its request, key included, any more: they are 4 of the
+        drop_headers: Whether its headers and its request, key included, are no longer needed: they are 4 of the
             26 KiB of an open stream.
     """
     if response.headers.get("content-encoding", "identity") != "identity":

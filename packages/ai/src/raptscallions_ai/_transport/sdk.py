@@ -142,7 +142,7 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         from raptscallions_ai._transport.pool import uses_aiohttp
 
         if uses_aiohttp():
-            with contextlib.suppress(ImportError):  # which is told when it is used
+            with contextlib.suppress(ImportError):  # reported when it is used
                 from raptscallions_ai._transport import aiohttp_transport
 
                 del aiohttp_transport

@@ -33,7 +33,7 @@ def conversation_of(system_prompt: str | None, messages: Sequence[object]) -> li
     """Return a conversation; an assistant message of ours goes back exactly as it came.
 
     Args:
-        system_prompt: The instructions in front; none if empty.
+        system_prompt: The instructions; empty for none.
         messages: Messages of tinyagent's kinds, as objects or as JSON.
 
     Raises:
@@ -180,10 +180,10 @@ def _assistant(message: Mapping[str, Any]) -> ChatMessage:
         elif part.get("type") in _CALL_TYPES:
             arguments = json.dumps(part.get("arguments") or {})
             calls.append(ToolCall(_text(part, "id"), _text(part, "name"), arguments))
-    said = "".join(texts)
+    text = "".join(texts)
     return ChatMessage(
         "assistant",
-        said or (None if calls else ""),
+        text or (None if calls else ""),
         tool_calls=tuple(calls),
         reasoning="".join(thoughts) or None,
     )

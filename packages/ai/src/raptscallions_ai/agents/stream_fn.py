@@ -1,7 +1,7 @@
 """`to_stream_fn`: any client of ours as the stream function of a tinyagent agent, and the other way about.
 
 tinyagent checks for classes of its own, so the package is imported when a stream begins. One message grows while an
-answer streams: to build it anew for each delta would cost the length of the answer each time. Source: `tiny-agent-os`
+answer streams: building a new one for each delta would cost the length of the answer each time. Source: `tiny-agent-os`
 1.2.29, `agent_types.py` and `agent_loop.py`.
 """
 
@@ -79,7 +79,7 @@ class AgentStream:
     Args:
         answer: The stream to read.
         model: The agent's model, which the message names.
-        signal: An event or a function that tells that the agent was stopped.
+        signal: An event or a function that shows that the agent was stopped.
     """
 
     def __init__(self, answer: ChatStream, model: Any, *, signal: Any = None) -> None:
@@ -129,7 +129,7 @@ class AgentStream:
         return self._ready.popleft()
 
     async def result(self) -> Any:
-        """Read the rest and return the whole message; of a failed answer, what had arrived of it."""
+        """Read the rest and return the whole message; of a failed answer, the part that had arrived."""
         while not self._ended:
             await self._read()
         return self._message

@@ -1,4 +1,4 @@
-"""What comes out: chunks while an answer arrives, the stream that yields them, and the result at its end."""
+"""The output of a call: the chunks, the stream that yields them, and the result at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stream yields: small frozen objects, told apart by their literal `type`.
+"""What a stream yields: small frozen objects with a literal `type`.
 
 A stream is any number of content, reasoning, tool-call, annotation, image, audio and refusal chunks (and `waiting` and
 `restarted` ones if asked for), then exactly one `done` chunk; after an error there is none. No `repr` shows what the
@@ -108,10 +108,10 @@ class ImageChunk(msgspec.Struct, frozen=True):
 
 
 class AudioChunk(msgspec.Struct, frozen=True, gc=False):
-    """A piece of what the model says aloud.
+    """A piece of the model's spoken answer.
 
     Attributes:
-        data: The next piece of the sound, in base64, in the format that was asked for; may be empty.
+        data: The next piece of audio, in base64, in the requested format; may be empty.
         transcript: The next piece of its text; may be empty.
     """
 
@@ -121,7 +121,7 @@ class AudioChunk(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def sound(self) -> bytes:
-        """The piece of the sound itself.
+        """The piece of audio as bytes.
 
         Raises:
             ValueError: The gateway sent something that is not base64.
@@ -133,7 +133,7 @@ class AudioChunk(msgspec.Struct, frozen=True, gc=False):
 
 
 class RefusalChunk(msgspec.Struct, frozen=True, gc=False):
-    """A piece of the words with which the model refuses to answer; it is no part of the answer's text."""
+    """A piece of the model's refusal; it is not part of the answer's text."""
 
     content: str
     type: ClassVar[Literal["refusal"]] = "refusal"
@@ -149,10 +149,10 @@ class WaitingChunk(msgspec.Struct, frozen=True, gc=False):
 
 
 class RestartedChunk(msgspec.Struct, frozen=True):
-    """The answer was interrupted and begins anew: everything that this stream has yielded so far is void.
+    """The answer was interrupted and starts again: everything that this stream has yielded so far is void.
 
-    Only with `on_interrupt`. It comes directly before the first chunk of the new answer, so that what a user reads
-    is taken away only when there is something to put in its place.
+    Only with `on_interrupt`. It comes directly before the first chunk of the new answer, so that the text a user reads
+    is removed only when there is something to replace it.
 
     Attributes:
         discarded: What had arrived and is void now.
@@ -199,7 +199,7 @@ StreamChunk: TypeAlias = (
 
 
 def as_chunks(result: ChatResult) -> list[StreamChunk]:
-    """Return the chunks that a stream yields of an answer that is there at once."""
+    """Return a whole answer as the chunks of a stream."""
     chunks: list[StreamChunk] = []
     if result.reasoning:
         chunks.append(ReasoningChunk(result.reasoning))

@@ -1,4 +1,4 @@
-"""`to_json` and `from_json`: one JSON form for all that a call hands over, and nothing is lost on the way.
+"""`to_json` and `from_json`: one lossless JSON form foreverything that a call returns.
 
 ::
 
@@ -85,9 +85,9 @@ def to_json(value: Serializable) -> bytes:
     `from_json` gives it back: costs to the last digit, what the gateway sent (`reasoning_details`, annotations,
     `usage.raw`) in its order, errors with their class, `partial` and `attempts`. Four things are not kept: the
     `parsed` of a `ParsedResult` (its text is), the `partial` of an event (its chunks are what it was made from), the
-    `output` of a tool that is not JSON (its `content` is), and the class of an exception that is no `AiError`.
+    `output` of a tool that is not JSON (its `content` is), and the class of an exception that is not an `AiError`.
 
-    It holds what was said, so keep it where you would keep the conversation.
+    It contains the answer, so protect it as you protect the conversation.
 
     Raises:
         TypeError: It is something else, or holds something that is not JSON, such as bytes in an error's `details`.
@@ -97,7 +97,7 @@ def to_json(value: Serializable) -> bytes:
 
 
 def to_object(value: Serializable) -> dict[str, Any]:
-    """Return what `to_json` writes as a dict, and without the version."""
+    """Return the same as `to_json`, as a dict and without the version."""
     if (shape := shape_of(type(value))) is not None:
         return {**shape.head, **shape.write(value)}
     if isinstance(value, AiError):
@@ -114,7 +114,7 @@ def from_json(data: bytes | str) -> Any: ...
 @overload
 def from_json(data: bytes | str, expected: type[T]) -> T: ...
 def from_json(data: bytes | str, expected: type[Any] = object) -> Any:
-    """Return what `to_json` was given.
+    """Return the value that `to_json` wrote.
 
     Fields that only a newer version of this library has are kept in `unknown_fields` of the value, and `to_json` writes
     them again. A value of a kind that only a newer version has is an `UnknownValue`.
@@ -124,13 +124,14 @@ def from_json(data: bytes | str, expected: type[Any] = object) -> Any:
         expected: What it must be, such as `ChatResult`; anything by default.
 
     Raises:
-        ValueError: It is not JSON, not such a value, or has a form that this version cannot read.
+        ValueError: It is not JSON, not one of these values, or written in a newer version of the format.
     """
     fields = decode_json(data)
     version = fields.pop("v", VERSION)
     if not isinstance(version, int) or version > VERSION:
         raise ValueError(
-            f"this was written in form {version!r}; this raptscallions-ai reads form {VERSION} and has to be updated"
+            f"this was written in version {version!r} of the format, and this release reads version {VERSION}; "
+            "upgrade raptscallions-ai"
         )
     value = from_object(fields)
     if not isinstance(value, expected):
@@ -139,10 +140,10 @@ def from_json(data: bytes | str, expected: type[Any] = object) -> Any:
 
 
 def from_object(data: dict[str, Any]) -> Any:
-    """Return what `to_object` was given.
+    """Return the value that `to_object` wrote.
 
     Raises:
-        ValueError: It is not such a value.
+        ValueError: It is not one of these values.
     """
     if (shape := find_shape(data)) is not None:
         return shape.read(data)

@@ -1,4 +1,4 @@
-"""`StreamCollector`: what the chunks of a stream add up to, for those who iterate themselves."""
+"""`StreamCollector`: the sum of a stream's chunks, for code that iterates itself."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ class StreamCollector:
                 print(text, end="", flush=True)
         messages.append(collector.message())
 
-    A `restarted` chunk empties it, as the answer begins anew. Adding costs the same however much there is; the texts
-    are put together when they are asked for, so asking for the whole after every chunk costs the square of the length.
+    A `restarted` chunk empties it, because the answer starts again. Adding costs the same however much there is; the
+    texts are put together when they are asked for, so asking for the whole after every chunk costs the square of the
+    length.
     """
 
     def __init__(self) -> None:
@@ -48,7 +49,7 @@ class StreamCollector:
         self._clear()
 
     def add(self, chunk: StreamChunk) -> str | None:
-        """Take in the next chunk and return the text that it adds to `content`; None if it adds none.
+        """Add the next chunk and return the text that it adds to `content`; None if it adds none.
 
         Raises:
             ValueError: The answer is complete already; each answer needs a collector of its own.
@@ -81,7 +82,7 @@ class StreamCollector:
     def partial(self) -> ChatResult:
         """What has been collected so far; once complete, the stream's own result.
 
-        What only comes with the end, such as usage, model and `reasoning_details`, is not in it before.
+        Usage, model and `reasoning_details` come with the end.
         """
         return self._result or ChatResult(
             content=_joined(self._content),
@@ -173,7 +174,7 @@ class OpenCall:
 
 
 def collected(chunks: Iterable[StreamChunk]) -> ChatResult:
-    """Return what these chunks of one answer add up to."""
+    """Return the sum of one answer's chunks."""
     collector = StreamCollector()
     for chunk in chunks:
         collector.add(chunk)

@@ -54,7 +54,7 @@ _Kind: TypeAlias = (
 
 
 class EventBuilder:
-    """Turns the chunks of one stream into events; what a chunk costs does not depend on how many came before it."""
+    """Turns the chunks of one stream into events; each chunk takes the same time, however many came before."""
 
     def __init__(self) -> None:
         self._started = False
@@ -88,10 +88,10 @@ class EventBuilder:
             out.append(WaitingEvent(_so_far=self._so_far()))
         else:
             self._chunks.append(chunk)
-            out.append(self._beside(chunk))
+            out.append(self._unblocked(chunk))
         return out
 
-    def _beside(self, chunk: AnnotationChunk | ImageChunk | AudioChunk | RefusalChunk) -> StreamEvent:
+    def _unblocked(self, chunk: AnnotationChunk | ImageChunk | AudioChunk | RefusalChunk) -> StreamEvent:
         """Return the event of what stands beside the blocks."""
         so_far = self._so_far()
         match chunk:
@@ -155,7 +155,7 @@ class EventBuilder:
             self._kind = None
 
     def _begin(self) -> None:
-        """Begin an answer, the first or one anew; a list of its own, as events hold the one of theirs."""
+        """Begin an answer; it gets its own list, because events hold the list of theirs."""
         self._chunks: list[StreamChunk] = []
         self._kind: _Kind | None = None  # of the block of text or thinking that is open
         self._index = 0

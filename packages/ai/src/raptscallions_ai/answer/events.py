@@ -1,9 +1,9 @@
-"""What `ChatStream.events` yields: a stream with brackets, for user interfaces and their protocols.
+"""The events of `ChatStream.events`: a stream with the start and end of each block, for user interfaces.
 
 An answer is a `start`, then blocks, then `done`. A block is a stretch of text, of thinking (visible reasoning), or one
-tool call; it has a `_start`, deltas, and an `_end` that brings the whole of it. All events of a block have its `index`,
-by which blocks are told apart, for tool calls may arrive interleaved. Text and thinking end when another block starts;
-tool calls, of which no one can know earlier that they are whole, directly before `done`.
+tool call; it has a `_start`, deltas, and an `_end` with the whole content. All events of a block have its `index`,
+that identifies the block, because tool calls may arrive interleaved. Text and thinking end when another block starts;
+tool calls end directly before `done`, because only then are they known to be whole.
 
 An `_end` says that the block is whole. So a block that is cut off has none: `error` and `restarted` end all that is
 open. No `repr` shows what the model said, so that events can be logged.
@@ -59,8 +59,8 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def partial(self) -> ChatResult:
         """The message as far as it had arrived with this event, whenever it is asked for.
 
-        Asking costs the length of the answer so far; not asking costs nothing. What only comes with the end, such as
-        usage, model and `reasoning_details`, is in that of `done` only.
+        Asking costs the length of the answer so far; not asking costs nothing. Usage, model and
+        `reasoning_details` are only in the partial of `done`.
         """
         chunks, count = self._so_far
         return collected(islice(chunks, count))
@@ -167,7 +167,7 @@ class ToolCallEndEvent(_Event, frozen=True):
 
 
 class AnnotationEvent(_Event, frozen=True):
-    """One annotation of the answer, as in `AnnotationChunk`; it stands beside the blocks and ends none."""
+    """One annotation of the answer, as in `AnnotationChunk`; it is outside the blocks and ends none."""
 
     annotation: dict[str, Any]
     type: ClassVar[Literal["annotation"]] = "annotation"
@@ -177,7 +177,7 @@ class AnnotationEvent(_Event, frozen=True):
 
 
 class ImageEvent(_Event, frozen=True):
-    """One whole image, as in `ImageChunk`; it stands beside the blocks and ends none."""
+    """One whole image, as in `ImageChunk`; it is outside the blocks and ends none."""
 
     image: dict[str, Any]
     type: ClassVar[Literal["image"]] = "image"
@@ -192,7 +192,7 @@ class ImageEvent(_Event, frozen=True):
 
 
 class AudioEvent(_Event, frozen=True, gc=False):
-    """A piece of what the model says aloud, as in `AudioChunk`; it stands beside the blocks and ends none."""
+    """A piece of the model's spoken answer, as in `AudioChunk`; it is outside the blocks and ends none."""
 
     data: str = ""
     transcript: str = ""
@@ -203,7 +203,7 @@ class AudioEvent(_Event, frozen=True, gc=False):
 
 
 class RefusalEvent(_Event, frozen=True, gc=False):
-    """A piece of the words of refusal, as in `RefusalChunk`; it stands beside the blocks and ends none."""
+    """A piece of the model's refusal, as in `RefusalChunk`; it is outside the blocks and ends none."""
 
     content: str
     type: ClassVar[Literal["refusal"]] = "refusal"
@@ -219,9 +219,9 @@ class WaitingEvent(_Event, frozen=True, gc=False):
 
 
 class RestartedEvent(_Event, frozen=True):
-    """The answer was interrupted and begins anew; only with `on_interrupt`. All blocks so far are void, open ones too.
+    """The answer was interrupted and starts again; only with `on_interrupt`. All blocks so far are void, open ones too.
 
-    The indexes go on from where they were, so that none is used for two blocks.
+    The indexes continue, so that no two blocks share one.
 
     Attributes:
         discarded: What had arrived and is void now.

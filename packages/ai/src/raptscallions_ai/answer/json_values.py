@@ -1,4 +1,4 @@
-"""JSON that loses nothing: what a gateway, a tool or a user put into a field comes back as it was.
+"""Lossless JSON: a value that a gateway, a tool or a user put into a field comes back unchanged.
 
 Plain JSON stands for itself. Three things that JSON cannot hold are written as an object with one key: `{"$decimal":
 "0.10"}`, `{"$float": "nan"}`, and `{"$object": {...}}` for an object that would look like one of these.
@@ -59,7 +59,7 @@ def _key(key: object) -> str:
 
 
 def from_plain(value: object) -> object:
-    """Return what `to_plain` was given."""
+    """Return the value that `to_plain` wrote."""
     if isinstance(value, dict):
         fields = cast("dict[str, object]", value)
         if len(fields) == 1 and not _TAGS.isdisjoint(fields):
@@ -78,7 +78,7 @@ def _untagged(tag: str, value: object) -> object:
             return Decimal(value) if tag == "$decimal" else float(value)
         except (InvalidOperation, ValueError):
             pass
-    raise ValueError(f"{tag!r} holds no such value")
+    raise ValueError(f"{tag!r} holds an invalid value")
 
 
 def encode_json(value: dict[str, object]) -> bytes:

@@ -1,4 +1,4 @@
-"""What a finished, or failed, call hands over: `ChatResult` and its parts."""
+"""The result of a call: `ChatResult` and its parts."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Usage:
         cost: What the call cost in USD; None if the gateway did not say. With a `cost_source` of `unknown` a figure
             is only the part that is known, because an attempt that was cut off left its own cost open.
         cost_source: Where `cost` is from.
-        upstream_cost: What the provider behind the gateway charges, in USD; with a key of one's own
+        upstream_cost: What the provider behind the gateway charges, in USD; with your own provider key
             (`is_byok`) this is the real spend and `cost` only the gateway's fee.
         is_byok: Whether the provider was paid with the account's own provider key.
-        byok_cost: What provider keys of one's own were charged beside `cost`, in USD, where that differs from
-            `upstream_cost`: in a sum of usages of which only some were paid that way.
+        byok_cost: What your own provider keys were charged in addition to `cost`, in USD, if that differs from
+            `upstream_cost`: in a sum where only some calls used such a key.
         raw: The gateway's usage object as it was received; empty if it reported none.
     """
 
@@ -61,11 +61,11 @@ class Usage:
 
     @property
     def spend(self) -> Decimal | None:
-        """What the call really cost in USD: `cost`, and with a provider key of one's own what that was charged, too."""
-        return _sum(self.cost, self._beside)
+        """What the call really cost in USD: `cost`, plus what your own provider key was charged."""
+        return _sum(self.cost, self._own_key_cost)
 
     @property
-    def _beside(self) -> Decimal | None:
+    def _own_key_cost(self) -> Decimal | None:
         return self.upstream_cost if self.byok_cost is None and self.is_byok else self.byok_cost
 
     @property
@@ -86,7 +86,7 @@ class Usage:
             upstream_cost=_sum(self.upstream_cost, other.upstream_cost),
             is_byok=self.is_byok or other.is_byok,
             raw=other.raw or self.raw,
-            byok_cost=_sum(self._beside, other._beside),
+            byok_cost=_sum(self._own_key_cost, other._own_key_cost),
         )
 
 
@@ -109,15 +109,15 @@ def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """What a gateway told of its limits with an answer; None for what it did not tell.
+    """The rate limits that a gateway reported with an answer; None for what it did not report.
 
     Attributes:
-        requests: How many requests it allows, in a time that it does not name.
-        requests_left: How many of these were left.
-        requests_reset: Seconds until all of them are there again.
-        tokens: How many tokens it allows, likewise.
+        requests: How many requests it allows per window.
+        requests_left: How many of them were left.
+        requests_reset: Seconds until all of them are available again.
+        tokens: How many tokens it allows per window.
         tokens_left: How many of these were left.
-        tokens_reset: Seconds until all of them are there again.
+        tokens_reset: Seconds until all of them are available again.
     """
 
     requests: int | None = None
@@ -140,10 +140,10 @@ class Attempt:
         duration: Seconds from sending the request to its end, or to its first content if it answered.
         delay: Seconds that were waited before the next attempt; None if there was none.
         gateway: The base URL that was asked.
-        generation_id: The gateway's id of the generation, where it told one; what `client.generation` takes.
-        usage: What the attempt used, as far as the gateway told; None if it failed before anything was billed.
-        limits: What the gateway told of its limits with the answer; None if nothing.
-        response_cache: `hit` or `miss`, as OpenRouter tells of its cache of answers; None if it was not asked.
+        generation_id: The gateway's id of the generation, if it gave one; pass it to `client.generation`.
+        usage: What the attempt used, as far as the gateway reported it; None if it failed before anything was billed.
+        limits: The rate limits that the gateway reported with the answer; None if it reported none.
+        response_cache: `hit` or `miss`, from OpenRouter's cache of answers; None if it was not used.
     """
 
     model: str
@@ -165,7 +165,7 @@ class OutputIssue:
 
     Attributes:
         path: Where: the keys and positions that lead there; empty for the answer as a whole.
-        reason: What is wrong there, without the value; of a validator of your own, its words as they are.
+        reason: What is wrong there, without the value; for your own validators, their message.
     """
 
     path: tuple[str | int, ...]
@@ -174,32 +174,32 @@ class OutputIssue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatResult:
-    """A whole answer; or, as an error's `partial`, what had arrived of it.
+    """A whole answer; or, as an error's `partial`, the part that had arrived.
 
     Attributes:
         content: The answer's text; empty for an answer of tool calls only.
-        usage: Tokens and cost of all attempts; `usage.reported` tells whether the gateway reported any.
+        usage: Tokens and cost of all attempts; `usage.reported` is whether the gateway reported any.
         model: The model that answered, in the gateway's words; it may differ from the one asked for.
-        finish_reason: Why the answer ended; a `FinishReason`, another word of the gateway's, or None. An answer that
-            says `pause` is unfinished: the engine wants it back to go on, which a call does by itself eight times.
+        finish_reason: Why the answer ended; a `FinishReason`, another word from the gateway, or None. An answer that
+            ends with `pause` is unfinished; a call continues it by itself up to eight times.
         tool_calls: The tool calls that the model asks for, in order.
         reasoning: The visible reasoning.
         reasoning_details: The reasoning blocks as the gateway sent them, to be sent back unchanged.
         annotations: The annotations (citations, files) as the gateway sent them.
         images: The images as the gateway sent them.
         refusal: The model's own words of refusal, if it refused.
-        audio: What the model said aloud: `data` is the whole sound in base64, `transcript` its text, and `id` is what
-            stands for it in the next request; None if it said nothing.
+        audio: The model's spoken answer: `data` is the whole audio in base64, `transcript` its text, and `id`
+            refers to it in the next request; None if there is none.
         provider: The provider that served the call, where the gateway names it.
         id: The gateway's id of the generation.
         native_finish_reason: The upstream provider's own word for `finish_reason`.
         logprobs: Log probabilities per token as the gateway sent them, if they were asked for.
-        native: The answer as the engine sent it, where its dialect is another than OpenAI's: `dialect`, `model`,
+        native: The answer as the engine sent it, if its dialect is not OpenAI's: `dialect`, `model`,
             `origin` and `content`. It goes back unchanged to where it came from.
         attempts: Every request that was made for this call.
         time_to_first_chunk: Seconds from the start of the call to its first content.
         duration: Seconds from the start of the call to its end.
-        extra: Fields of the message that go back as they came and under the name they came under, such as
+        extra: Other fields of the message that are sent back unchanged, such as
             `reasoning_content`, `thinking_blocks` and `extra_content`; `to_message` has them.
     """
 
@@ -246,7 +246,7 @@ class ChatResult:
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The answer as one body of a chat completion, put together from its parts: a stream has no body of its own."""
+        """The answer as one chat completion body, rebuilt from its parts, because a stream has no body of its own."""
         choice = {
             "index": 0,
             "message": self.to_message().to_dict(),
@@ -259,7 +259,7 @@ class ChatResult:
     def to_message(self) -> ChatMessage:
         """Return the assistant message to append to the conversation.
 
-        What a gateway wants back goes back as it came: `reasoning_details` unchanged and in order, reasoning under the
+        Everything that a gateway wants back is in it unchanged: `reasoning_details` in order, reasoning under the
         name it came under, signatures with what they sign.
         """
         from raptscallions_ai.messages.message import ChatMessage
@@ -292,7 +292,7 @@ class ChatResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedResult(ChatResult, Generic[T]):
-    """A whole answer of `parse` or `stream_parse`: a `ChatResult`, and the object that its text stands for.
+    """A whole answer of `parse` or `stream_parse`: a `ChatResult`, and the object in its text.
 
     Attributes:
         parsed: The validated object.

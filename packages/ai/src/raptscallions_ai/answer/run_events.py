@@ -1,4 +1,4 @@
-"""What `run_tools` yields beside the chunks of the answers: small frozen objects, told apart by their literal `type`.
+"""The events of `run_tools` besides the chunks of the answers: small frozen objects with a literal `type`.
 
 A run is any number of steps: an answer's chunks, `tool_started` and `tool_finished` for its calls, `step_finished`; and
 then one `done`. No `repr` shows what the model or a tool said.
@@ -49,8 +49,8 @@ class ToolRunResult(ChatResult):
     """The last answer of a run, with the usage, the attempts and the duration of all its steps.
 
     Attributes:
-        stopped_by: None if the model came to its end; else what ended the run while it still asked for tools: a
-            `StoppedBy`, or the word of a stop condition of your own.
+        stopped_by: None if the model finished; else what ended the run while it still asked for tools: a
+            `StoppedBy`, or the reason of your own stop condition.
         steps: The answers of all steps in order, each with its own usage.
         messages: The conversation to go on with, the last answer and all tool results included.
     """
@@ -67,7 +67,7 @@ class ToolRunResult(ChatResult):
 
 
 class ToolStarted(msgspec.Struct, frozen=True):
-    """A tool begins to run; not told of a call that is refused.
+    """A tool starts to run; there is none for a call that is refused.
 
     Attributes:
         call: The model's call.
@@ -78,7 +78,7 @@ class ToolStarted(msgspec.Struct, frozen=True):
 
 
 class ToolFinished(msgspec.Struct, frozen=True):
-    """The end of a tool call, told once for each; those that run side by side end in any order.
+    """The end of a tool call, once for each; calls that run side by side end in any order.
 
     Attributes:
         call: The model's call.

@@ -1,6 +1,6 @@
 """Chunks, events, results and errors as plain JSON objects and back; `codec.py` describes the form.
 
-What a class looks like is read from its annotations. A field whose class is not known here is JSON of somebody else's
+What a class looks like is read from its annotations. A field whose class is not known here is JSON of someone else
 and comes back as it was.
 """
 
@@ -186,7 +186,7 @@ def _decimal(value: Any) -> Decimal:
     try:
         return Decimal(_checked(value, frozenset({str})))
     except InvalidOperation:
-        raise _WrongTypeError("a text that is no number") from None
+        raise _WrongTypeError("a text that is not a number") from None
 
 
 def _write_if_plain(value: object) -> object:

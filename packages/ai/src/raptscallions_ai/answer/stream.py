@@ -23,10 +23,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class ChunkSource(Protocol):
-    """Where a `ChatStream` gets its chunks from: a gateway, a script, a cache."""
+    """The source of a `ChatStream`'s chunks: a gateway, a script or a cache."""
 
     def open(self) -> Awaitable[object]:
-        """Do what can fail before there is any chunk, such as sending the request; reading does it too."""
+        """Send the request, or do whatever must come before the first chunk; `read` does it too."""
         ...
 
     def read(self) -> Awaitable[Sequence[StreamChunk]]:
@@ -38,7 +38,7 @@ class ChunkSource(Protocol):
         ...
 
     async def settle(self) -> Usage:
-        """Return what was used, looked up where the answer did not tell."""
+        """Return the usage, with the cost looked up if the answer did not have it."""
         ...
 
     async def aclose(self) -> None:
@@ -84,15 +84,15 @@ class ChatStream:
     def text_stream(self) -> TextStream:
         """The answer's text only, as an async iterator of `str`; other chunks are passed over.
 
-        Text that was yielded cannot be taken back: if the answer restarts (`on_interrupt="restart"`) after there was
-        some, the error that interrupted it is raised.
+        Text that was yielded cannot be taken back: if the answer restarts (`on_interrupt="restart"`) after
+        some text, the error that interrupted it is raised.
         """
         return TextStream(self, VisibleText())
 
     def events(self) -> EventStream:
-        """Return the answer as events with brackets (`start`, `text_start`, `text_delta`, ...); see `StreamEvent`.
+        """Return the answer as events with the start and end of each block (`text_start`, ...); see `StreamEvent`.
 
-        To be iterated instead of the stream itself. Leaving the loop closes the connection, as ever. A failure is the
+        Iterate it instead of the stream itself. Leaving the loop closes the connection. A failure is the
         last event, of type `error`, and is not raised; cancellation is.
         """
         from raptscallions_ai.answer.event_builder import EventBuilder
@@ -115,9 +115,9 @@ class ChatStream:
     async def settle(self) -> Usage:
         """Stop the stream if it is not at its end, and return what the call used, with its real cost.
 
-        What the gateway told is returned at once. For an answer that was left, cut off or asked for more than once,
-        it is asked by generation id, for at most 15 seconds an attempt; OpenRouter's books need a moment. Where it
-        cannot tell, `cost_source` is `unknown` and `cost` is what is known of it, if anything.
+        If the gateway reported it, it is returned at once. For an answer that was left, cut off or asked for more than
+        once, the cost is looked up by generation id, for at most 15 seconds an attempt, because OpenRouter records it
+        with a delay. If it is not found, `cost_source` is `unknown` and `cost` is the known part, if any.
 
         Raises:
             AiError: The gateway could not be asked.
@@ -133,14 +133,14 @@ class ChatStream:
         await self._source.aclose()
 
     def abandon(self) -> None:
-        """Stop without waiting for the connection to close; where one can await, `aclose` is the better choice."""
+        """Stop without waiting for the connection to close; use `aclose` where you can await."""
         self._ended = True
         self._source.abandon()
 
     async def read(self) -> Sequence[StreamChunk]:
         """Return all chunks that are there, waiting for at least one; none at the end.
 
-        What a loop yields one by one, for code that handles many at once, such as a wrapper.
+        The same chunks as iterating, for code that handles many at once, such as a wrapper.
 
         Raises:
             AiError: The answer failed; as when iterating.
@@ -205,7 +205,7 @@ class ChatStream:
         return self._ready.pop()
 
     def _end(self) -> NoReturn:
-        """End an iteration; one that nobody ended on purpose must not look like an answer's end."""
+        """End an iteration; one that was not ended on purpose must not look like an answer's end."""
         if self._result is None and self._error is None and not self._stopped:
             raise self._left_early()
         raise StopAsyncIteration
@@ -215,7 +215,7 @@ class ChatStream:
 
     def __reduce__(self) -> NoReturn:
         # A copy would end the call of the original when it is collected.
-        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
+        raise TypeError("a stream cannot be pickled or copied: it holds a connection and the conversation")
 
     def __del__(self) -> None:
         self.abandon()
@@ -226,7 +226,7 @@ class ChatStream:
 
 
 class VisibleText:
-    """Picks the text that goes to someone who cannot take back what has been shown."""
+    """Picks the text for readers that cannot take back what was shown."""
 
     def __init__(self) -> None:
         self._shown = False
@@ -235,7 +235,7 @@ class VisibleText:
         """Return the text of a chunk; None if it has none.
 
         Raises:
-            AiError: The answer begins anew, after text of the one before it; the error is what ended that.
+            AiError: The answer starts again after some text; this is the error that ended the first one.
         """
         if type(chunk) is ContentChunk:
             self._shown = True
@@ -271,7 +271,7 @@ class StreamIterator(Generic[T_co]):
         return self._stream.next_for(self)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
+        raise TypeError("a stream cannot be pickled or copied: it holds a connection and the conversation")
 
     def __del__(self) -> None:
         if not self._stream.being_read:  # by another iterator, which is still wanted
@@ -289,7 +289,7 @@ class _Closable(Protocol):
 class TextStream:
     """The text of an answer only, as an async iterator of `str`; letting go of it closes the answer.
 
-    It is no generator: one that a cancellation had ended would look like the end of the answer to whoever reads on.
+    It is not a generator: after a cancellation, a generator would look like the end of the answer.
 
     Args:
         answer: What to read, a stream or a run.
@@ -322,7 +322,7 @@ class TextStream:
         await self._answer.aclose()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
+        raise TypeError("a stream cannot be pickled or copied: it holds a connection and the conversation")
 
 
 class EventStream:
@@ -355,4 +355,4 @@ class EventStream:
         return self._ready.popleft()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
+        raise TypeError("a stream cannot be pickled or copied: it holds a connection and the conversation")

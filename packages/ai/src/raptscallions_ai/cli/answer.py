@@ -35,7 +35,7 @@ async def _show_text(stream: ChatStream, console: Console) -> ChatResult:
             console.reasoning(chunk.content)
         elif chunk.type == "restarted":
             if not console.is_read_by_a_person:
-                raise chunk.error  # what reads a pipe cannot be told that the text so far is void
+                raise chunk.error  # a pipe has no way to take back the text so far
             console.note(f"{chunk.error.message}; the answer starts again:")
     console.end_line()
     return await stream.result()

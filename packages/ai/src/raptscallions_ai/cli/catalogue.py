@@ -35,7 +35,7 @@ def list_models(run: Run, text: str, *, max_price: float | None, min_context: in
         min_context: Only models whose context is known to have at least this many tokens.
 
     Raises:
-        AiError: The list could not be had.
+        AiError: The list could not be fetched.
     """
     found = [
         model

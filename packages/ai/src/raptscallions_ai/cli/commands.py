@@ -13,7 +13,7 @@ __all__ = ["HELP", "Quit", "run_command"]
 HELP = '''\
 /model NAME    ask another model from now on; without NAME: say which it is
 /system TEXT   set the system message; without TEXT: remove it
-/clear         forget what has been said; model and system message stay
+/clear         forget the conversation so far; model and system message stay
 /save PATH     write the messages to a new file, as JSON
 /help          this list
 /quit          leave, like Ctrl-D
@@ -45,7 +45,7 @@ def run_command(line: str, conversation: Conversation, console: Console, *, is_l
         reply = HELP
     elif command == "/clear":
         conversation.clear()
-        reply = "The conversation starts anew."
+        reply = "Started a new conversation."
     elif command == "/system":
         conversation.system_text = argument or None
         reply = "System message set." if argument else "System message removed."

@@ -1,4 +1,4 @@
-"""The conversation of an interactive chat: what has been said, and what the next request carries."""
+"""The conversation of an interactive chat: the messages so far, and what the next request carries."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Conversation:
         self._turns = [ChatMessage(turn.role, turn.content) for turn in self._turns]
 
     def clear(self) -> None:
-        """Forget what has been said; model and system message stay."""
+        """Forget the conversation so far; model and system message stay."""
         self._turns.clear()
 
     def save(self, name: str) -> Path:

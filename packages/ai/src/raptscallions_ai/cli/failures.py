@@ -159,7 +159,9 @@ _ADVICE: dict[type[AiError], Callable[[AiError, str | None], str | None]] = {
     errors.ModelNotAvailableError: _for_model,
     errors.ConnectionError: _for_connection,
     errors.InvalidResponseError: _for_invalid_response,
-    errors.StreamInterruptedError: lambda error, url: "Ask again: an answer that was cut off cannot be continued.",
+    errors.StreamInterruptedError: lambda error, url: (
+        "Ask again, or set AI_ON_INTERRUPT=continue to let the model go on."
+    ),
     errors.ContextLengthError: lambda error, url: "Shorten the prompt (/clear in a chat), or choose another model.",
     errors.ContentPolicyError: lambda error, url: "Change the wording, or choose another model with --model.",
     errors.PermissionDeniedError: lambda error, url: "The key is good, but its account or region may not do this.",

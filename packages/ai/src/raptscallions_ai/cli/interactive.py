@@ -34,7 +34,7 @@ def run_repl(run: Run, arguments: ChatArguments, *, local: bool) -> None:
 
     Raises:
         UsageError: This is no terminal.
-        AiError: There is nothing to talk to. Failures of a single answer are told, and the chat goes on.
+        AiError: There is no server to talk to. If a single answer fails, this is reported and the chat goes on.
     """
     if not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
         raise UsageError("an interactive chat needs a terminal; give a prompt as an argument or on stdin")

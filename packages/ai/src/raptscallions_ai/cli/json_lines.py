@@ -32,7 +32,7 @@ _UNESCAPED = re.compile(r"[\x7f-\x9f\ud800-\udfff]")
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:
-    """Return JSON as readable text, in which everything that a terminal would obey is escaped."""
+    """Return JSON as readable text, with everything escaped that could control a terminal."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
     return _UNESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 

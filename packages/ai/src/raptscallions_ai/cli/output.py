@@ -1,4 +1,4 @@
-"""Where a command writes: the answer to stdout, everything else to stderr, and nothing that a terminal would obey."""
+"""Where a command writes: the answer to stdout, the rest to stderr, and nothing that could control a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Console", "dimmable", "printable"]
 _CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f"
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # which turn the text around, so that it reads otherwise
-    r"\u2028\u2029\ufff9-\ufffb\U000e0000-\U000e007f]"  # which end lines, or are seen by nobody
+    r"\u2028\u2029\ufff9-\ufffb\U000e0000-\U000e007f]"  # which end lines, or are invisible
 )
 _DROPPED = "\r\u061c\u200e\u200f"  # marks of Arabic and Hebrew texts have no symbol and are at home in them
 
@@ -110,7 +110,7 @@ class Console:
             self._out.flush()
 
     def abandon(self) -> None:
-        """Give up streams that nobody reads, so that Python's own flush at exit has nothing to complain about."""
+        """Drop streams without a reader, so that Python's own flush at exit has nothing to complain about."""
         for stream in (self._out, self._err):
             try:
                 stream.flush()

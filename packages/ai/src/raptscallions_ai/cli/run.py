@@ -22,7 +22,7 @@ _log = logging.getLogger("raptscallions_ai")
 
 
 class Run:
-    """What a command runs in: its console, and the place where its failures are told.
+    """What a command runs in: its console, and where its failures are reported.
 
     Leaving it with an exception prints what a person needs to know and exits with the code of that failure.
 
@@ -65,7 +65,7 @@ class Run:
             code = self._exit_code_of(error)
         except BrokenPipeError:
             code = ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.PIPE_CLOSED
-        except OSError:  # the failure to be told is that nothing can be written
+        except OSError:  # the failure to report is that nothing can be written
             code = ExitCode.FAILURE
         self.console.abandon()
         return code
@@ -104,7 +104,7 @@ class Run:
 
 
 class _NoteHandler(logging.Handler):
-    """Shows the library's warnings, such as that it tries again; what fails is told by the command itself."""
+    """Shows the library's warnings, such as that it tries again; the command itself reports failures."""
 
     def __init__(self, console: Console, *, debug: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""`AsyncAnthropicClient`: Claude through Anthropic's own API, and everybody else who offers that API."""
+"""`AsyncAnthropicClient`: Claude through Anthropic's own API, or through any host that offers the same API."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ class AsyncAnthropicClient(EngineClient):
     """A client of the Anthropic Messages API: at Anthropic, or at any host that speaks it.
 
     Built from arguments and the environment; safe to share between tasks and to build outside a loop. Close it with
-    `async with` or `aclose`. Options and chunks are those of every client: an option that the API has no counterpart
+    `async with` or `aclose`. It takes the options and gives the chunks of every client; an option that the API
     for is refused before anything is sent.
 
     Args:
         api_key: The key; else `ANTHROPIC_API_KEY` or `ANTHROPIC_AUTH_TOKEN`.
-        model: The model of calls that name none.
+        model: The default model.
         base_url: The host, without `/v1`; else `ANTHROPIC_BASE_URL`, else Anthropic. For OpenRouter it is
             `https://openrouter.ai/api`, for llama.cpp `http://127.0.0.1:8080`.
         auth: How the key is sent: as `Authorization: Bearer`, which all hosts take, or as `x-api-key`.
         betas: Features in beta to ask for, such as `["context-management-2025-06-27"]`.
         api_version: The `anthropic-version`; facades know only the default.
-        max_tokens: The limit of an answer's tokens where a call sets none, for the API must be given one; else what
-            `models` told, else 8192.
+        max_tokens: The default limit of an answer's tokens, because the API requires one; else what
+            `models` reported, else 8192.
         timeout: Seconds until the first content and between each next, or `Timeouts`; else as the `AI_*` settings say.
         max_retries: Further attempts before the first content, 0 to 5.
         on_interrupt: What to do when an answer breaks off: `fail`, `restart` or `continue`.
@@ -77,7 +77,7 @@ class AsyncAnthropicClient(EngineClient):
 
     Raises:
         ConfigurationError: The key is missing, or something is invalid.
-        ValueError: `auth` is another word, or `timeout` is not positive.
+        ValueError: `auth` has another value, or `timeout` is not positive.
 
     Source: Anthropic API reference, "Messages".
     """
@@ -131,11 +131,11 @@ class AsyncAnthropicClient(EngineClient):
         )
 
     async def models(self) -> list[ModelInfo]:
-        """Return the models that the host offers; what it tells of them is used in calls from then on.
+        """Return the models that the host offers; later calls use their limits.
 
         Raises:
             NotSupportedError: The host has no list of models.
-            AiError: The list could not be had.
+            AiError: The list could not be fetched.
         """
         api, models, query = self._api(), list[ModelInfo](), {"limit": _PAGE}
         for _ in range(_MOST_PAGES):
@@ -153,7 +153,7 @@ class AsyncAnthropicClient(EngineClient):
         """Return the ids of the models that the host offers.
 
         Raises:
-            AiError: The list could not be had.
+            AiError: The list could not be fetched.
         """
         return [model.id for model in await self.models()]
 
@@ -182,7 +182,7 @@ class AsyncAnthropicClient(EngineClient):
         answer = await self._api().post("/v1/messages/count_tokens", request_, max_bytes=_LARGEST_COUNT)
         tokens = count(json_object(parse_json(answer)), "input_tokens")
         if tokens is None:
-            raise InvalidResponseError("there is no number of tokens in it")
+            raise InvalidResponseError("it has no token count")
         return tokens
 
     def _facts(self, model: str) -> ModelFacts:

@@ -1,4 +1,4 @@
-"""What a chat service depends on, and what every client of this package has on top of it."""
+"""The protocol that a chat service depends on, and the base class of all clients."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class ChatClient(Protocol):
-    """What a chat service depends on: a client, a wrapper around one, or a test double."""
+    """The protocol that a chat service depends on: a client, a wrapper or a test double."""
 
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
@@ -43,15 +43,15 @@ class ChatClient(Protocol):
 
 
 class BaseChatClient(ABC):
-    """What needs nothing but `stream_chat`, for every client and every wrapper around one.
+    """The methods that every client and wrapper shares; all of them use `stream_chat`.
 
-    A class of your own becomes a full client with it: it defines `stream_chat` and `aclose`, and has the rest.
+    Subclass it to write a client of your own: define `stream_chat` and `aclose`, and inherit the rest.
     """
 
     def resolve_model(self, model: str | None = None) -> str | None:
-        """Return the model that a call is for: what it names, aliases resolved, or the default.
+        """Return the model of a call: the given one with aliases resolved, or the default.
 
-        None if it names none, and the client cannot tell what its default is.
+        None if none is given and the client does not know its default.
         """
         return model
 
@@ -62,12 +62,12 @@ class BaseChatClient(ABC):
 
     @property
     def timeouts(self) -> Timeouts | None:
-        """The deadlines of calls that name none; None if the client cannot tell."""
+        """The default deadlines; None if the client does not know them."""
         return None
 
     @property
     def key_fingerprint(self) -> str | None:
-        """What tells the keys of two clients apart and does not tell the key; None if the client has none."""
+        """A fingerprint that differs for other keys but does not reveal the key; None without a key."""
         return None
 
     @abstractmethod
@@ -85,7 +85,7 @@ class BaseChatClient(ABC):
             **options: `CallOptions`, as for `stream_chat`.
 
         Raises:
-            TypeError: An option is unknown, or it or a message is of a wrong type.
+            TypeError: An option is unknown, or an option or a message has a wrong type.
             ValueError: An option is out of range, or a message or a header is invalid.
             AiError: The call failed, with what had arrived in `partial`.
         """
@@ -119,7 +119,7 @@ class BaseChatClient(ABC):
 
         Args:
             messages: One user message as a `str`, or a conversation.
-            response_model: A pydantic model, a dataclass, a typed dict, a list of such, or what else pydantic knows.
+            response_model: A pydantic model, a dataclass, a typed dict, a list of these, or any type pydantic supports.
             model: The model to ask; else the client's default.
             strict: Whether the gateway is asked to enforce the schema. What OpenAI's strict mode cannot express, such
                 as a dict with any keys, needs False.
@@ -128,7 +128,7 @@ class BaseChatClient(ABC):
             **options: `CallOptions`, as for `stream_chat`.
 
         Raises:
-            TypeError: No JSON schema can be made of `response_model`, or an option is wrong.
+            TypeError: No JSON schema can be made from `response_model`, or an option is wrong.
             ValueError: Strict mode cannot express the schema, or an option is wrong.
             RefusalError: The model declined to answer.
             TruncatedOutputError: The answer ended at its token limit.
@@ -151,12 +151,12 @@ class BaseChatClient(ABC):
         strict: bool = True,
         **options: Unpack[CallOptions],
     ) -> ParsedStream[T]:
-        """Return the answer as an object that is yielded again and again while it grows, at last whole and validated.
+        """Return the answer as an object that is yielded repeatedly while it grows, and finally whole and validated.
 
-        It takes what `parse` takes, but repairs nothing. What call or answer fail with is raised while reading.
+        It takes the arguments of `parse`, except `repair`. Failures are raised while reading.
 
         Raises:
-            TypeError: No JSON schema can be made of `response_model`, or an option is wrong.
+            TypeError: No JSON schema can be made from `response_model`, or an option is wrong.
             ValueError: Strict mode cannot express the schema, or an option is wrong.
         """
         from raptscallions_ai.structured.call import StructuredCall
@@ -180,18 +180,18 @@ class BaseChatClient(ABC):
         """Let the model call tools until it has its answer, and return the run as a stream of events.
 
         Each step is one answer of the model, and the tools that it asks for; parallel calls run side by side, unless
-        `parallel_tool_calls=False`. What goes wrong with a call (an exception, arguments that do not fit, a tool that
-        does not exist, a time limit, a refusal) is told to the model, which may do better. Nothing is sent before the
-        run is iterated, entered or asked for its result.
+        `parallel_tool_calls=False`. A failed call (an exception, arguments that do not fit, a tool that
+        does not exist, a time limit, a refusal) is reported to the model, which can try again. Nothing is sent before
+        the run is iterated, entered or its result is awaited.
 
         Args:
             messages: One user message as a `str`, or a conversation.
             model: The model to ask; else the client's default.
-            max_steps: The most answers to ask for, at least 1; with the last one's tools run, the run stops.
+            max_steps: The most answers to ask for, at least 1; after the tools of the last one, the run stops.
             stop_when: Conditions to stop after a step, such as `max_cost(0.5)`; or functions of the run that return
                 True, or a reason as a `str`; async or not.
-            approve: Asked before a call is run, one call after another: a function of the `ToolCall` that returns True,
-                or False, or why not as a text for the model; async or not. It is asked for all tools but those with
+            approve: Called before each call runs, one call after another, with the `ToolCall`. It returns True,
+                or False, or the reason as a `str` for the model; async or not. It is not called for tools with
                 `needs_approval=False`.
             tool_timeout: Seconds for a tool without a timeout of its own.
             **options: `CallOptions` of each step, as for `stream_chat`, and `tools` in any case. A `tool_choice` that
@@ -228,7 +228,7 @@ class BaseChatClient(ABC):
         return self.stream_chat(messages, model=model, **options).text_stream
 
     async def run(self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]) -> ChatResult:
-        """Do what `chat` does, as agents call it."""
+        """The same as `chat`, under the name that agent libraries use."""
         return await self.chat(messages, model=model, **options)
 
     async def __aenter__(self) -> Self:

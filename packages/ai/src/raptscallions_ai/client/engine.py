@@ -1,4 +1,4 @@
-"""`EngineClient`: what the client of any gateway does, in whatever dialect; a subclass says where the gateway is."""
+"""`EngineClient`: the client of any gateway in any dialect; a subclass says where the gateway is."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class EngineClient(BaseChatClient):
         return all(client._gateway.is_openrouter for client in (self, *self._fallback_clients))
 
     def resolve_model(self, model: str | None = None) -> str:
-        """Return the id of the model that a call is for: what it names, aliases resolved, or the default."""
+        """Return the id of a call's model: the given one with aliases resolved, or the default."""
         return resolve_model_alias(model or self._defaults.model, self._aliases)
 
     @property
@@ -90,12 +90,12 @@ class EngineClient(BaseChatClient):
 
     @property
     def timeouts(self) -> Timeouts:
-        """The deadlines of calls that name none."""
+        """The default deadlines."""
         return self._defaults.timeouts
 
     @property
     def key_fingerprint(self) -> str:
-        """What tells the keys of two clients apart, those of fallback clients included, and does not tell the key."""
+        """A fingerprint of the keys, including those of fallback clients, that does not reveal them."""
         keys = [client._gateway.fingerprint for client in (self, *self._fallback_clients)]
         return keys[0] if len(keys) == 1 else fingerprint_of("".join(keys))
 
@@ -104,7 +104,7 @@ class EngineClient(BaseChatClient):
     ) -> ChatStream:
         """Return the answer as a stream of chunks, the last of which is `done` with the result and its usage.
 
-        Nothing is sent before the stream is iterated, entered or asked for its result.
+        Nothing is sent before the stream is iterated, entered or its result is awaited.
 
         Args:
             messages: One user message as a `str`, or a conversation.
@@ -112,7 +112,7 @@ class EngineClient(BaseChatClient):
             **options: `CallOptions`: `max_tokens`, `temperature`, `top_p`, `tools`, `timeout`, `extra_body` and more.
 
         Raises:
-            TypeError: An option is unknown, or it or a message is of a wrong type; raised at once, as is the next.
+            TypeError: An option is unknown, or an option or a message has a wrong type; raised at once, as is the next.
             ValueError: An option is out of range, or a message or a header is invalid.
             AiError: The call failed; raised while reading, with what had arrived in `partial`.
         """
@@ -144,8 +144,8 @@ class EngineClient(BaseChatClient):
     async def warm_up(self) -> None:
         """Load what a call needs and connect to the gateway, so that the first call waits for neither.
 
-        Nothing is sent but the TLS handshake. That the gateway cannot be reached is no error here: the first call
-        will tell. It takes ten seconds at most, or the `connect` deadline if that is less.
+        Only the TLS handshake is sent. It is not an error if the gateway cannot be reached: the first call
+        reports that. It takes ten seconds at most, or the `connect` deadline if that is less.
 
         Raises:
             AiError: The client is closed.
@@ -156,7 +156,7 @@ class EngineClient(BaseChatClient):
         await gateway.connections.warm_up(within=within)
 
     async def aclose(self) -> None:
-        """End all calls of this client; it cannot be used afterwards. Safe to call again.
+        """Close the client and end all its calls; it cannot be used afterwards. Safe to call again.
 
         Connections are shared by the clients of one gateway, and closed with the last of them.
         """
@@ -166,7 +166,7 @@ class EngineClient(BaseChatClient):
         await self._gateway.connections.aclose()
 
     async def close(self) -> None:
-        """Do what `aclose` does."""
+        """The same as `aclose`."""
         await self.aclose()
 
     def _facts(self, model: str) -> ModelFacts:
@@ -225,7 +225,7 @@ class EngineClient(BaseChatClient):
         return type(self).__name__
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a client is not pickled or copied: it holds connections and the key; pickle its settings")
+        raise TypeError("a client cannot be pickled or copied: it holds connections and the key; pickle its settings")
 
     def __del__(self) -> None:
         gateway: Gateway | None = self.__dict__.get("_gateway")
@@ -245,7 +245,7 @@ class EngineClient(BaseChatClient):
 async def close_all_clients() -> None:
     """Close every client of this process, whichever loop uses it, and all connections.
 
-    For the end of a service: calls that still run end with an error that has what had arrived in `partial`.
+    Use it when a service shuts down: calls that still run end with an error whose `partial` has what had arrived.
     `openrouter_client` can be used again afterwards, and so can clients that are built later.
     """
     from raptscallions_ai._transport.pool import close_all_pools
@@ -268,7 +268,7 @@ def _load_what_a_call_needs() -> None:
 
 
 def _on_interrupt(given: OnInterrupt | None, defaults: CallDefaults, *, alone: bool) -> OnInterrupt:
-    """Return what to do when an answer breaks off: who has somebody else to ask, wants them asked."""
+    """Return what to do when an answer breaks off; with fallbacks the default is to use them."""
     if given is not None:
         return checked_on_interrupt(given)
     return defaults.on_interrupt or ("fail" if alone else "restart")

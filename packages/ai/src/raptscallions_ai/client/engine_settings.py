@@ -19,17 +19,17 @@ NO_KEY = "no-key-is-needed"
 
 
 def variable(names: Sequence[str]) -> str | None:
-    """Return the first of these environment variables that is set to something."""
+    """Return the first of these environment variables that is set and not empty."""
     return next((value for name in names if (value := os.environ.get(name, "").strip())), None)
 
 
 def key_of(engine: str, given: str | None, names: Sequence[str]) -> str:
-    """Return the key of an engine: the one that was given, or that of its own variables.
+    """Return the key of an engine: the given one, or the one in its environment variables.
 
     Args:
         engine: What the engine is called, for the message.
         given: The key, if it was given as an argument.
-        names: The variables that may hold it, the first that is set counts.
+        names: The variables that may hold it; the first that is set counts.
 
     Raises:
         ConfigurationError: There is none; the message names the variables and the argument.
@@ -42,9 +42,9 @@ def key_of(engine: str, given: str | None, names: Sequence[str]) -> str:
 
 
 def engine_settings(values: dict[str, Any]) -> AiSettings:
-    """Return settings of these values, and of the environment where they say nothing.
+    """Return settings with these values, and with those of the environment for the rest.
 
-    What the environment says of the gateway of `OpenRouterClient` (its key, address, models and aliases) is not taken.
+    The environment's gateway for `OpenRouterClient` (its key, address, models and aliases) is ignored.
     Empties `values`, so that no frame of a failure's traceback shows the key.
 
     Args:

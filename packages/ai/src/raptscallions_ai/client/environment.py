@@ -33,7 +33,7 @@ class EnvironmentClient(OpenRouterClient):
         return self.__dict__[name]
 
     async def aclose(self) -> None:
-        """Close all connections; the next use builds the client anew."""
+        """Close all connections; the next use builds a new client."""
         if self.__dict__:
             await super().aclose()
             vars(self).clear()

@@ -1,4 +1,4 @@
-"""`AsyncOllamaClient`: models that an Ollama server runs, on this machine, on another, or in Ollama's cloud."""
+"""`AsyncOllamaClient`: models of an Ollama server, on this machine, on another one, or in Ollama's cloud."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ _LONGEST_LOOK = 5.0  # seconds until a server counts as not there
 class AsyncOllamaClient(EngineClient):
     """A client of an Ollama server, over Ollama's own API.
 
-    Options and chunks are those of every client: an option that Ollama has no counterpart for is refused before
-    anything is sent, and what is Ollama's alone goes into `extra_body`, such as `{"options": {"num_gpu": 0}}`. A
-    conversation that is longer than the model's context is a `ContextLengthError`: the server is asked not to cut it,
-    as it otherwise would without telling.
+    It takes the options and gives the chunks of every client. An option that Ollama does not support is refused before
+    anything is sent; pass Ollama's own options in `extra_body`, such as `{"options": {"num_gpu": 0}}`. A
+    conversation that is longer than the model's context is a `ContextLengthError`: the server is told not to cut it,
+    which it would otherwise do silently.
 
     Args:
-        model: The model of calls that name none.
+        model: The default model.
         host: The server: a URL, or a host with or without a port; else `OLLAMA_HOST`, else this machine, port 11434.
-        api_key: The key, for Ollama's cloud or for a server behind one that wants it; else `OLLAMA_API_KEY`, which is
-            sent to servers with https only.
-        num_ctx: How many tokens of context to load models with; else what the server chooses by the memory there is.
+        api_key: The key, for Ollama's cloud or for a server behind a proxy that requires one; else `OLLAMA_API_KEY`,
+            which is sent to servers with https only.
+        num_ctx: How many tokens of context to load models with; by default the server decides by the free memory.
         keep_alive: How long a model stays loaded after a call, such as `"10m"`, or seconds; 0 unloads it at once, and a
             negative one never.
         truncate: Whether the server may drop the oldest messages, and half of the context while it answers, where the
@@ -62,7 +62,7 @@ class AsyncOllamaClient(EngineClient):
         **network: `NetworkOptions`: `verify`, `cert` and `proxy`.
 
     Raises:
-        ConfigurationError: The host is none, or Ollama's cloud is asked without a key.
+        ConfigurationError: The host is invalid, or Ollama's cloud is used without a key.
         ValueError: `timeout` is not positive.
 
     Source: Ollama API reference.
@@ -108,7 +108,7 @@ class AsyncOllamaClient(EngineClient):
         )
 
     async def is_available(self) -> bool:
-        """Return whether an Ollama server answers; it gets a few seconds for that."""
+        """Return whether an Ollama server answers within a few seconds."""
         from raptscallions_ai._call.document import JsonApi
         from raptscallions_ai.gateway_api.ollama import fetch_version
 
@@ -123,17 +123,17 @@ class AsyncOllamaClient(EngineClient):
         """Return the server's version, such as `0.20.3`.
 
         Raises:
-            AiError: It could not be asked.
+            AiError: The server could not be reached.
         """
         from raptscallions_ai.gateway_api.ollama import fetch_version
 
         return await fetch_version(self._api())
 
     async def models(self) -> list[ModelInfo]:
-        """Return the models that the server has, by their names with the tag; `show` tells more of one.
+        """Return the models that the server has, named with their tags; `show` has the details of one.
 
         Raises:
-            AiError: The list could not be had.
+            AiError: The list could not be fetched.
         """
         from raptscallions_ai.gateway_api.ollama import fetch_models
 
@@ -143,7 +143,7 @@ class AsyncOllamaClient(EngineClient):
         """Return the names of the models that the server has, such as `llama3.2:latest`.
 
         Raises:
-            AiError: The list could not be had.
+            AiError: The list could not be fetched.
         """
         return [model.id for model in await self.models()]
 
@@ -151,7 +151,7 @@ class AsyncOllamaClient(EngineClient):
         """Return whether the server has a model; without a tag `latest` is meant.
 
         Raises:
-            AiError: The list could not be had.
+            AiError: The list could not be fetched.
         """
         from raptscallions_ai.gateway_api.ollama import find_model
 
@@ -162,14 +162,14 @@ class AsyncOllamaClient(EngineClient):
         return True
 
     async def show(self, model: str | None = None) -> ModelInfo:
-        """Return what the server tells of a model: how many tokens it takes and what it can do; `raw` has the rest.
+        """Return what is known about a model: its context length and what it can do; `raw` has the rest.
 
         Args:
             model: Its name; else the client's default.
 
         Raises:
             ModelNotAvailableError: The server does not have it.
-            AiError: It could not be asked.
+            AiError: The server could not be reached.
         """
         from raptscallions_ai.gateway_api.ollama import fetch_model
 
@@ -180,7 +180,7 @@ class AsyncOllamaClient(EngineClient):
         return shown
 
     def pull(self, model: str | None = None) -> ModelPull:
-        """Return the download of a model, to be iterated for its progress or awaited by `result`.
+        """Return the download of a model; iterate it for the progress, or await its `result`.
 
         Args:
             model: Its name; else the client's default.
@@ -192,11 +192,11 @@ class AsyncOllamaClient(EngineClient):
         return ModelPull(self._open_gateway(), name, timeouts=defaults.timeouts, max_retries=defaults.max_retries)
 
     async def pull_model(self, model: str | None = None) -> bool:
-        """Download a model, or what is newer of it, and return True once it is there.
+        """Download a model, or its newer parts, and return True once it is there.
 
         Raises:
             ModelNotAvailableError: The registry does not know it.
-            AiError: It could not be had.
+            AiError: It could not be downloaded.
         """
         await self.pull(model).result()
         return True
@@ -206,7 +206,7 @@ class AsyncOllamaClient(EngineClient):
 
         Raises:
             ModelNotAvailableError: Neither the server nor the registry knows it.
-            AiError: It could not be had.
+            AiError: It could not be downloaded.
         """
         name = self.resolve_model(model)
         return await self.has_model(name) or await self.pull_model(name)
@@ -216,7 +216,7 @@ class AsyncOllamaClient(EngineClient):
 
         Raises:
             ModelNotAvailableError: The server does not have it.
-            AiError: It could not be done.
+            AiError: It failed.
         """
         from raptscallions_ai.gateway_api.ollama import delete_model
 
@@ -226,7 +226,7 @@ class AsyncOllamaClient(EngineClient):
         """Return the models that are in memory, and with how much context.
 
         Raises:
-            AiError: The list could not be had.
+            AiError: The list could not be fetched.
         """
         from raptscallions_ai.gateway_api.ollama import fetch_loaded
 
@@ -237,7 +237,7 @@ class AsyncOllamaClient(EngineClient):
 
         Args:
             model: Its name; else the client's default.
-            keep_alive: How long it stays; else as the client was told, else the server's five minutes.
+            keep_alive: How long it stays; by default the client's setting, else the server's five minutes.
 
         Raises:
             ModelNotAvailableError: The server does not have it.
@@ -255,7 +255,7 @@ class AsyncOllamaClient(EngineClient):
             model: Its name; else the client's default.
 
         Raises:
-            AiError: It could not be done.
+            AiError: It failed.
         """
         from raptscallions_ai.gateway_api.ollama import keep_loaded
 
@@ -272,9 +272,10 @@ class AsyncOllamaClient(EngineClient):
             **options: `EmbedOptions`: `dimensions`, `timeout`, `max_retries`, `extra_body` and more.
 
         Raises:
-            TypeError: An option is unknown, or a text is none; raised before anything is sent, as are the next two.
+            TypeError: An option is unknown, or a text is not a `str`; raised before anything is sent, as are the next
+                two.
             ValueError: There is no text, or an option is out of its range.
-            NotSupportedError: Ollama has no counterpart for an option.
+            NotSupportedError: Ollama does not support an option.
             AiError: The call failed, or a vector is missing.
         """
         from raptscallions_ai.gateway_api.embeddings import build_embedding_request

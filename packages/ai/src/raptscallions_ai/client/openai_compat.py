@@ -37,14 +37,15 @@ _VARIABLE = re.compile(r"\{(\w+)\}")
 class AsyncOpenAICompatClient(EngineClient):
     """A client of any host that speaks OpenAI chat completions.
 
-    A preset knows where a known host is and how it differs. For another host the URL is enough: it is asked as OpenAI
-    documents it, and where it refuses a spelling the equivalent one is sent, once, and remembered for that model.
+    A preset has the URL of a known host and its differences. For another host the URL is enough: requests are sent as
+    OpenAI documents them; if the host rejects a parameter name, the equivalent one is sent, and remembered for that
+    model.
 
     Args:
         api_key: The key; else the variable of the preset. A host on this machine needs none.
         base_url: The host's URL, such as `https://api.groq.com/openai/v1`; else that of the preset.
-        model: The model of calls that name none; else that of the preset.
-        preset: The name of one of `PRESETS`, or a `Preset` of your own; else the one whose URL it is, else OpenAI.
+        model: The default model; else that of the preset.
+        preset: The name of one of `PRESETS`, or a `Preset` of your own; else the one with this URL, else OpenAI.
         headers: Headers of each request.
         timeout: Seconds until the first content and between each next, or `Timeouts`; else as the `AI_*` settings say.
         max_retries: Further attempts before the first content, 0 to 5.
@@ -88,10 +89,10 @@ class AsyncOpenAICompatClient(EngineClient):
         )
 
     def resolve_model(self, model: str | None = None) -> str:
-        """Return the id of the model that a call is for: the one that it names, or the client's default.
+        """Return the id of a call's model: the given one, or the client's default.
 
         Raises:
-            ConfigurationError: It names none, and the client has no default.
+            ConfigurationError: None is given, and the client has no default.
         """
         if model is None and self._defaults.model == _UNNAMED:
             raise ConfigurationError("this host has no default model: give model= to the call or to the client")
@@ -101,7 +102,7 @@ class AsyncOpenAICompatClient(EngineClient):
         """Return the models that the host offers.
 
         Raises:
-            AiError: The list could not be had.
+            AiError: The list could not be fetched.
         """
         from raptscallions_ai.gateway_api.models import fetch_models
 
@@ -111,7 +112,7 @@ class AsyncOpenAICompatClient(EngineClient):
         """Return the ids of the models that the host offers.
 
         Raises:
-            AiError: The list could not be had.
+            AiError: The list could not be fetched.
         """
         return [model.id for model in await self.models()]
 

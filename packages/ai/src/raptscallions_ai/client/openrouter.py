@@ -34,17 +34,17 @@ __all__ = ["AsyncOpenRouterClient", "OpenRouterClient"]
 class OpenRouterClient(EngineClient, Discovery):
     """A client of one gateway; safe to share between tasks and to build outside a loop.
 
-    What is not given comes from the environment (`AiSettings`). If key, URL and model are all given, or settings
+    Everything else comes from the environment (`AiSettings`). If key, URL and model are all given, or settings
     are, the environment is not read at all. Close it with `async with` or `aclose`.
 
     Args:
         api_key: The gateway's key; else `AI_API_KEY` or `OPENROUTER_API_KEY`.
         base_url: The gateway's base URL; else `AI_GATEWAY_URL`.
-        default_model: The model of calls that name none; else `AI_DEFAULT_MODEL`.
+        default_model: The default model; else `AI_DEFAULT_MODEL`.
         timeout: Seconds until the first content and between each next, or `Timeouts`.
         max_retries: Further attempts before the first content, 0 to 5.
-        on_interrupt: What to do when an answer breaks off: `fail` raises the error, `restart` asks anew and yields a
-            `restarted` chunk, `continue` lets the model go on where it is known to; else `AI_ON_INTERRUPT`.
+        on_interrupt: What to do when an answer breaks off: `fail` raises the error, `restart` asks again and yields a
+            `restarted` chunk, `continue` lets the model go on if it can; else `AI_ON_INTERRUPT`.
         fallback_models: Models to ask in order when the first one fails or is silent; else `AI_FALLBACK_MODELS`.
         fallback_clients: Clients to ask after those: of another gateway, or with another key. One of the same gateway
             is asked for the call's model, one of another gateway for its own default model; then for its own
@@ -57,8 +57,9 @@ class OpenRouterClient(EngineClient, Discovery):
 
     Raises:
         ConfigurationError: Something is missing or invalid; the message names all of it.
-        TypeError: `fallback_models` or `fallback_clients` is not a sequence of such, or `model_aliases` no mapping.
-        ValueError: `timeout` is not positive, `on_interrupt` is unknown, or an alias has a slash in it.
+        TypeError: `fallback_models` or `fallback_clients` is not a sequence of these, or `model_aliases` is not a
+            mapping.
+        ValueError: `timeout` is not positive, `on_interrupt` is unknown, or an alias contains a slash.
     """
 
     def __init__(

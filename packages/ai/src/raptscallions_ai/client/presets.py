@@ -1,6 +1,6 @@
 """The hosts that are known to speak OpenAI chat completions, one record each, and the ones that you add.
 
-What is not documented by a host is not claimed here: such a record has an address and a key variable only.
+A record claims only what its host documents; some have just an address and a key variable.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def preset_named(name: str) -> Preset:
     """Return the preset of a name.
 
     Raises:
-        ValueError: There is none; the message lists near names.
+        ValueError: There is none; the message suggests similar names.
     """
     if name in PRESETS:
         return PRESETS[name]
@@ -135,10 +135,10 @@ def preset_named(name: str) -> Preset:
 
 
 def register_preset(preset: Preset) -> None:
-    """Make a host known under its name, or replace what was known under it.
+    """Add a host under its name, or replace the one with that name.
 
     Raises:
-        TypeError: It is no `Preset`.
+        TypeError: It is not a `Preset`.
         ValueError: Its name or its base URL is empty.
     """
     if not isinstance(preset, Preset):  # pyright: ignore[reportUnnecessaryIsInstance] - callers are often untyped

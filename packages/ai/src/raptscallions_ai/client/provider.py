@@ -22,11 +22,11 @@ def get_provider(name: str, *, api_key: str | None = None, model: str | None = N
     Args:
         name: `openrouter`, `anthropic`, `ollama`, or one of `PRESETS`, such as `openai` or `groq`.
         api_key: The key; else the host's own environment variable.
-        model: The model of calls that name none; else the host's default.
+        model: The default model; else the host's default.
         **options: Further arguments of that client, such as `base_url`, `timeout` or `max_retries`.
 
     Raises:
-        ValueError: There is no engine and no preset of that name; the message lists near ones.
+        ValueError: There is no engine and no preset of that name; the message suggests similar ones.
         ConfigurationError: The key is missing, or something is invalid.
         TypeError: The client does not take an option.
     """

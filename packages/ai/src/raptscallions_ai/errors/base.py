@@ -1,4 +1,4 @@
-"""`AppError` and `AiError`, which all errors of this library are; `errors.py` has the rest, and shows the tree."""
+"""`AppError` and `AiError`, the base classes of all errors; `errors.py` has the rest, and shows the tree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST = 2000  # characters of a message
 
 
 class AppError(Exception):
-    """An error with a code and an HTTP status that a service can answer with as it is.
+    """An error with a code and an HTTP status that a service can use in its own answer.
 
     Attributes:
         message: What went wrong, in one sentence.
@@ -38,11 +38,11 @@ class AppError(Exception):
 
     @classmethod
     def shown(cls, message: str) -> str:
-        """Return a message as it may stand in a log: printable, on one line; what others chose may be part of it."""
+        """Return a message that is safe to log: printable and on one line, even with parts that strangers chose."""
         return one_line(message, _LONGEST)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a JSON error body needs, with the keys of the TypeScript sibling's `toJSON`."""
+        """Return the fields of a JSON error body, with the keys of the TypeScript sibling's `toJSON`."""
         return {
             "message": self.message,
             "code": self.code,
@@ -61,7 +61,7 @@ class AppError(Exception):
 
 
 def rebuild(cls: type[AppError], message: str, state: dict[str, Any]) -> AppError:
-    """Return an error with these attributes, for whoever reads one that was written down."""
+    """Return an error with these attributes, for reading errors that were stored."""
     error = cls.__new__(cls, message)
     error.args = (message,)
     error.__dict__.update(state)
@@ -91,17 +91,17 @@ class AiError(AppError):
 
     Attributes:
         retryable: Whether the same request may succeed a little later.
-        retry_after: Seconds after which the gateway says to try again, when it said so.
+        retry_after: Seconds to wait before trying again, if the gateway gave a time.
         error_type: The gateway's own name for the failure, such as `rate_limit_exceeded`.
         provider: The upstream provider that failed, when the gateway named it.
         request_id: The gateway's id for the request or the generation, for its support and cost look-ups.
         partial: What had arrived of the answer before it failed; None when nothing had.
         attempts: Every attempt that was made for the call, the failed last one included.
         gateway_status: The HTTP status that the gateway answered with, or that its error inside a stream names; None
-            where it was not reached, or answered nothing. `status_code` is what a service of yours would answer.
-        gateway_message: What the gateway said, in its words, for a log: they may name hosts, accounts and limits.
-            Without the key and the prompt. None where it said nothing.
-        sentence: What went wrong, in our words only, for a person: `message` may have the gateway's behind them.
+            if it was not reached or did not answer. `status_code` is for the answer of your own service.
+        gateway_message: The gateway's own message, for a log: it may name hosts, accounts and limits.
+            The key and the prompt are removed. None if it sent no message.
+        sentence: What went wrong, in our words only, for a person; `message` may add the gateway's.
     """
 
     code: str = "AI_ERROR"

@@ -1,4 +1,4 @@
-"""Texts that others chose, as they may stand in a log, a terminal and an error: printable, on one line, not long."""
+"""Texts from others made safe for a log, a terminal or an error: printable, on one line, not long."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _LONGEST = 200  # characters of a name; the longest model id known is half of th
 def one_line(text: object, longest: int = _LONGEST) -> str:
     """Return a text on one printable line, cut where it is too long.
 
-    Whoever chooses the name of a model or of a tenant could else write lines into a log, or order a terminal about.
+    Otherwise the name of a model or a tenant could add lines to a log, or control a terminal.
 
     Args:
         text: The text; anything else becomes one first.
-        longest: Characters that are left of it.
+        longest: The most characters to keep.
     """
     whole = text if isinstance(text, str) else str(text)
     line = printable_line(whole[: 4 * longest])
@@ -22,12 +22,12 @@ def one_line(text: object, longest: int = _LONGEST) -> str:
 
 
 def printable_lines(text: str, longest: int) -> str:
-    """Return a text whose lines are printable, and not long; for texts of ours that have several."""
+    """Return a text whose lines are printable and not long, for our own texts of several lines."""
     return "\n".join(_indent(line) + one_line(line, longest) for line in text.split("\n"))
 
 
 def printable_line(text: str) -> str:
-    """Return a text on one line, without what cannot be printed: controls, directions, marks of no width.
+    """Return a text on one line, without control characters, direction marks and zero-width characters.
 
     What is looked for and what it is looked for in both go through it, or an invisible mark would hide a quotation.
     """

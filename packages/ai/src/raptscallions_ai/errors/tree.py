@@ -14,18 +14,18 @@
         │       └── TruncatedOutputError  502  it ended at its token limit, in the middle of the JSON
         ├── AuthenticationError         401  the key is missing, wrong or revoked
         ├── PermissionDeniedError       403  guardrail, region or policy
-        ├── ModelNotAvailableError      400  unknown model, or nobody serves it now
+        ├── ModelNotAvailableError      400  unknown model, or no provider serves it now
         ├── ContextLengthError          400  the conversation does not fit the model
         ├── ContentPolicyError          400  moderation or a provider's policy rejected the content
         │   └── RefusalError            400  the model itself declined to answer
         ├── InsufficientCreditsError    402  the account or key has no credit left
-        ├── BudgetExceededError         402  a `Budget` of your own is used up
+        ├── BudgetExceededError         402  your own `Budget` is used up
         ├── BadRequestError             400  the gateway says that the request is wrong
-        ├── NotSupportedError           501  the gateway does not offer what was asked of it
+        ├── NotSupportedError           501  the gateway does not offer what was requested
         ├── ProviderError               5xx  the gateway or the provider behind it failed
         ├── ConnectionError             503  the gateway was not reached             (also a builtin ConnectionError)
-        ├── CallbackError               500  a tool or hook of yours raised what is no `Exception`
-        └── ToolError                   500  a tool of yours failed; its message is for the model
+        ├── CallbackError               500  your tool or hook raised something that is not an `Exception`
+        └── ToolError                   500  your tool failed; its message is for the model
 
 A failure inside a stream has the class that the same failure has before the stream. Errors are picklable,
 hold no request, and never contain the key or the prompt; what had arrived of the answer is in ``partial``.
@@ -89,7 +89,7 @@ class ConfigurationError(AiError, ValueError):
 
 
 class InvalidMediaError(AiError, ValueError):
-    """A picture, document or sound cannot be part of a message; nothing has been sent.
+    """An image, document or audio cannot be part of a message; nothing has been sent.
 
     Attributes:
         reason: `unreadable`, `empty`, `too_large` (413), `unknown_type` or `wrong_type`.
@@ -108,7 +108,7 @@ class RateLimitError(AiError):
     """The gateway, or every provider behind it, is limiting requests; see `retry_after`.
 
     Attributes:
-        limits: What the gateway told of its limits; None if nothing.
+        limits: The limits that the gateway reported; None if it reported none.
     """
 
     status_code = 429
@@ -194,7 +194,7 @@ class ModelNotAvailableError(AiError):
     """The gateway does not know the model, or no provider serves it under the given conditions.
 
     Attributes:
-        model: The model that was asked for.
+        model: The requested model.
     """
 
     status_code = 400
@@ -210,8 +210,8 @@ class ContextLengthError(AiError):
     """The conversation and the requested answer do not fit into the model's context.
 
     Attributes:
-        max_tokens: The model's context length in tokens, where the gateway told it.
-        requested_tokens: The tokens that were asked for, where the gateway told it.
+        max_tokens: The model's context length in tokens, if the gateway reported it.
+        requested_tokens: The tokens that were requested, if the gateway reported them.
     """
 
     status_code = 400
@@ -248,7 +248,7 @@ class ContentPolicyError(AiError):
 
 
 class RefusalError(ContentPolicyError):
-    """The model declined to give the answer that was asked for; its words are in `partial.refusal`."""
+    """The model declined to answer; its words are in `partial.refusal`."""
 
     default_message = "The model refused to answer"
 
@@ -261,12 +261,12 @@ class InsufficientCreditsError(AiError):
 
 
 class BudgetExceededError(AiError):
-    """A `Budget` of your own is used up: the call was not made, or was stopped, which `partial` tells.
+    """Your `Budget` is used up: the call was not made, or was stopped and has a `partial`.
 
     Attributes:
         limit: What is used up: `cost`, `tokens` or `requests`.
         allowed: How much of it the budget allows; USD for `cost`.
-        used: How much of it is used, calls under way included, as far as can be told before they end.
+        used: How much of it is used; calls under way count with an estimate.
     """
 
     status_code = 402
@@ -306,7 +306,7 @@ class BadRequestError(AiError):
 
 
 class NotSupportedError(AiError):
-    """The gateway does not offer this: it has no such endpoint, as most gateways have no books of generations."""
+    """The gateway does not offer this: it has no such endpoint, such as a look-up of costs."""
 
     status_code = 501
     default_message = "The AI gateway does not offer this"
@@ -329,9 +329,9 @@ class ConnectionError(AiError, builtins.ConnectionError):
 
 
 class ToolError(AiError):
-    """A tool failed, or what the model sent does not fit it; in `run_tools` the message goes to the model as it is.
+    """A tool failed, or the model's arguments do not fit it; `run_tools` sends the message to the model as it is.
 
-    Raise it in a tool for a failure that the model can do something about.
+    Raise it in a tool for a failure that the model can correct.
     """
 
     default_message = "The tool failed"
@@ -343,9 +343,9 @@ class ToolError(AiError):
 
 
 class CallbackError(AiError):
-    """A tool, a hook or a store of yours raised what is no `Exception`, such as `SystemExit`; that is its cause.
+    """Your tool, hook or store raised something that is not an `Exception`, such as `SystemExit`; that is the cause.
 
     It would have ended more than the call: the task, the thread that all sync clients share, or the process.
     """
 
-    default_message = "A function of the caller's raised what is no Exception"
+    default_message = "A function of the caller raised something that is not an Exception"

@@ -1,1 +1,1 @@
-"""What a gateway tells of itself and of an account: models, prices, endpoints, keys, books, vectors."""
+"""What a gateway offers besides chat: models, prices, endpoints, keys, costs and embeddings."""

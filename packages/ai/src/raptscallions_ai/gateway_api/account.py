@@ -21,7 +21,7 @@ __all__ = ["Credits", "KeyInfo", "fetch_credits", "fetch_key_info"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyInfo:
-    """What the gateway tells of the key that it was asked with; amounts are in USD.
+    """The gateway's record of an API key; amounts are in USD.
 
     Attributes:
         label: The key's name, or its first and last letters.
@@ -58,7 +58,7 @@ class KeyInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credits:
-    """What an account has paid in, and what it has spent of that, in USD.
+    """What an account has paid in and spent, in USD.
 
     Attributes:
         total_credits: What was paid in.
@@ -77,15 +77,15 @@ class Credits:
 
 
 async def fetch_key_info(api: JsonApi) -> KeyInfo:
-    """Return what the gateway tells of the key.
+    """Return the gateway's record of the key.
 
     Raises:
-        NotSupportedError: The gateway tells nothing of keys.
-        AiError: It could not be asked.
+        NotSupportedError: The gateway has no such record.
+        AiError: The server could not be reached.
     """
     entry = json_object(json_object(await api.get("/key")).get("data"))
     if not entry:
-        raise InvalidResponseError("it is not the entry of a key")
+        raise InvalidResponseError("it does not describe a key")
     return KeyInfo(
         label=text(entry, "label") or "",
         limit_reset=text(entry, "limit_reset"),
@@ -110,15 +110,15 @@ async def fetch_credits(api: JsonApi) -> Credits:
     Raises:
         PermissionDeniedError: The key is not a management key.
         NotSupportedError: The gateway has no accounts.
-        AiError: It could not be asked.
+        AiError: The server could not be reached.
     """
     try:
         document = await api.get("/credits")
     except PermissionDeniedError as error:
-        message = "The AI gateway shows its credits to a management key only; key_info() tells what this key may spend"
+        message = "The AI gateway shows its credits only to a management key; key_info() shows what this key may spend"
         raise PermissionDeniedError(message, details={"reason": error.message}, attempts=error.attempts) from None
     entry = json_object(json_object(document).get("data"))
     bought, used = amount(entry, "total_credits"), amount(entry, "total_usage")
     if bought is None or used is None:
-        raise InvalidResponseError("it is not the entry of an account")
+        raise InvalidResponseError("it does not describe an account")
     return Credits(total_credits=bought, total_usage=used, raw=entry)

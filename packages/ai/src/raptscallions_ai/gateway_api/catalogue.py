@@ -39,7 +39,7 @@ class Catalogue:
 
         Args:
             fetch: Gets the list from the gateway.
-            query: What tells the list from others of the same gateway.
+            query: Identifies the list among others of the same gateway.
             max_age: In seconds; 0 for one that is not older than this call.
 
         Raises:
@@ -70,7 +70,7 @@ class Catalogue:
         return list(models) if time.monotonic() - fetched_at < max_age else None
 
     def context_length(self, model: str) -> int | None:
-        """Return how many tokens a model takes, if any list so far told it."""
+        """Return a model's context length in tokens, if a list that was fetched has it."""
         return self._context_lengths.get(model)
 
     async def _fetch(self, fetch: Callable[[], Coroutine[Any, Any, list[ModelInfo]]], query: str) -> list[ModelInfo]:

@@ -1,4 +1,4 @@
-"""What a call costs by the catalogue's prices, for gateways that do not say what it did."""
+"""The cost of a call by the catalogue's prices, for gateways that do not report it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def estimate_cost(usage: Usage, model: ModelInfo) -> Usage:
 
 
 class PriceList:
-    """The prices of models by their id, as `client.models()` tells them.
+    """The prices of models by their id, from `client.models()`.
 
     Args:
         models: The models; those without prices are as if they were not there.

@@ -72,7 +72,7 @@ class EmbeddingResult:
     Attributes:
         vectors: One for each text, in the order of the texts, all of the same length.
         model: The model that made them, in the gateway's words.
-        usage: Tokens and cost; `usage.reported` tells whether the gateway reported any.
+        usage: Tokens and cost; `usage.reported` is whether the gateway reported any.
         provider: The provider that served the call, where the gateway names it.
         id: The gateway's id of the call, where it gives one.
     """
@@ -96,7 +96,7 @@ class EmbeddingRequest:
     Attributes:
         texts: What to turn into vectors.
         model: The model asked for.
-        dimensions: How long each vector must be, if it was asked for.
+        dimensions: The requested length of each vector, if any.
         body: The JSON body.
         headers: Further headers.
         query: Further query parameters.
@@ -132,7 +132,7 @@ def build_embedding_request(texts: str | Sequence[str], *, model: str, options: 
     """Check the options and build the request.
 
     Raises:
-        TypeError: An option is unknown, or a text is none.
+        TypeError: An option is unknown, or a text is not a `str`.
         ValueError: There is no text, or an option is out of its range.
     """
     if unknown := sorted(options.keys() - EmbedOptions.__annotations__.keys()):
@@ -164,7 +164,7 @@ async def fetch_embeddings(api: JsonApi, request: EmbeddingRequest, *, max_bytes
 
     Raises:
         NotSupportedError: The gateway does not embed.
-        InvalidResponseError: A vector is missing, garbled, or not of the length that was asked for.
+        InvalidResponseError: A vector is missing, garbled, or has another length than requested.
         AiError: The call failed.
     """
     _log.info("embedding started: model=%s texts=%d", request.model, len(request.texts))
@@ -205,13 +205,13 @@ def checked_vectors(vectors: list[list[float]], request: EmbeddingRequest) -> li
     """Return vectors, checked to be one for each text and all of one length.
 
     Raises:
-        InvalidResponseError: They are not, or not of the length that was asked for.
+        InvalidResponseError: They are not, or have another length than requested.
     """
     lengths = {len(vector) for vector in vectors}
     if len(vectors) != len(request.texts):
         raise InvalidResponseError(f"it does not have one vector for each of {len(request.texts)} texts")
     if len(lengths) != 1 or 0 in lengths or not all(math.isfinite(sum(vector)) for vector in vectors):
-        raise InvalidResponseError("its vectors are not all of one length, or hold what is no number")
+        raise InvalidResponseError("its vectors differ in length or contain values that are not numbers")
     if request.dimensions not in (None, *lengths):
         raise InvalidResponseError(f"its vectors have {lengths.pop()} dimensions, not {request.dimensions}")
     return vectors

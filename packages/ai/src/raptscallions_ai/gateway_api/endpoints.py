@@ -1,4 +1,4 @@
-"""Who serves a model: the providers behind a gateway, and how each does it."""
+"""The providers behind a gateway that serve a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["ModelEndpoint", "Percentiles", "ProviderInfo", "fetch_endpoints", "f
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """A measured figure: half of all requests are at or below `p50`, and so on; None where there is no figure."""
+    """A measured figure: half of all requests are at or below `p50`, and so on; None if there is no figure."""
 
     p50: float | None = None
     p75: float | None = None
@@ -48,8 +48,8 @@ class ModelEndpoint:
         uptime_5m: Percent of requests that it answered in the last five minutes.
         uptime_30m: The same of the last half hour.
         uptime_1d: The same of the last day.
-        latency: Seconds to the first token in the last half hour; only told to those who have a key.
-        throughput: Tokens per second in the last half hour; only told to those who have a key.
+        latency: Seconds to the first token in the last half hour; only with a key.
+        throughput: Tokens per second in the last half hour; only with a key.
         raw: The entry as the gateway sent it.
     """
 
@@ -102,8 +102,8 @@ async def fetch_endpoints(api: JsonApi, model_id: str) -> list[ModelEndpoint]:
 
     Raises:
         ModelNotAvailableError: The gateway does not know the model.
-        NotSupportedError: The gateway does not tell.
-        AiError: The list could not be had.
+        NotSupportedError: The gateway does not offer this.
+        AiError: The list could not be fetched.
     """
     document = await api.get(f"/models/{model_path(model_id)}/endpoints")
     if document is None:
@@ -118,8 +118,8 @@ async def fetch_providers(api: JsonApi) -> list[ProviderInfo]:
     """Return the gateway's providers.
 
     Raises:
-        NotSupportedError: The gateway does not tell.
-        AiError: The list could not be had.
+        NotSupportedError: The gateway does not offer this.
+        AiError: The list could not be fetched.
     """
     document = json_object(await api.get("/providers"))
     if "data" not in document:

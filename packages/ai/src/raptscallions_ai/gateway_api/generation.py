@@ -1,4 +1,4 @@
-"""What a generation really cost, asked of the gateway afterwards."""
+"""The real cost of a generation, looked up at the gateway afterwards."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TEXTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationInfo:
-    """What the gateway's books say of one generation.
+    """The gateway's record of one generation.
 
     Attributes:
         id: The generation's id.
@@ -56,8 +56,8 @@ class GenerationInfo:
         session_id: The session that it belongs to.
         upstream_id: The provider's own id of it.
         data_region: The region that its data stayed in.
-        response_cache_source_id: The generation whose answer was given again, if it came from a response cache.
-        provider_responses: What each provider that was tried answered, as the gateway sent it.
+        response_cache_source_id: The generation whose answer was repeated, if it came from a response cache.
+        provider_responses: The answer of each provider that was tried, as the gateway sent it.
         raw: The entry as the gateway sent it.
     """
 
@@ -100,7 +100,7 @@ async def fetch_generation(api: JsonApi, generation_id: str, *, patience: float)
     Raises:
         BadRequestError: The gateway does not know the id; `status_code` is 404.
         NotSupportedError: The gateway keeps no such books.
-        AiError: The books could not be had.
+        AiError: The look-up failed.
     """
     give_up, pause = time.monotonic() + patience, _FIRST_PAUSE
     while True:
@@ -114,7 +114,7 @@ async def fetch_generation(api: JsonApi, generation_id: str, *, patience: float)
 
 
 async def booked_usage(api: JsonApi, generation_id: str) -> Usage | None:
-    """Return what a generation used, as the gateway's books say; None if it keeps none or does not know the id.
+    """Return the usage that the gateway recorded for a generation; None if it keeps no records or does not know the id.
 
     Raises:
         AiError: The gateway could not be asked.
@@ -132,7 +132,7 @@ async def booked_usage(api: JsonApi, generation_id: str) -> Usage | None:
 def _read(document: object, url_name: str) -> GenerationInfo:
     entry = json_object(json_object(document).get("data"))
     if (generation_id := text(entry, "id")) is None:
-        raise InvalidResponseError(f"it is not the entry of a generation - check {url_name}")
+        raise InvalidResponseError(f"it does not describe a generation - check {url_name}")
     return GenerationInfo(
         id=generation_id,
         model=text(entry, "model") or "",

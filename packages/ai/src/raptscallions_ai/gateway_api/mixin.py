@@ -1,4 +1,4 @@
-"""What a gateway offers beside chat: its models, what was spent, and texts as vectors."""
+"""What a gateway offers besides chat: its models, what was spent, and embeddings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MAX_AGE = 300.0
 class Discovery(ABC):
     """The part of `OpenRouterClient` that is not chat.
 
-    A gateway other than OpenRouter offers some of it; what it has no endpoint for is a `NotSupportedError`.
+    Other gateways than OpenRouter offer some of it; without an endpoint for it, a method raises `NotSupportedError`.
     """
 
     _defaults: CallDefaults
@@ -48,7 +48,7 @@ class Discovery(ABC):
         extra_query: Mapping[str, str] | None = None,
         **wanted: Unpack[ModelFilter],
     ) -> list[ModelInfo]:
-        """Return the gateway's models, with prices and context lengths where it tells them.
+        """Return the gateway's models, with prices and context lengths if it reports them.
 
         Args:
             max_age: Seconds for which a list that was fetched before will do; 0 for a new one.
@@ -58,7 +58,7 @@ class Discovery(ABC):
         Raises:
             TypeError: A condition is unknown, or of a wrong type; raised before anything is sent, as is the next.
             ValueError: A condition is out of its range.
-            AiError: The list could not be had.
+            AiError: The list could not be fetched.
         """
         from urllib.parse import urlencode
 
@@ -109,8 +109,8 @@ class Discovery(ABC):
         Raises:
             ValueError: It is not an id.
             ModelNotAvailableError: The gateway does not know the model.
-            NotSupportedError: The gateway does not tell.
-            AiError: The list could not be had.
+            NotSupportedError: The gateway does not offer this.
+            AiError: The list could not be fetched.
         """
         from raptscallions_ai.gateway_api.endpoints import fetch_endpoints
         from raptscallions_ai.options.routing import resolve_model_alias
@@ -121,8 +121,8 @@ class Discovery(ABC):
         """Return the providers that the gateway can use.
 
         Raises:
-            NotSupportedError: The gateway does not tell.
-            AiError: The list could not be had.
+            NotSupportedError: The gateway does not offer this.
+            AiError: The list could not be fetched.
         """
         from raptscallions_ai.gateway_api.endpoints import fetch_providers
 
@@ -132,20 +132,20 @@ class Discovery(ABC):
         """Return what this client's key has spent, and what it may still spend.
 
         Raises:
-            NotSupportedError: The gateway does not tell.
-            AiError: It could not be asked.
+            NotSupportedError: The gateway does not offer this.
+            AiError: The server could not be reached.
         """
         from raptscallions_ai.gateway_api.account import fetch_key_info
 
         return await fetch_key_info(self._api())
 
     async def credits(self) -> Credits:
-        """Return what the account has paid in and spent; OpenRouter tells it to a management key only.
+        """Return what the account has paid in and spent; OpenRouter requires a management key.
 
         Raises:
             PermissionDeniedError: This client's key is not a management key.
-            NotSupportedError: The gateway does not tell.
-            AiError: It could not be asked.
+            NotSupportedError: The gateway does not offer this.
+            AiError: The server could not be reached.
         """
         from raptscallions_ai.gateway_api.account import fetch_credits
 
@@ -161,7 +161,7 @@ class Discovery(ABC):
         Raises:
             BadRequestError: The gateway does not know the id; `status_code` is 404.
             NotSupportedError: The gateway keeps no books.
-            AiError: The books could not be had.
+            AiError: The look-up failed.
         """
         from raptscallions_ai.gateway_api.generation import fetch_generation
 
@@ -178,7 +178,7 @@ class Discovery(ABC):
             **options: `EmbedOptions`: `dimensions`, `input_type`, `timeout`, `extra_body` and more.
 
         Raises:
-            TypeError: An option is unknown, or a text is none; raised before anything is sent, as is the next.
+            TypeError: An option is unknown, or a text is not a `str`; raised before anything is sent, as is the next.
             ValueError: There is no text, or an option is out of its range.
             NotSupportedError: The gateway does not embed.
             AiError: The call failed, or a vector is missing.
@@ -202,7 +202,7 @@ class Discovery(ABC):
         """Estimate a conversation's tokens, and raise if it clearly does not fit the model, before it is sent.
 
         A conversation that is near the limit passes: `estimate_tokens` can be off, and only the gateway knows.
-        Nothing is checked where the gateway does not tell how many tokens the model takes.
+        Nothing is checked if the gateway does not report the model's context length.
 
         Args:
             messages: The conversation.

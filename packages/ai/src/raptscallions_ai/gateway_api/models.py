@@ -46,7 +46,7 @@ class ReasoningSupport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """One model that a gateway offers; a gateway that is not OpenRouter usually tells little more than the id.
+    """One model that a gateway offers; other gateways than OpenRouter usually report little more than the id.
 
     Attributes:
         id: What to pass as `model`.
@@ -62,7 +62,7 @@ class ModelInfo:
         pricing: What it costs.
         supported_parameters: The options that at least one provider of the model supports.
         default_parameters: The values that options have by themselves.
-        reasoning: How its reasoning can be set; None if it does not reason, or nobody says.
+        reasoning: How its reasoning can be set; None if it does not reason, or if that is unknown.
         is_moderated: Whether what is sent to it is moderated; None if unknown.
         expires: When it is withdrawn, if that is announced.
         raw: The entry as the gateway sent it.
@@ -98,7 +98,7 @@ class ModelInfo:
 
 
 class ModelFilter(TypedDict, total=False):
-    """Which models are wanted; a model of which the gateway does not tell what is asked for does not match."""
+    """Which models to return; a model does not match if the gateway does not report the field."""
 
     supports: Sequence[str]
     """Options that it must support, all of them, such as `tools`, `structured_outputs` or `reasoning`."""
@@ -126,7 +126,7 @@ def filter_models(models: Iterable[ModelInfo], **wanted: Unpack[ModelFilter]) ->
         ValueError: A condition is out of its range; a price may have been given for a million tokens.
     """
     if unknown := sorted(wanted.keys() - ModelFilter.__annotations__.keys()):
-        raise TypeError(f"models are not filtered by {unknown[0]!r}")
+        raise TypeError(f"models cannot be filtered by {unknown[0]!r}")
     supports = _checked_names("supports", wanted.get("supports", ()))
     inputs = _checked_names("input_modalities", wanted.get("input_modalities", ()))
     outputs = _checked_names("output_modalities", wanted.get("output_modalities", ()))
@@ -158,7 +158,7 @@ async def fetch_models(api: JsonApi, query: Mapping[str, object] | None = None) 
         query: Query parameters of the first page; the gateway gives those of the next ones.
 
     Raises:
-        AiError: The list could not be had.
+        AiError: The list could not be fetched.
     """
     models: list[ModelInfo] = []
     pages: set[str] = set()
@@ -179,10 +179,10 @@ async def fetch_models(api: JsonApi, query: Mapping[str, object] | None = None) 
 
 
 async def fetch_model(api: JsonApi, model_id: str) -> ModelInfo | None:
-    """Return one model, asked for by its id, an alias or with a variant; None if the gateway does not know it.
+    """Return one model by its id, with an alias or a variant; None if the gateway does not know it.
 
     Raises:
-        NotSupportedError: The gateway tells of its models only in a list.
+        NotSupportedError: The gateway only has a list of models.
         AiError: The model could not be looked up.
     """
     document = await api.get(f"/model/{model_path(model_id)}")
@@ -205,7 +205,7 @@ def model_path(model_id: str) -> str:
     """
     parts = model_id.split("/")
     if not model_id.strip() or any(part in ("", ".", "..") for part in parts):
-        raise ValueError("a model's id is a name, or a name after an author's and a slash")
+        raise ValueError("a model's id looks like name or author/name")
     return quote(model_id, safe="/:@~")
 
 

@@ -1,4 +1,4 @@
-"""What an Ollama server has, and what can be done with it: models, which of them are loaded, vectors.
+"""Requests to an Ollama server: its models, the loaded ones, and embeddings.
 
 Source: Ollama API reference.
 """
@@ -76,12 +76,12 @@ async def fetch_version(api: JsonApi) -> str:
     """Return the server's version.
 
     Raises:
-        InvalidResponseError: It is no Ollama that answers.
-        AiError: It could not be asked.
+        InvalidResponseError: The server is not Ollama.
+        AiError: The server could not be reached.
     """
     version = text(json_object(await api.get("/api/version")), "version")
     if version is None:
-        raise InvalidResponseError(f"there is no version in it, so it is no Ollama - check {api.gateway.url_name}")
+        raise InvalidResponseError(f"it has no version, so the server is not Ollama - check {api.gateway.url_name}")
     return version
 
 
@@ -89,21 +89,21 @@ async def fetch_models(api: JsonApi) -> list[ModelInfo]:
     """Return the models that the server has.
 
     Raises:
-        AiError: The list could not be had.
+        AiError: The list could not be fetched.
     """
     listed: object = json_object(await api.get("/api/tags")).get("models")
     if not isinstance(listed, list):
-        raise InvalidResponseError(f"there is no list of models in it - check {api.gateway.url_name}")
+        raise InvalidResponseError(f"it has no list of models - check {api.gateway.url_name}")
     entries = [json_object(entry) for entry in json_list(cast("object", listed))]
     return [_model(name, entry) for entry in entries if (name := text(entry, "name") or text(entry, "model"))]
 
 
 async def fetch_model(api: JsonApi, model: str) -> ModelInfo:
-    """Return what the server tells of one model: its context length, and what it can do.
+    """Return one model: its context length, and what it can do.
 
     Raises:
         ModelNotAvailableError: The server does not have it.
-        AiError: It could not be asked.
+        AiError: The server could not be reached.
     """
     document = await api.post("/api/show", ModelRequest.of(model), max_bytes=_LARGEST_DOCUMENT)
     return _model(model, json_object(parse_json(document)))
@@ -113,7 +113,7 @@ async def fetch_loaded(api: JsonApi) -> list[LoadedModel]:
     """Return the models that are in memory.
 
     Raises:
-        AiError: The list could not be had.
+        AiError: The list could not be fetched.
     """
     entries = [json_object(entry) for entry in json_list(json_object(await api.get("/api/ps")).get("models"))]
     return [
@@ -134,7 +134,7 @@ async def keep_loaded(api: JsonApi, model: str, keep_alive: str | float | None, 
     """Load a model, or unload it: a conversation without messages asks for nothing else.
 
     Raises:
-        AiError: It could not be done.
+        AiError: It failed.
     """
     fields: dict[str, object] = {"messages": [], "stream": False}
     if keep_alive is not None:
@@ -156,15 +156,15 @@ async def fetch_vectors(api: JsonApi, request: EmbeddingRequest, *, fields: Mapp
         fields: Further fields of the body.
 
     Raises:
-        NotSupportedError: Ollama has no counterpart for an option.
-        InvalidResponseError: A vector is missing, or not of the length that was asked for.
+        NotSupportedError: Ollama does not support an option.
+        InvalidResponseError: A vector is missing, or has another length than requested.
         AiError: The call failed.
     """
     body = json_object(parse_json(request.body))
     if refused := sorted(body.keys() & {"encoding_format", "input_type", "provider"}):
-        raise NotSupportedError(f"Ollama has no counterpart of {', '.join(refused)}; leave it out")
+        raise NotSupportedError(f"Ollama does not support {', '.join(refused)}; leave it out")
     options = {name: value for name, value in body.items() if name != "user"}
-    # Without `truncate`, the end of a text that is too long would be cut, and nobody told.
+    # Without `truncate`, the end of a text that is too long would be cut silently.
     sent = ModelRequest(
         request.model,
         written({"truncate": False, **fields, **options}),
@@ -188,7 +188,7 @@ async def delete_model(api: JsonApi, model: str) -> None:
 
     Raises:
         ModelNotAvailableError: The server does not have it.
-        AiError: It could not be done.
+        AiError: It failed.
     """
     await api.post("/api/delete", ModelRequest.of(model), max_bytes=_LARGEST_DOCUMENT, method="DELETE")
 

@@ -1,4 +1,4 @@
-"""`ModelPull`: the download of a model to an Ollama server, as it goes on.
+"""`ModelPull`: the download of a model to an Ollama server.
 
 Source: Ollama API reference, "Pull a model". Only the status `success` says that the model is there.
 """
@@ -42,9 +42,9 @@ class PullProgress:
     """One step of a download.
 
     Attributes:
-        status: What the server does, in its words: `pulling manifest`, `pulling 8eeb52dfb3bb`, `verifying sha256
+        status: What the server is doing, in its words: `pulling manifest`, `pulling 8eeb52dfb3bb`, `verifying sha256
             digest`, `writing manifest`, and at last `success`.
-        digest: The layer that it is about; None if it is about none.
+        digest: The layer in question; None if there is none.
         completed: Bytes of that layer that are there.
         total: Bytes that it has.
         completed_bytes: Bytes of all layers so far that are there.
@@ -62,14 +62,14 @@ class PullProgress:
 class ModelPull:
     """The download of a model: an async iterator of `PullProgress`, the last of which has the status `success`.
 
-    Nothing is asked before it is iterated or awaited by `result`. Leaving it stops the download; the server keeps what
-    is there, and the next pull goes on from it. So it does by itself when the connection is lost.
+    It starts when it is iterated or its `result` is awaited. Leaving it stops the download; the server keeps what
+    is there, and the next pull continues. It also continues by itself after a lost connection.
 
     Args:
         gateway: The server.
         model: The model.
         timeouts: Of which `connect` counts, and `total` for the whole download.
-        max_retries: How many times in a row it goes on after a lost connection without getting any further.
+        max_retries: How many lost connections in a row it survives without any progress.
     """
 
     def __init__(self, gateway: Gateway, model: str, *, timeouts: Timeouts, max_retries: int) -> None:
@@ -86,7 +86,7 @@ class ModelPull:
 
         Raises:
             ModelNotAvailableError: The registry does not know it.
-            AiError: It could not be had.
+            AiError: It could not be downloaded.
         """
         async for _ in self:
             pass
@@ -164,7 +164,7 @@ class ModelPull:
         try:
             return decoder.feed(data)
         except EventTooLargeError:
-            raise InvalidResponseError("one line of it is longer than any report of progress") from None
+            raise InvalidResponseError("one of its lines is too long for a progress report") from None
 
     def _progress(self, line: Mapping[str, Any]) -> PullProgress:
         if error := line.get("error"):
@@ -173,7 +173,7 @@ class ModelPull:
             )
         status, digest = text(line, "status"), text(line, "digest")
         if status is None:
-            raise InvalidResponseError("a line of it tells no progress")
+            raise InvalidResponseError("one of its lines reports no progress")
         completed, total = count(line, "completed"), count(line, "total")
         if digest is not None and total is not None:
             before = self._layers.get(digest, (0, total))[0]
@@ -201,7 +201,7 @@ class ModelPull:
         return Redactor([self._gateway.secret], [])
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a download is not pickled or copied: it holds a connection")
+        raise TypeError("a download cannot be pickled or copied: it holds a connection")
 
     def __repr__(self) -> str:
         return f"ModelPull({self._model!r})"

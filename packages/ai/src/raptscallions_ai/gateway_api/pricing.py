@@ -1,4 +1,4 @@
-"""What a model costs, as the gateway's catalogue tells it."""
+"""What a model costs, from the gateway's catalogue."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PricingOverride:
         min_prompt_tokens: For requests of more tokens than this.
         utc_start: From this time of day on, in UTC, as hours times 100 plus minutes.
         utc_end: Until before this time of day; one that is not after `utc_start` is on the next day.
-        utc_days: On these days of the week, in UTC and in English lower case; empty for every day.
+        utc_days: On these days of the week, in UTC and in English lower case; empty forevery day.
     """
 
     prices: Mapping[str, Decimal]
@@ -51,7 +51,7 @@ class PricingOverride:
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """Prices in USD, exact; None where the gateway tells none.
+    """Prices in USD, exact; None if the gateway reports none.
 
     Attributes:
         prompt: For a token of the conversation.

@@ -1,9 +1,9 @@
 """How many tokens a conversation has, estimated: for planning, not for billing.
 
-Each model's tokenizer is its own, and most are not public. What is known without any: text of one script, and of one
+Each model has its own tokenizer, and most are not public. What is known without one: text of one script, and of one
 kind, has about so many tokens per letter in all of them. The figures below were fitted to the tokenizers of GPT-4o,
 Llama 3, Gemma 3, Qwen 3 and DeepSeek V3 over the Universal Declaration of Human Rights in 35 languages, source code,
-Markdown, JSON and tables of numbers; docs/guides/models-and-account.md tells how far off they are.
+Markdown, JSON and tables of numbers; docs/guides/models-and-account.md shows how far off they are.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class TokenEstimate:
         tokens: The best guess.
         at_least: Fewer are unlikely.
         at_most: More are unlikely.
-        uncounted: How many parts (files, audio, video) are not in it, because nobody can tell from outside.
+        uncounted: How many parts (files, audio, video) are not counted, because that cannot be known from outside.
     """
 
     tokens: int

@@ -1,4 +1,4 @@
-"""A download that goes on where it stopped, also in another process on another day."""
+"""A download that continues where it stopped, even in another process on another day."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ async def _fetch_rest(
             return
         _check_status(response)
         start = _offset(response)
-        if start not in {0, have}:  # a range nobody asked for
+        if start not in {0, have}:  # not the requested range
             _remove(part)
             return
         if _declared_size(response) not in {None, pin.size}:
-            raise failure("corrupt", f"{_host(url)} offers a file of another size as {pin.name}.")
+            raise failure("corrupt", f"{_host(url)} offers {pin.name} with another size.")
         with _open(part, append=start > 0) as file:
             async for data in response.aiter_raw():
                 start += len(data)

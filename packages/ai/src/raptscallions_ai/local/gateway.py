@@ -1,4 +1,4 @@
-"""`LocalGateway`: a real OpenAI-compatible gateway on this machine, with no account and no key of its own."""
+"""`LocalGateway`: a real OpenAI-compatible gateway on this machine, without an account or a key."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LocalGateway:
             client = OpenRouterClient(gateway.api_key, gateway.base_url, gateway.model)
 
     The first use downloads 93 MB into the user's cache folder (``AI_LOCAL_CACHE_DIR`` names another). The server
-    is a child process on a free port of 127.0.0.1 behind a random key. It ends with `aclose`, and by itself when
+    is a child process on a free port of 127.0.0.1 behind a random key. It ends with `aclose`, or by itself when
     this process is gone, however that happened. `await LocalGateway().start()` with `await gateway.aclose()` do
     the same as ``async with``; a closed gateway can be started again.
 
@@ -39,7 +39,7 @@ class LocalGateway:
         model_path: A GGUF file of your own, served under its file name, instead of the default model.
         context_tokens: How many tokens a conversation and its answer can have together.
         threads: Threads that compute; one fewer than the machine's cores, because with all of them any other busy
-            process makes the model stand still.
+            process stops the model too.
         chat_template: Jinja text that replaces the model's own chat template.
         ping_interval_s: Seconds of silence after which the server sends a comment; the server's own default is 30.
         progress: Of the download, on stderr: True for a bar, False for silence, None for a bar on a terminal and

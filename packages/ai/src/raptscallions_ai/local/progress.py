@@ -18,7 +18,7 @@ def say(line: str, progress: bool | None) -> None:
 
 @contextmanager
 def fetch_progress(name: str, size: int, folder: str, progress: bool | None) -> Generator[Callable[[int], None]]:
-    """Show how far a download is, and yield the function that is told the bytes on disk so far.
+    """Show how far a download is, and yield a function to call with the number of bytes on disk.
 
     Args:
         name: What is being fetched.

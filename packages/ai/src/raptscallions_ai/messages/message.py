@@ -1,4 +1,4 @@
-"""Messages of a conversation, and the short ways to write them."""
+"""Messages of a conversation, and short ways to write them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ChatMessage:
     """One message of a conversation.
 
     Attributes:
-        role: Who says it.
+        role: Who wrote it.
         content: Its text, or its parts in the wire format; None for an answer of tool calls only.
         name: An optional name of the speaker.
         tool_call_id: For role `tool`: the id of the call that this is the result of.
@@ -38,8 +38,8 @@ class ChatMessage:
         reasoning_details: For role `assistant`: its reasoning blocks, exactly as they were received.
         annotations: For role `assistant`: annotations to send back, such as parsed files.
         images: For role `assistant`: images that it made.
-        refusal: For role `assistant`: its words of refusal.
-        native: For role `assistant`: the answer in the dialect of the engine that gave it, for that engine alone.
+        refusal: For role `assistant`: its refusal.
+        native: For role `assistant`: the answer in its engine's own dialect, for that engine only.
         extra: Further fields of the wire format, sent as they are; they win over the ones above.
     """
 
@@ -62,11 +62,11 @@ class ChatMessage:
     def from_dict(cls, message: Mapping[str, Any]) -> Self:
         """Return a message of the OpenAI wire format as a `ChatMessage` whose `to_dict` gives it back, equal.
 
-        A field without a name here, or with a value of another type than here, is in `extra`. What can be seen only in
+        Fields that are unknown or have another type are in `extra`. What can be seen only in
         the dict (whether a field is null or missing) is lost by `dataclasses.replace`.
 
         Raises:
-            TypeError: It is no mapping.
+            TypeError: It is not a mapping.
             ValueError: It has no `role`, or is nested too deeply.
         """
         if not isinstance(cast("object", message), Mapping):
@@ -140,18 +140,18 @@ def cached(part: _Part, *, ttl: CacheTtl | None = None) -> _Part: ...
 def cached(
     part: str | ChatMessage | Mapping[str, object], *, ttl: CacheTtl | None = None
 ) -> TextPart | ChatMessage | Mapping[str, object]:
-    """Return a copy with a breakpoint of the prompt cache: everything up to it is kept for the next request.
+    """Return a copy with a prompt-cache breakpoint: everything up to it is cached for the next request.
 
-    For models that cache only what is marked, such as Claude (at most four breakpoints in a request, each after 1024
+    For models that cache only marked content, such as Claude (at most four breakpoints in a request, each after 1024
     tokens or more) and Gemini (the last one counts).
 
     Args:
         part: A part, a text that becomes one, a tool, or a message, of which the last part is marked.
-        ttl: How long it is kept; 5 minutes by default. An hour costs more to write.
+        ttl: How long it is cached; 5 minutes by default. An hour costs more to write.
 
     Raises:
-        TypeError: It is none of these.
-        ValueError: The message has no content, or `ttl` is another word.
+        TypeError: It is something else.
+        ValueError: The message has no content, or `ttl` has another value.
     """
     if ttl not in (None, "5m", "1h"):
         raise ValueError("ttl must be '5m' or '1h'")

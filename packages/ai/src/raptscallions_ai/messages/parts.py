@@ -1,7 +1,7 @@
-"""Parts of a message: text, pictures, documents, sounds and films, in the wire format of OpenAI and OpenRouter.
+"""Parts of a message: text, images, documents, audio and video, in the wire format of OpenAI and OpenRouter.
 
-The builders return plain dicts. A part that is made from a file holds its content: the file is read, blocking, when the
-part is made, and never again; `await asyncio.to_thread(image, path)` reads it beside the event loop.
+The builders return plain dicts. A part made from a file contains the file's content: it is read, blocking, when the
+part is made, and never again; `await asyncio.to_thread(image, path)` does not block the event loop.
 """
 
 from __future__ import annotations
@@ -76,14 +76,14 @@ class FilePart(TypedDict):
 
 
 class InputAudio(TypedDict):
-    """A sound: its content in base64, and its format."""
+    """Audio: its content in base64, and its format."""
 
     data: str
     format: str
 
 
 class AudioPart(TypedDict):
-    """A part that is a sound."""
+    """A part that is audio."""
 
     type: Literal["input_audio"]
     input_audio: InputAudio
@@ -91,13 +91,13 @@ class AudioPart(TypedDict):
 
 
 class VideoUrl(TypedDict):
-    """Where a film is: a URL that the gateway fetches, or a data URL."""
+    """Where a video is: a URL that the gateway fetches, or a data URL."""
 
     url: str
 
 
 class VideoPart(TypedDict):
-    """A part that is a film."""
+    """A part that is a video."""
 
     type: Literal["video_url"]
     video_url: VideoUrl
@@ -119,13 +119,13 @@ def image(source: Source, *, detail: ImageDetail | None = None, max_bytes: int =
     Args:
         source: A `Path` is a file, a `str` a URL or data URL, `bytes` are the content. OpenRouter takes PNG, JPEG,
             WebP and GIF.
-        detail: How closely to look at it; left to the model by default.
+        detail: How closely to look at it; the model decides by default.
         max_bytes: How large the content may be, in bytes before base64.
 
     Raises:
-        InvalidMediaError: The content cannot be read, is empty or too large, or is no image.
-        TypeError: The source is of another type.
-        ValueError: The `str` is neither a URL nor a data URL, or `detail` is another word.
+        InvalidMediaError: The content cannot be read, is empty or too large, or is not an image.
+        TypeError: The source has another type.
+        ValueError: The `str` is neither a URL nor a data URL, or `detail` has another value.
     """
     if detail is not None and detail not in get_args(ImageDetail):
         raise ValueError(f"detail must be one of {', '.join(get_args(ImageDetail))}")
@@ -144,8 +144,8 @@ def file(source: Source, *, filename: str | None = None, max_bytes: int = MAX_BY
         max_bytes: How large the content may be, in bytes before base64.
 
     Raises:
-        InvalidMediaError: The content cannot be read, is empty or too large, or nothing tells what it is.
-        TypeError: The source is of another type.
+        InvalidMediaError: The content cannot be read, is empty or too large, or its type is unknown.
+        TypeError: The source has another type.
         ValueError: The `str` is neither a URL nor a data URL.
     """
     if (url := url_of(source)) is not None:
@@ -157,24 +157,24 @@ def file(source: Source, *, filename: str | None = None, max_bytes: int = MAX_BY
 
 
 def audio(source: Source, *, format: AudioFormat | None = None, max_bytes: int = MAX_BYTES) -> AudioPart:
-    """Return a part that is a sound; its content is sent along, because gateways fetch no sounds.
+    """Return a part that is audio; its content is sent along, because gateways do not fetch audio.
 
     Args:
         source: A `Path` is a file, a `str` a data URL, `bytes` are the content.
-        format: Its format. By default its content tells; `pcm16` and `pcm24`, and sound alone in an MP4 file (`m4a`),
-            have to be named.
+        format: Its format, by default found from the content; `pcm16`, `pcm24` and audio in an MP4 file (`m4a`)
+            must be named.
         max_bytes: How large the content may be, in bytes before base64.
 
     Raises:
-        InvalidMediaError: The content cannot be read, is empty or too large, or is no sound of a known format.
-        TypeError: The source is of another type.
-        ValueError: The `str` is no data URL, or `format` is another word.
+        InvalidMediaError: The content cannot be read, is empty or too large, or is not audio in a known format.
+        TypeError: The source has another type.
+        ValueError: The `str` is not a data URL, or `format` has another value.
     """
     known = get_args(AudioFormat)
     if format is not None and format not in known:
         raise ValueError(f"format must be one of {', '.join(known)}")
     if url_of(source) is not None:
-        raise ValueError("a sound is not sent by its URL: download it, and give its bytes")
+        raise ValueError("audio cannot be sent by URL: download it and pass its bytes")
     media = read_media(source, max_bytes=max_bytes)
     extension = format or media.type_of_kind("audio").extension
     if extension not in known:
@@ -184,7 +184,7 @@ def audio(source: Source, *, format: AudioFormat | None = None, max_bytes: int =
 
 
 def video(source: Source, *, max_bytes: int = MAX_BYTES) -> VideoPart:
-    """Return a part that is a film.
+    """Return a part that is a video.
 
     Args:
         source: A `Path` is a file, a `str` a URL or data URL, `bytes` are the content. OpenRouter takes MP4, MPEG, MOV
@@ -192,8 +192,8 @@ def video(source: Source, *, max_bytes: int = MAX_BYTES) -> VideoPart:
         max_bytes: How large the content may be, in bytes before base64.
 
     Raises:
-        InvalidMediaError: The content cannot be read, is empty or too large, or is no film.
-        TypeError: The source is of another type.
+        InvalidMediaError: The content cannot be read, is empty or too large, or is not a video.
+        TypeError: The source has another type.
         ValueError: The `str` is neither a URL nor a data URL.
     """
     return {"type": "video_url", "video_url": {"url": _url(source, "video", max_bytes)}}

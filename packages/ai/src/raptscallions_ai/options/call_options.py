@@ -29,14 +29,14 @@ from raptscallions_ai.tools.tool import Tool
 __all__ = ["CallOptions", "ChatOptions", "OnInterrupt"]
 
 OnInterrupt: TypeAlias = Literal["fail", "restart", "continue"]
-"""What to do when an answer breaks off: raise the error, ask anew, or let the model go on from where it was."""
+"""What to do when an answer breaks off: raise the error, ask again, or let the model continue from where it was."""
 
 
 class ChatOptions(TypedDict, total=False):
     """The options that travel in the request's body.
 
-    None is the same as leaving an option out: the gateway's, or the model's, default applies. Models ignore
-    silently what they do not support, unless `provider={"require_parameters": True}` is given.
+    None is the same as leaving an option out: the gateway's or the model's default applies. Models silently ignore
+    what they do not support, unless `provider={"require_parameters": True}` is given.
     """
 
     stream: bool | None
@@ -95,7 +95,7 @@ class ChatOptions(TypedDict, total=False):
     verbosity: Verbosity | None
     """How wordy the answer is to be; `medium` by default."""
     prediction: Prediction | Mapping[str, Any] | None
-    """What most of the answer is known to be, for a faster one."""
+    """The expected text of most of the answer, for a faster one."""
     models: Sequence[str] | None
     """OpenRouter: models that the gateway itself tries in order when the first fails; see also `fallback_models`."""
     provider: ProviderPreferences | Mapping[str, Any] | None
@@ -111,7 +111,7 @@ class ChatOptions(TypedDict, total=False):
     modalities: Sequence[Literal["text", "image", "audio"]] | None
     """What to answer with; `audio` needs the option `audio` too."""
     audio: AudioOptions | Mapping[str, Any] | None
-    """How an answer in audio sounds: `{"voice": "alloy", "format": "wav"}`."""
+    """The voice and format of an audio answer: `{"voice": "alloy", "format": "wav"}`."""
     image_config: ImageConfig | Mapping[str, Any] | None
     """OpenRouter: how images in the answer look, such as `{"aspect_ratio": "16:9"}`."""
     cache_control: CacheControl | Mapping[str, Any] | None

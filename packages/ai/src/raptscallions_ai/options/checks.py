@@ -1,4 +1,4 @@
-"""What the options of a request may be; checked before anything is sent, each only if it is given.
+"""The checks of a request's options, before anything is sent.
 
 A message names the option and what it must be. It quotes numbers only: a text may be the prompt's, or a key.
 """
@@ -42,10 +42,10 @@ def _unknown_option(name: str) -> TypeError:
 
 
 def checked_fields(options: CallOptions) -> dict[str, Any]:
-    """Return the options that belong into the body, checked, in an order that does not depend on the caller's.
+    """Return the options that go into the body, checked, in an order that does not depend on the caller.
 
     Raises:
-        TypeError: An option is unknown, or its value is of a wrong type.
+        TypeError: An option is unknown, or its value has a wrong type.
         ValueError: A value is out of range, or two options contradict each other.
     """
     if unknown := options.keys() - CallOptions.__annotations__.keys():
@@ -118,7 +118,7 @@ def _one_of(words: Collection[str]) -> Check:
         if not isinstance(value, str):
             _must_be(name, listed, value)
         if value not in words:
-            raise ValueError(f"{name} must be {listed}; pass a word that has come since in extra_body={{...}}")
+            raise ValueError(f"{name} must be {listed}; pass a newer value in extra_body={{...}}")
 
     return check
 

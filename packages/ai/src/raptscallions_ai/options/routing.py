@@ -1,4 +1,4 @@
-"""Names of models: what an id is made of, OpenRouter's variants of one, and short names for long ids."""
+"""Names of models: the parts of an id, OpenRouter's variants, and short names for long ids."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ class ModelId:
     """The parts of a model id; `str()` puts them together again.
 
     Attributes:
-        author: Who made the model, such as `anthropic`; `openrouter` for a router. None if the id names nobody.
+        author: Who made the model, such as `anthropic`; `openrouter` for a router. None if the id has no author.
         slug: The model's own name, such as `claude-sonnet-4`; empty if the id is a preset's alone.
-        variants: Its suffixes in order, such as `free` and `online`; those unknown here as plain text.
+        variants: Its suffixes in order, such as `free` and `online`; unknown ones as plain text.
         preset: The slug of a preset, without `@preset/`.
         latest: Whether it stands for the newest model of a family, as `~anthropic/claude-sonnet-latest` does.
     """
@@ -131,23 +131,23 @@ def apply_variant(model_id: str, variant: RouteVariant | str) -> str:
 
     Args:
         model_id: A model id; one that has the variant already stays as it is.
-        variant: A `RouteVariant`, or a suffix that has come since, without its colon.
+        variant: A `RouteVariant`, or a newer suffix, without its colon.
 
     Raises:
-        ValueError: The id is a preset's alone, to which a variant cannot be applied, or it has empty parts.
+        ValueError: The id is only a preset, to which a variant cannot be applied, or it has empty parts.
     """
     parsed = parse_model_id(model_id)
     if not variant or variant in parsed.variants:
         return model_id
     if not parsed.slug:
-        raise ValueError("a preset takes no variant; set it in the preset, or apply it to a model")
+        raise ValueError("a preset cannot have a variant; set it in the preset, or apply it to a model")
     return str(ModelId(parsed.author, parsed.slug, (*parsed.variants, variant), parsed.preset, parsed.latest))
 
 
 def resolve_model_alias(model_id: str, aliases: Mapping[str, str] = MODEL_ALIASES) -> str:
     """Return the model id that a short name stands for, or the id itself.
 
-    What follows a colon or `@preset/` is kept, so `gpt-4o:nitro` is `openai/gpt-4o:nitro`. What has a slash before
+    What follows a colon or `@preset/` is kept, so `gpt-4o:nitro` is `openai/gpt-4o:nitro`. A name with a slash before
     that is never an alias.
 
     Args:
@@ -155,11 +155,11 @@ def resolve_model_alias(model_id: str, aliases: Mapping[str, str] = MODEL_ALIASE
         aliases: Short names and what they stand for.
 
     Raises:
-        TypeError: The id is no text.
+        TypeError: The id is not a `str`.
         ValueError: The id is empty.
     """
     if not isinstance(cast("object", model_id), str):
-        raise TypeError(f"model must be a text, not {type(model_id).__name__}")
+        raise TypeError(f"model must be a str, not {type(model_id).__name__}")
     if not model_id or model_id.isspace():
         raise ValueError("model must not be empty")
     if model_id in aliases:
@@ -172,13 +172,13 @@ def resolve_model_alias(model_id: str, aliases: Mapping[str, str] = MODEL_ALIASE
 def default_aliases(gateway_url: str) -> Mapping[str, str]:
     """Return the short names that apply where none are given.
 
-    They are names of OpenRouter's; another gateway may have a model of just that name.
+    They are OpenRouter's names; another gateway may have a model with the same name.
     """
     return MODEL_ALIASES if is_openrouter(gateway_url) else NO_ALIASES
 
 
 def is_openrouter(gateway_url: str) -> bool:
-    """Whether a gateway is OpenRouter, which offers more than the API that it shares with others."""
+    """Whether a gateway is OpenRouter, which offers more than the shared API."""
     host = urlsplit(gateway_url).hostname or ""
     return host == "openrouter.ai" or host.endswith(".openrouter.ai")
 
@@ -187,7 +187,7 @@ def checked_aliases(aliases: Mapping[str, str]) -> Mapping[str, str]:
     """Return a copy of a table of aliases.
 
     Raises:
-        TypeError: It does not map texts to texts.
+        TypeError: It does not map `str` to `str`.
         ValueError: A name is empty or has a slash, or an id is empty.
     """
     if not isinstance(cast("object", aliases), Mapping):

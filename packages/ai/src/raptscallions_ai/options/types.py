@@ -1,7 +1,7 @@
-"""The objects that options of a request take, by their fields: for editors and type checkers.
+"""The types of options that are objects, for editors and type checkers.
 
 Each may also be given as a plain mapping with further fields, which are passed on as they are. Where OpenRouter and the
-model have a default, that applies to what is left out. Source: OpenRouter API reference, "Parameters", "Provider
+model have defaults, they apply to what is left out. Source: OpenRouter API reference, "Parameters", "Provider
 routing", "Reasoning tokens", "Plugins".
 """
 
@@ -43,7 +43,7 @@ Price: TypeAlias = "float | Decimal | str"
 
 
 class ReasoningOptions(TypedDict, total=False):
-    """How much a model thinks, and whether it shows that: `effort` or `max_tokens`, not both."""
+    """How much a model thinks, and whether it shows its reasoning: `effort` or `max_tokens`, not both."""
 
     effort: ReasoningEffort | None
     """How much of `max_tokens` may go into reasoning."""
@@ -62,7 +62,7 @@ class ReasoningOptions(TypedDict, total=False):
 
 
 class ProviderSort(TypedDict, total=False):
-    """An order of providers that also says across what it holds."""
+    """An order of providers, and whether it holds for each model or for all."""
 
     by: Required[Literal["price", "throughput", "latency", "exacto"]]
     """What comes first: the cheapest, the fastest, the first to answer, or the best with tools."""
@@ -71,7 +71,7 @@ class ProviderSort(TypedDict, total=False):
 
 
 class PercentileLimits(TypedDict, total=False):
-    """Figures that the last five minutes' percentiles are held against."""
+    """Limits for the percentiles of the last five minutes."""
 
     p50: float | None
     p75: float | None
@@ -80,7 +80,7 @@ class PercentileLimits(TypedDict, total=False):
 
 
 class MaxPrice(TypedDict, total=False):
-    """The most that may be paid, in USD; a request that no provider serves for that fails."""
+    """The highest price in USD; a request that no provider serves for it fails."""
 
     prompt: Price | None
     """Per million tokens of the prompt."""
@@ -175,7 +175,7 @@ class ResponseFormat(TypedDict, total=False):
 
 
 class Prediction(TypedDict):
-    """What most of the answer is known to be, for a faster one."""
+    """The expected text of most of the answer, for a faster one."""
 
     type: Literal["content"]
     """The only kind there is."""
@@ -201,7 +201,7 @@ class PromptCacheOptions(TypedDict, total=False):
 
 
 class AudioOptions(TypedDict, total=False):
-    """How an answer in audio sounds."""
+    """The voice and format of an audio answer."""
 
     voice: Required[str]
     format: Required[str]
@@ -256,7 +256,7 @@ class ServerToolStop(TypedDict, total=False):
 
 
 class Trace(TypedDict, total=False):
-    """How the call is named in what the gateway tells an observability service; further fields are passed on."""
+    """The call's name in an observability service of the gateway; further fields are passed on."""
 
     trace_id: str | None
     trace_name: str | None

@@ -99,11 +99,11 @@ class AgentEvents:
         """Return the event of a failure."""
         failure = error_payload(error)
         partial = error.partial
-        told: dict[str, Any] = {"type": "error", "reason": "error", "errorMessage": failure["message"]}
-        told["usage"] = _usage(partial.usage if partial is not None else Usage())
+        fields: dict[str, Any] = {"type": "error", "reason": "error", "errorMessage": failure["message"]}
+        fields["usage"] = _usage(partial.usage if partial is not None else Usage())
         if partial is not None:
             failure["usage"] = to_object(partial.usage)
-        return sse_event({**told, "failure": failure})
+        return sse_event({**fields, "failure": failure})
 
     def stopped(self) -> bytes:
         """Return the event of a stream that was closed early."""
@@ -119,8 +119,8 @@ class AgentEvents:
             case "text_delta" | "thinking_delta":
                 return sse_event({"type": event.type, "contentIndex": event.index, "delta": event.delta})
             case "tool_call_start":
-                told = {"type": "toolcall_start", "contentIndex": event.index}
-                return sse_event({**told, "id": event.id, "toolName": event.name})
+                fields = {"type": "toolcall_start", "contentIndex": event.index}
+                return sse_event({**fields, "id": event.id, "toolName": event.name})
             case "tool_call_delta":
                 return sse_event({"type": "toolcall_delta", "contentIndex": event.index, "delta": event.delta})
             case "tool_call_end":
@@ -132,8 +132,12 @@ class AgentEvents:
 
     def _done(self, result: ChatResult) -> bytes:
         snake_case, camel_case = _STOP_REASONS.get(result.finish_reason or "", ("stop", "stop"))
-        told = {"type": "done", "reason": camel_case if self._camel_case else snake_case, "usage": _usage(result.usage)}
-        return sse_event({**told, "result": result_object(result)})
+        fields = {
+            "type": "done",
+            "reason": camel_case if self._camel_case else snake_case,
+            "usage": _usage(result.usage),
+        }
+        return sse_event({**fields, "result": result_object(result)})
 
 
 def result_object(result: ChatResult) -> dict[str, Any]:

@@ -356,8 +356,8 @@ async def _error_response(request: Request, error: Exception) -> Response:
 
 async def _http_error_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    said = {404: "There is no such endpoint", 405: "The endpoint has no such method"}.get(error.status_code)
-    return await _error_response(request, BadRequestError(said or error.detail, status_code=error.status_code))
+    message = {404: "There is no such endpoint", 405: "The endpoint has no such method"}.get(error.status_code)
+    return await _error_response(request, BadRequestError(message or error.detail, status_code=error.status_code))
 
 
 async def _bug_response(request: Request, error: Exception) -> Response:

@@ -80,8 +80,8 @@ class AuditLog:
         self._hook = hook
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def tell(self, record: AuditRecord, loop: asyncio.AbstractEventLoop) -> None:
-        """Take a record; may be called in any thread.
+    def write(self, record: AuditRecord, loop: asyncio.AbstractEventLoop) -> None:
+        """Take a record; may be called from any thread.
 
         Args:
             record: The record.
@@ -164,14 +164,14 @@ class Entry:
             generation_id=result.id if result is not None else None,
             duration=monotonic() - self._began,
         )
-        self.log.tell(self.record, self._loop)
+        self.log.write(self.record, self._loop)
 
 
 class AuditedClient(WrappedClient):
     """The outermost client of one request: it writes the end into an entry, and tells callers what is theirs to know.
 
     Args:
-        inner: Whom to ask.
+        inner: The client to wrap.
         entry: What to write into.
     """
 
@@ -180,7 +180,7 @@ class AuditedClient(WrappedClient):
         self._entry = entry
 
     def source(self, call: ChatCall) -> ChunkSource:
-        """Return where the chunks of a call come from."""
+        """Return the source of a call's chunks."""
         return _AuditedCall(self.ask(call), self._entry)
 
 

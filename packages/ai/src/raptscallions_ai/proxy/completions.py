@@ -54,9 +54,13 @@ def read_completion_request(body: Mapping[str, Any]) -> Asked:
         options["service_tier"] = given["service_tier"]
     if unknown := sorted(options.keys() - _OPTIONS):
         raise refused(f"there is no field {unknown[0]!r}")
-    told = json_object(body.get("stream_options"))
+    stream_options = json_object(body.get("stream_options"))
     return Asked(
-        cast("list[Any]", messages), model or None, options, stream, include_usage=told.get("include_usage") is True
+        cast("list[Any]", messages),
+        model or None,
+        options,
+        stream,
+        include_usage=stream_options.get("include_usage") is True,
     )
 
 

@@ -110,7 +110,7 @@ class Recording:
             await self._body.open()
             async for data in self._body:
                 self._data += data
-                self._tell()
+                self._notify()
                 await self._until_there_is_room()
         except AiError as error:
             self.failure = error.without_traceback()
@@ -125,10 +125,10 @@ class Recording:
                 self.ended = True
                 if self._giving_up is not None:
                     self._giving_up.cancel()
-                self._tell()
+                self._notify()
                 self._on_end(self)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""Answers that are objects: their schema, their validation, and the object while it arrives."""
+"""Structured output: the schema, the validation, and the object while it arrives."""
 
 from __future__ import annotations
 

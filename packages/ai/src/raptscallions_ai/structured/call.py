@@ -33,7 +33,7 @@ _MOST_ISSUES = 20
 
 
 class StructuredCall(Generic[T]):
-    """One call for an object; it holds the conversation, so that no frame of a traceback has to.
+    """One call for an object; it holds the conversation, so that no frame of a traceback does.
 
     Args:
         messages: The conversation.
@@ -62,7 +62,7 @@ class StructuredCall(Generic[T]):
         provider_routing: bool,
     ) -> None:
         if options.get("response_format") is not None:
-            raise TypeError("response_format follows from response_model; to give one of your own, use chat")
+            raise TypeError("response_format is set by response_model; to pass your own, use chat")
         self.output: OutputFormat[T] = output_format(response_model, strict=strict)
         self.options: CallOptions = {**options, "response_format": self.output.response_format}
         if provider_routing:
@@ -91,7 +91,7 @@ class StructuredCall(Generic[T]):
         first: ChatResult,
         issues: Sequence[OutputIssue],
     ) -> ChatResult:
-        """Return the answer to being told what was wrong with the first one, with the cost and attempts of both."""
+        """Ask again with a list of what was wrong, and return the answer with the cost and attempts of both."""
         conversation = [user(self._messages)] if isinstance(self._messages, str) else self._messages
         try:
             second = await ask([*conversation, first.to_message(), _correction(issues)], self.options)
@@ -124,7 +124,7 @@ def read_answer(result: ChatResult, output: OutputFormat[T]) -> ParsedResult[T] 
     if result.finish_reason == "content_filter":
         return ContentPolicyError(**facts)
     places = "1 place" if len(issues) == 1 else f"{len(issues)} places"
-    why = f"the answer does not fit {output.name} in {places}" if is_json else "the answer is not one JSON object"
+    why = f"the answer does not fit {output.name} in {places}" if is_json else "the answer is not a JSON object"
     return InvalidOutputError(why, errors=issues, **facts)
 
 

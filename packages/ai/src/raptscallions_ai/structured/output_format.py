@@ -161,7 +161,7 @@ def _schema_of(response_model: Any) -> tuple[dict[str, Any], TypeAdapter[Any]]:
         reason = error.message.partition("\n")[0]
     else:
         return _with_plain_root(schema), adapter
-    raise TypeError(f"response_model: no JSON schema can be made of {response_model!r}: {reason}")
+    raise TypeError(f"response_model: cannot make a JSON schema from {response_model!r}: {reason}")
 
 
 def _with_plain_root(schema: dict[str, Any]) -> dict[str, Any]:

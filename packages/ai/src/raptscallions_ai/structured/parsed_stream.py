@@ -39,7 +39,7 @@ class ParsedStream(Generic[T]):
 
     A new one is made when the text has grown by a hundredth and has brought something. So what all of them cost
     together grows with the length of the answer, and not with its square. With `on_interrupt="restart"` the object may
-    begin anew.
+    start again.
 
     As with `ChatStream`, leaving the loop closes the connection.
 
@@ -96,7 +96,7 @@ class ParsedStream(Generic[T]):
         return self._answer
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
+        raise TypeError("a stream cannot be pickled or copied: it holds a connection and the conversation")
 
     def __repr__(self) -> str:
         return f"ParsedStream({self._output.name}, {self.stream!r})"

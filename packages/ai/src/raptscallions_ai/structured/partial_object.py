@@ -1,4 +1,4 @@
-"""Objects made of JSON of which only the beginning is there."""
+"""Objects made from the beginning of a JSON text."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Field(NamedTuple):
 
 
 def partial_object(annotation: Any, value: Any, *, whole: bool = False) -> Any:
-    """Return what can be made of a value so far; `MISSING` if nothing can.
+    """Return the object that can be made from a value so far; `MISSING` if none can.
 
     Only what stands at its end can be unfinished. There models, dataclasses and typed dicts are made of the fields that
     are there, without running their validators. A field that is missing has its default; else it is empty if it is a

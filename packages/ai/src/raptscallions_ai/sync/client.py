@@ -1,7 +1,7 @@
 """`SyncOpenRouterClient`: the client for code that is not asynchronous.
 
-There is one implementation, the asynchronous one. It runs in a thread of its own (`loop_thread.py`); the methods here
-hand it the work and wait. Each has the name, the arguments and the errors of the one that it stands for.
+There is one implementation, the asynchronous one. It runs in its own thread (`loop_thread.py`); the methods here
+hand it the work and wait. Each has the name, the arguments and the errors of its asynchronous counterpart.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class SyncChatClient(Generic[C]):
         return self.stream_chat(messages, model=model, **options).text_stream
 
     def run(self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]) -> ChatResult:
-        """Do what `chat` does, as agents call it."""
+        """The same as `chat`, under the name that agent libraries use."""
         return self.chat(messages, model=model, **options)
 
     def close(self) -> None:
@@ -177,7 +177,7 @@ class SyncChatClient(Generic[C]):
         self.close()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a client is not pickled or copied: it holds connections and the key; pickle its settings")
+        raise TypeError("a client cannot be pickled or copied: it holds connections and the key; pickle its settings")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({vars(self).get('_client', 'not built')!r})"
@@ -193,7 +193,7 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
     Args:
         api_key: The gateway's key; else `AI_API_KEY` or `OPENROUTER_API_KEY`.
         base_url: The gateway's base URL; else `AI_GATEWAY_URL`.
-        default_model: The model of calls that name none; else `AI_DEFAULT_MODEL`.
+        default_model: The default model; else `AI_DEFAULT_MODEL`.
         timeout: Seconds until the first content and between each next, or `Timeouts`.
         max_retries: Further attempts before the first content, 0 to 5.
         on_interrupt: What to do when an answer breaks off: `fail`, `restart` or `continue`.

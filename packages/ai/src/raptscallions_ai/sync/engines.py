@@ -26,7 +26,7 @@ E = TypeVar("E", bound=EngineClient)
 
 
 class SyncEngineClient(SyncChatClient[E]):
-    """What the synchronous clients of all engines have in common."""
+    """The base class of the synchronous clients of all engines."""
 
     def warm_up(self) -> None:
         """Load what a call needs ahead of the first one; see `OpenRouterClient.warm_up`."""

@@ -35,7 +35,7 @@ _inherited: list[LoopThread] = []  # kept, because collecting what the parent pr
 
 
 def shared_loop_thread() -> LoopThread:
-    """Return the process's thread, starting it on first use; a process that was forked gets one of its own."""
+    """Return the process's thread, starting it on first use; a forked process gets its own."""
     global _shared
     if (thread := _shared) is None:
         with _starting:
@@ -73,11 +73,11 @@ class LoopThread:
 
         Args:
             work: What to run.
-            queue: What the caller does for the work while it waits.
+            queue: Functions that the caller runs for the work while it waits.
 
         Raises:
             AiError: The process ends, or it was forked and the loop is the other's.
-            RuntimeError: It is called in the loop itself, which would wait for itself for ever.
+            RuntimeError: It is called in the loop itself, which would wait for itself forever.
             BaseException: Whatever the work raises.
         """
         if (refused := self._refusal()) is not None:
@@ -144,7 +144,7 @@ class CallerQueue:
     """Functions that are called by work in the loop, but run in the thread that waits for the work.
 
     That is where they may block, and where Ctrl-C reaches them: an `input()` would hold up all other calls in the loop.
-    A function that is called while nobody waits is run when somebody does.
+    A function that is called while no thread waits runs when one does.
     """
 
     def __init__(self) -> None:
@@ -164,7 +164,7 @@ class CallerQueue:
         return forward
 
     def run_until_done(self, call: _Call[Any], thread: LoopThread) -> None:
-        """Run what is asked for until the work has ended."""
+        """Run the functions that the work calls until it has ended."""
         call.on_end = lambda: self._queue.put(None)
         while not call.ended:
             with contextlib.suppress(queue.Empty):
@@ -248,7 +248,7 @@ class _Call(Generic[T]):
 
     def _end(self, task: asyncio.Task[T]) -> None:
         if not task.cancelled():
-            task.exception()  # so that nobody warns of one that an interrupted thread does not ask for
+            task.exception()  # or asyncio warns of one that an interrupted thread does not fetch
         elif self._thread.stopped:
             return  # only daemon threads are left to wait, and the process ends them without a word
         self._running.release()

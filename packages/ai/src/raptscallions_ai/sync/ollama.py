@@ -64,7 +64,7 @@ class OllamaClient(SyncEngineClient[AsyncOllamaClient]):
         )
 
     def is_available(self) -> bool:
-        """Return whether an Ollama server answers; it gets a few seconds for that."""
+        """Return whether an Ollama server answers within a few seconds."""
         return self._run(self._client.is_available())
 
     def version(self) -> str:
@@ -84,15 +84,15 @@ class OllamaClient(SyncEngineClient[AsyncOllamaClient]):
         return self._run(self._client.has_model(model))
 
     def show(self, model: str | None = None) -> ModelInfo:
-        """Return what the server tells of a model; see `AsyncOllamaClient.show`."""
+        """Return what is known about a model; see `AsyncOllamaClient.show`."""
         return self._run(self._client.show(model))
 
     def pull(self, model: str | None = None) -> SyncIterator[PullProgress]:
-        """Return the download of a model, to be iterated for its progress; see `AsyncOllamaClient.pull`."""
+        """Return the download of a model; iterate it for the progress; see `AsyncOllamaClient.pull`."""
         return SyncIterator(self._client.pull(model), shared_loop_thread())
 
     def pull_model(self, model: str | None = None) -> bool:
-        """Download a model, or what is newer of it, and return True once it is there."""
+        """Download a model, or its newer parts, and return True once it is there."""
         return self._run(self._client.pull_model(model))
 
     def ensure_model(self, model: str | None = None) -> bool:

@@ -60,7 +60,7 @@ class SyncParsedStream(Generic[T]):
         return SyncIterator(aiter(self._parsed), self._thread)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
+        raise TypeError("a stream cannot be pickled or copied: it holds a connection and the conversation")
 
     def __repr__(self) -> str:
         return f"Sync{self._parsed!r}"

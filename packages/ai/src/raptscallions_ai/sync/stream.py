@@ -54,7 +54,7 @@ class SyncChatStream:
         return _TextIterator(iter(self))
 
     def events(self) -> SyncIterator[StreamEvent]:
-        """Return the answer as events with brackets (`start`, `text_start`, ...); see `ChatStream.events`."""
+        """Return the answer as events with the start and end of each block; see `ChatStream.events`."""
         return SyncIterator(self._stream.events(), self._thread)
 
     def result(self) -> ChatResult:
@@ -108,7 +108,7 @@ class SyncChatStream:
             raise
 
     def abandon(self) -> None:
-        """Stop without waiting; whoever reads on gets an error.
+        """Stop without waiting; reading on raises an error.
 
         Reading does this after an exception in the reading thread, such as that of a signal's handler: it may have cost
         chunks, and an answer with a hole in it must not look complete.
@@ -122,7 +122,7 @@ class SyncChatStream:
         return StreamInterruptedError("an exception in the reading thread interrupted it", partial=self._stream.partial)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a stream is not pickled or copied: it holds a connection and the conversation")
+        raise TypeError("a stream cannot be pickled or copied: it holds a connection and the conversation")
 
     def __repr__(self) -> str:
         return f"Sync{self._stream!r}"
@@ -177,12 +177,12 @@ class _TextIterator:
 
 
 class SyncIterator(Generic[T]):
-    """An asynchronous iterator for sync code: each item is asked for in the loop's thread.
+    """An asynchronous iterator for sync code: each item is fetched in the loop's thread.
 
     Args:
         iterator: The asynchronous iterator.
         thread: The thread that it runs in.
-        queue: What the caller does for it while it waits.
+        queue: Functions that the caller runs for it while it waits.
     """
 
     def __init__(self, iterator: AsyncIterator[T], thread: LoopThread, queue: CallerQueue | None = None) -> None:

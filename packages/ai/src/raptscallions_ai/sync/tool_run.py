@@ -51,7 +51,7 @@ class SyncToolRun:
 
     @property
     def usage(self) -> Usage:
-        """Tokens and cost of all steps so far, the current one included as far as the gateway told."""
+        """Tokens and cost of all steps so far, the current one included as far as the gateway reported it."""
         return self._thread.run(_usage(self._run))
 
     @property
@@ -84,7 +84,7 @@ class SyncToolRun:
         return next(SyncIterator(self._run, self._thread, self._queue))
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a run is not pickled or copied: it holds a connection and the conversation")
+        raise TypeError("a run cannot be pickled or copied: it holds a connection and the conversation")
 
     def __repr__(self) -> str:
         return f"Sync{self._run!r}"

@@ -1,4 +1,4 @@
-"""The models that the fake gateway has, and what it answers to those who ask about them."""
+"""The models of the fake gateway, and its answers about them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PARAMETERS = ["max_tokens", "temperature", "top_p", "stop", "tools", "tool_choi
 
 
 def catalogue_routes(prefix: str) -> dict[tuple[str, str], Script]:
-    """Return the scripts of the routes that tell of models and providers."""
+    """Return the scripts of the routes for models and providers."""
     routes = {
         ("GET", f"{prefix}/models"): Script(_models),
         ("GET", f"{prefix}/providers"): Script(json_reply({"data": [_PROVIDER]})),

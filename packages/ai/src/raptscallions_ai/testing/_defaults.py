@@ -1,4 +1,4 @@
-"""What the fake gateway answers before anything is scripted: models, key, generation look-up, vectors, refusals."""
+"""The fake gateway's answers before anything is scripted: models, key, generation look-up, vectors, refusals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["default_routes", "unauthorized", "unknown_route"]
 
 
 def default_routes(prefix: str) -> dict[tuple[str, str], Script]:
-    """Return the scripts of the routes beside chat completions, by method and path under `prefix`."""
+    """Return the scripts of the routes besides chat completions, by method and path under `prefix`."""
     return {
         **catalogue_routes(prefix),
         ("GET", f"{prefix}/key"): Script(json_reply({"data": _KEY})),
@@ -34,7 +34,7 @@ def unauthorized(request: RecordedRequest) -> Reply:
 
 
 def unknown_route(request: RecordedRequest) -> Reply:
-    """Return the answer to a path that nobody scripted."""
+    """Return the answer to a path without a script."""
     return json_reply(error_body(404, f"{request.method} {request.path} is not scripted"), status=404)
 
 

@@ -1,4 +1,4 @@
-"""What the fake gateway answers to those who ask for vectors."""
+"""The fake gateway's answers to embedding requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def embeddings(request: RecordedRequest) -> Reply:
         texts = [body["input"]] if isinstance(body["input"], str) else list(body["input"])
         vectors = [_vector(text, body.get("dimensions") or _DIMENSIONS) for text in texts]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return json_reply(error_body(400, "input must be a text or a list of texts"), status=400)
+        return json_reply(error_body(400, "input must be a str or a list of str"), status=400)
     as_base64 = body.get("encoding_format") == "base64"
     entries = [
         {"object": "embedding", "index": index, "embedding": _encoded(vector) if as_base64 else vector}

@@ -24,14 +24,14 @@ _VERSION = 1
 _EVENT_STREAM = "text/event-stream"
 # Kept of a request, because it may explain an answer; what a client says of itself changes with every release.
 _TELLING = frozenset({"accept", "content-type", "http-referer", "x-title"})
-# Said about the recorded connection; the one that replays frames the body itself.
+# These describe the recorded connection; the replay frames the body itself.
 _OF_THE_CONNECTION = frozenset(
     {"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding", "trailer", "upgrade"}
 )
 
 
 class MalformedCassetteError(Exception):
-    """A file is no cassette; the message says where and why."""
+    """A file is not a cassette; the message says where and why."""
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class Exchange:
                 now = at
             steps.append(data)
         if self.end != "complete":
-            # Whoever left a stream leaves it again; whoever now waits for more gets what was recorded: nothing.
+            # A reader that left early leaves again; one that now waits for more gets what was recorded: nothing.
             steps.append(Cut() if self.end == "cut" else Hang())
         streamed = self.end != "complete" or self.headers.get("content-type", "").startswith(_EVENT_STREAM)
         framing: Framing = "chunked" if streamed else "length"
@@ -129,10 +129,10 @@ def written_lines(exchanges: Iterable[Exchange], about: Mapping[str, object]) ->
 
 
 def read_lines(lines: Iterable[str]) -> tuple[dict[str, Any], list[Exchange]]:
-    """Return what the first line of a cassette tells, and its exchanges.
+    """Return the header of a cassette and its exchanges.
 
     Raises:
-        MalformedCassetteError: It is none, or one of a newer version.
+        MalformedCassetteError: It is not a cassette, or has a newer version.
     """
     about: dict[str, Any] | None = None
     exchanges: list[Exchange] = []
@@ -149,7 +149,7 @@ def read_lines(lines: Iterable[str]) -> tuple[dict[str, Any], list[Exchange]]:
             else:
                 _continue(exchanges[-1], fields)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise MalformedCassetteError(f"line {number} is none of a cassette ({type(error).__name__})") from None
+            raise MalformedCassetteError(f"line {number} is not a cassette line ({type(error).__name__})") from None
     if about is None:
         raise MalformedCassetteError("it is empty")
     return about, exchanges
@@ -157,7 +157,7 @@ def read_lines(lines: Iterable[str]) -> tuple[dict[str, Any], list[Exchange]]:
 
 def _check_version(version: object) -> None:
     if version != _VERSION:
-        raise MalformedCassetteError(f"it is of version {version}, and this release reads version {_VERSION}")
+        raise MalformedCassetteError(f"it has version {version}, but this release reads version {_VERSION}")
 
 
 def _requested(fields: dict[str, Any]) -> Exchange:

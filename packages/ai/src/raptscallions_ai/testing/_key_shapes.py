@@ -1,4 +1,4 @@
-"""What keys look like: one table, so that none is written into a cassette, whoever has issued it."""
+"""What keys look like: one table, so that no key is written into a cassette, whoever issued it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server of this process that is reached over real sockets: in a thread and an event loop of its own."""
+"""A server in this process that is reached over real sockets, with its own thread and event loop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Loopback:
 
     Args:
         server: The server.
-        name: The name of its thread, and what it is called in errors.
+        name: Its name in errors, and the name of its thread.
 
     Attributes:
         port: Where it listens; 0 before it was started.

@@ -1,4 +1,4 @@
-"""Which recorded exchange a request repeats, and if none does, what differs."""
+"""Finds the recorded exchange that a request repeats, or what differs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recordings"]
 
-_SHOWN = 5  # differences that are told
+_SHOWN = 5  # differences that are shown
 _EXCERPT = 40  # characters of a value that are shown
 _ABSENT = object()
 

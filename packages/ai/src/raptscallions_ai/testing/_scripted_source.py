@@ -67,7 +67,7 @@ class ScriptedSource:
         return so_far if self._collector.is_complete else replace(so_far, model=self._model)
 
     async def settle(self) -> Usage:
-        """Return the usage that the script tells."""
+        """Return the usage of the script."""
         return self._collector.partial.usage
 
     async def aclose(self) -> None:
@@ -100,8 +100,8 @@ def script_events(script: str | ChatResult | Exception | Sequence[str | Event]) 
     """Return what a stream of this script does.
 
     Raises:
-        TypeError: It is no script.
-        ValueError: Something stands after its error or after its `DoneChunk`.
+        TypeError: It is not a script.
+        ValueError: Something follows its error or its `DoneChunk`.
     """
     if isinstance(script, ChatResult):
         return list(as_chunks(script))

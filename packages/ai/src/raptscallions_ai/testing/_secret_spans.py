@@ -1,4 +1,4 @@
-"""Where secrets stand in a text: as they are, in fields of JSON, in JSON within texts, cut into many deltas."""
+"""Finds secrets in a text: plain, in fields of JSON, in JSON within texts, cut into many deltas."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _decode = json.JSONDecoder(strict=False).raw_decode
 
 
 class Span(NamedTuple):
-    """A place in a text, and what is to stand there instead."""
+    """A place in a text, and its replacement."""
 
     start: int
     end: int
@@ -56,23 +56,23 @@ class Span(NamedTuple):
 
 
 class _Literal(NamedTuple):
-    """A text in JSON: what it says, and where each of its letters stands; the last place is behind them."""
+    """A text in JSON: its content, and where each of its letters is; the last place is after them."""
 
     text: str
     places: list[int]
 
 
 def is_secret(value: object) -> bool:
-    """Whether a value under the name of a credential is one: all but none at all, and yes or no."""
+    """Whether a value under a credential's name is a secret: anything except empty values, yes and no."""
     return value is not None and value != "" and not isinstance(value, bool)
 
 
 def secrets_in(text: str, known: Sequence[re.Pattern[str]]) -> list[Span]:
-    """Return where secrets stand, in order and without overlaps.
+    """Return the places of secrets, in order and without overlaps.
 
     Args:
         text: The text.
-        known: What is known to be one.
+        known: Values that are known to be secrets.
     """
     return _found(text, known, level=0)
 
@@ -154,9 +154,9 @@ def _read(text: str, start: int) -> _Literal:
     while text[position] != '"':
         unit = _UNIT.match(text, position)
         assert unit is not None, "it matches any letter"
-        said = _letter(unit[0])
-        letters.append(said)
-        places += [position] * len(said)
+        letter = _letter(unit[0])
+        letters.append(letter)
+        places += [position] * len(letter)
         position = unit.end()
     return _Literal("".join(letters), [*places, position])
 

@@ -23,10 +23,10 @@ _HEADER_NAME = re.compile(
 
 
 class SecretFilter:
-    """Hides the credentials of one exchange wherever they stand, and whatever looks like one.
+    """Hides the credentials of one exchange wherever they are, and everything that looks like one.
 
     Args:
-        headers: The request's headers; what those that authenticate hold is looked for everywhere.
+        headers: The request's headers; what those that authenticate hold is looked foreverywhere.
         texts: Further texts to hide.
     """
 
@@ -46,7 +46,7 @@ class SecretFilter:
         return hidden.decode("utf-8", "surrogatepass")
 
     def pieces(self, pieces: Sequence[bytes]) -> list[bytes]:
-        """Return pieces of one text without secrets, also those that stand across a border; as many as were given."""
+        """Return pieces of one text without secrets, even those that span several; as many pieces as were passed."""
         whole = b"".join(pieces)
         spans = secrets_in(whole.decode("latin-1"), self._known)  # a letter a byte, whatever the text is
         if not spans:
@@ -55,13 +55,13 @@ class SecretFilter:
         start = 0
         for piece in pieces:
             end = start + len(piece)
-            kept, position = b"", start
+            out, position = b"", start
             for span in spans:
                 if span.start < end and span.end > start:
                     replacement = span.text.encode("latin-1") if span.start >= start else b""
-                    kept += whole[position : max(span.start, position)] + replacement
+                    out += whole[position : max(span.start, position)] + replacement
                     position = min(span.end, end)
-            hidden.append(kept + whole[position:end])
+            hidden.append(out + whole[position:end])
             start = end
         return hidden
 

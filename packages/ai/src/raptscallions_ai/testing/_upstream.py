@@ -1,4 +1,4 @@
-"""Asking the real gateway on behalf of a client, and noting what it says."""
+"""Sends a client's requests to the real gateway and records the answers."""
 
 from __future__ import annotations
 

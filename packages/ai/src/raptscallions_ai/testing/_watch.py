@@ -26,7 +26,7 @@ class Watch:
             self._condition.notify_all()
             waiters = list(self._waiters)
         for loop, event in waiters:
-            # A loop that was closed while it waited has nobody left to wake.
+            # A loop that was closed while it waited has no task left to wake.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(event.set)
 

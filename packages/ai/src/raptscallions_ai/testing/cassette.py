@@ -5,7 +5,7 @@ A cassette is a server on loopback, so it works with every client that takes a b
     with Cassette("cassettes/greeting.jsonl") as cassette:
         client = OpenRouterClient(cassette.api_key, cassette.base_url, "openai/gpt-4o")
 
-If the file is there, its answers are replayed. If not, requests go on to the gateway, and what comes back is kept.
+If the file exists, its answers are replayed. If not, requests go to the gateway and the answers are recorded.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _NO_KEY = "sk-or-v1-not-a-real-key"
 
 
 class CassetteError(AssertionError):
-    """A cassette cannot be used, or was asked for something that it does not hold."""
+    """A cassette cannot be used, or does not have a requested exchange."""
 
 
 class CassetteOptions(TypedDict, total=False):
-    """What a test suite may say of its cassettes; each is described on `Cassette`."""
+    """The cassette options of a test suite; each is described on `Cassette`."""
 
     mode: CassetteMode | None
     gateway_url: str | None
@@ -75,7 +75,7 @@ class Cassette:
         real_time: Whether pieces are replayed with the pauses of the recording, instead of at once.
 
     Raises:
-        ValueError: `mode` is another word.
+        ValueError: `mode` has another value.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Cassette:
 
     @property
     def api_key(self) -> str:
-        """The key to give to a client: that of the gateway while recording, else one that is none."""
+        """The key to give to a client: the gateway's while recording, else a fake one."""
         return (self._api_key if self.is_recording else None) or _NO_KEY
 
     @property
@@ -171,7 +171,7 @@ class Cassette:
         except FileNotFoundError:
             about, exchanges = None, []
         except (MalformedCassetteError, UnicodeDecodeError) as error:
-            raise CassetteError(f"{self.path} is no cassette: {error}") from None
+            raise CassetteError(f"{self.path} is not a cassette: {error}") from None
         if about is None:
             raise CassetteError(f"{self.path} does not exist, and in mode replay nothing is recorded; {_HOW}")
         self._gateway_url = str(about.get("gateway", ""))

@@ -28,12 +28,12 @@ _ANSWER = Answer(("Hello", " from", " the", " fake", " gateway."))
 class FakeGateway(Script):
     """A gateway for tests: an HTTP/1.1 server on 127.0.0.1 whose every byte can be scripted.
 
-    It runs in a thread and an event loop of its own, so it serves sync tests, async tests and other processes.
+    It has its own thread and event loop, so it serves sync tests, async tests and other processes.
     Use it as `with FakeGateway() as gateway:` or `async with`. Its own script methods (`stream`, `reply`,
     `json`, `error`, `replay`, `add`) are about chat completions; `route` gives the script of another route.
     With nothing queued it gives a short complete answer, as a stream or as JSON, whichever was asked for.
 
-    What a script's own code raises, for instance a function given to `add`, resets the connection and is
+    An exception in a script's own code, such as a function given to `add`, resets the connection and is
     raised again when the gateway is left.
 
     Args:
@@ -84,7 +84,7 @@ class FakeGateway(Script):
         return sum(not request.ended for request in self._server.requests)
 
     def route(self, method: str, path: str) -> Script:
-        """Return the script of a route; a path that nobody scripted answers 404.
+        """Return the script of a route; a path without a script answers 404.
 
         Args:
             method: The HTTP method.

@@ -1,4 +1,4 @@
-"""What the fake gateway keeps of each request, and of how its response ended."""
+"""The fake gateway's record of each request, and of how its response ended."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _EXIT = re.compile(rb"(?:curl: \(\d+\)[^\n]*\n)?# curl exit (\d+)\s*\Z")
 _LINE_END = re.compile(rb"\r?\n")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _CUT_IN_BODY, _CUT_BEFORE_HEADERS = 18, 52
-# Said about the recorded connection; the one that replays frames the body itself.
+# These describe the recorded connection; the replay frames the body itself.
 _OF_THE_CONNECTION = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 
 
@@ -42,7 +42,7 @@ def recorded_reply(recording: str | Path | bytes, *, chunk_size: int | None = No
         chunk_size: The size in bytes of the pieces that the body is sent in; None sends it in one.
 
     Raises:
-        ValueError: It is no such recording, or it ended in a way that cannot be repeated.
+        ValueError: It is not such a recording, or it ended in a way that cannot be repeated.
         OSError: The file cannot be read.
     """
     content = recording if isinstance(recording, bytes) else Path(recording).read_bytes()

@@ -40,7 +40,7 @@ class Hang:
 
 
 class Gate:
-    """Wait here until the test calls `open()`; one gate may stand in any number of responses."""
+    """Wait here until the test calls `open()`; one gate may be used in any number of responses."""
 
     def __init__(self) -> None:
         self._watch = Watch()
@@ -83,7 +83,7 @@ class Reply:
         framing: `chunked` (each bytes step is one chunk), `length` (`Content-Length`), `close` (the body ends
             with the connection), or `raw`: the steps are the whole response, status line and headers too,
             and the connection is closed after them.
-        before_headers: Whether what stands before the first bytes step happens before the status line is sent,
+        before_headers: Whether the steps before the first bytes happen before the status line is sent,
             instead of after the headers. An empty bytes step sends the status line and headers alone.
     """
 

@@ -23,7 +23,7 @@ Responder: TypeAlias = "Reply | Callable[[RecordedRequest], Reply]"
 
 
 class Script:
-    """Replies to be given in order, and one for when there are none left.
+    """Replies in order, and a default for when none are left.
 
     Every method takes `times`: how often the reply is given, or None to give it whenever nothing else is
     queued; and returns the script, so that calls can be chained.

@@ -57,17 +57,17 @@ class ScriptedCall:
 
 
 class ScriptedClient(BaseChatClient):
-    """A `ChatClient` whose answers are given beforehand, one script a call.
+    """A `ChatClient` with scripted answers, one script per call.
 
     A script is a text, or a sequence of text deltas; a `ChatResult`; a sequence of stream chunks; or an error.
-    An error at the end of a sequence is raised after what stands before it, and an `AiError` then carries
+    An error at the end of a sequence is raised after what comes before it, and an `AiError` then carries
     that as its `partial`. A sequence needs no `DoneChunk`: the one that fits is made, with a usage that
     counts words and says so by `cost_source="unknown"`. The streams are real `ChatStream`s.
 
     Args:
         scripts: One for each call, in order.
-        model: The model that answers name if the call asks for none.
-        repeat: Whether the last script is used for every further call, too.
+        model: The model that answers name if the call names none.
+        repeat: Whether the last script is used forevery further call, too.
 
     Attributes:
         calls: The calls so far.
@@ -98,7 +98,7 @@ class ScriptedClient(BaseChatClient):
         Raises:
             AssertionError: There is no script left.
             AiError: The client is closed.
-            TypeError: An option is unknown, or it or a message is of a wrong type.
+            TypeError: An option is unknown, or an option or a message has a wrong type.
             ValueError: An option is out of range, or a message has no role.
         """
         if self.closed:
@@ -112,7 +112,7 @@ class ScriptedClient(BaseChatClient):
             raise AssertionError(f"call {position + 1} has no script: only {len(self._scripts)} were given")
         events = self._scripts[min(position, len(self._scripts) - 1)]
         source = ScriptedSource(events, model=model or self._model, prompt_tokens=words_in(conversation))
-        # The call keeps no stream, so that one that nobody holds any more is given up as a real one is.
+        # The call keeps no stream, so that an unreferenced one is closed like a real one.
         self.calls.append(ScriptedCall(conversation, given, source))
         return ChatStream(source)
 

@@ -31,13 +31,13 @@ __all__ = [
 ]
 
 MODEL = "fake/model-1"
-"""The model that answers name, unless told otherwise."""
+"""The model that answers name by default."""
 
 PROVIDER = "FakeProvider"
-"""The upstream provider that answers name, unless told otherwise."""
+"""The upstream provider that answers name by default."""
 
 GENERATION_ID = "gen-1700000000-fake"
-"""The generation id of answers, unless told otherwise."""
+"""The generation id of answers by default."""
 
 COMMENT = b": OPENROUTER PROCESSING\n\n"
 """The comment that keeps a connection alive while the model is not ready."""
@@ -186,7 +186,7 @@ class Answer:
         comments: How many keep-alive comments are sent before the first chunk.
         interval_s: Seconds between two deltas.
         id: The generation id.
-        model: The model that is said to answer.
+        model: The model that the answer names.
     """
 
     text: tuple[str, ...] = ()

@@ -70,7 +70,7 @@ class ToolPolicy:
 
 
 class ToolExecution:
-    """The tool calls of one answer: run in a task of their own, while `next` tells what happens.
+    """The tool calls of one answer: run in their own task, while `next` yields the events.
 
     Args:
         answer: The answer that asks for them.
@@ -93,14 +93,14 @@ class ToolExecution:
 
     @property
     def messages(self) -> list[ChatMessage]:
-        """The answer and the result of each of its calls, in order; one without a result yet says so."""
+        """The answer and the result of each of its calls, in order; a call without a result yet says so."""
         calls = tuple(_sendable(call) for call in self._answer.tool_calls)
         contents = [self._parts.get(position, text) for position, text in enumerate(self._contents)]
         results = [tool_result(call.id, content) for call, content in zip(calls, contents, strict=True)]
         return [replace(self._answer.to_message(), tool_calls=calls), *results]
 
     async def next(self) -> ToolStarted | ToolFinished | None:
-        """Return what happens next, or None when nothing does any more."""
+        """Return the next event, or None at the end."""
         if self._task is None:
             self._task = asyncio.create_task(self._run_all(), name="raptscallions_ai tool calls")
             self._task.add_done_callback(lambda _: self._events.put_nowait(None))
@@ -115,7 +115,7 @@ class ToolExecution:
         if self._task is not None:
             await cancel_and_wait("an approve hook", self._task)
             if self._task.done() and not self._task.cancelled():
-                self._task.exception()  # looked at, so that nobody is told that nobody did
+                self._task.exception()  # read it, or asyncio warns that nobody did
 
     def abandon(self) -> None:
         """Cancel what is running without waiting; may be called from any thread."""
@@ -153,7 +153,7 @@ class ToolExecution:
         if tool is None:
             raise ToolError(f"there is no such tool; there are: {', '.join(self._policy.tools)}")
         if not _is_one_object(call):
-            raise ToolError("the arguments are not one JSON object")
+            raise ToolError("the arguments are not a JSON object")
         try:
             with contained(f"a validator of tool {tool.name}"):
                 arguments = tool.validate((_sendable(call) if _is_one_object(call) else call).raw_arguments)
@@ -216,7 +216,7 @@ def tools_by_name(tools: object) -> dict[str, Tool[..., Any]]:
         ValueError: Two have the same name.
     """
     if not isinstance(tools, Sequence) or not tools:
-        raise TypeError("run_tools needs tools=[...], functions decorated with @tool")
+        raise TypeError("run_tools needs tools=[...]: functions decorated with @tool")
     found: dict[str, Tool[..., Any]] = {}
     for each, wire in zip(cast("Sequence[object]", tools), tools_to_wire(cast("Any", tools)), strict=True):
         if isinstance(each, Tool):
@@ -230,11 +230,11 @@ def tools_by_name(tools: object) -> dict[str, Tool[..., Any]]:
 
 
 def with_ids(answer: ChatResult, position: int) -> ChatResult:
-    """Return an answer whose calls all have an id of their own, which some gateways forget.
+    """Return an answer whose calls all have an id, because some gateways send none.
 
     Args:
         answer: The answer.
-        position: Its place in the conversation, so that the ids are new and yet the same in each replay.
+        position: Its place in the conversation, so that the ids are unique and the same in each replay.
     """
     seen: set[str] = set()
     calls = list(answer.tool_calls)
@@ -286,16 +286,16 @@ def _parts_of(output: object) -> list[str | ContentPart] | None:
 
 
 def _as_text(parts: Sequence[str | ContentPart]) -> str:
-    """Return what a person is told of parts."""
+    """Return parts as text for a person."""
     texts = [part if isinstance(part, str) else str(part.get("text", f"[{part['type']}]")) for part in parts]
     return "\n".join(texts)
 
 
 async def _text_of(tool: str, output: object) -> str:
-    """Return what the model is told of a result.
+    """Return a result as text for the model.
 
     Raises:
-        ToolError: It cannot be told as text.
+        ToolError: It cannot be written as text.
     """
     if isinstance(output, Iterator):  # which may block, or never end
         first = islice(cast("Iterator[object]", output), _MOST_ITEMS + 1)
@@ -310,7 +310,7 @@ async def _text_of(tool: str, output: object) -> str:
         pass
     else:
         return text
-    raise ToolError("the result is no text: it has a surrogate in it, as the names of some files do")
+    raise ToolError("the result is not text: it contains a surrogate, as some file names do")
 
 
 def _json(output: object) -> str:

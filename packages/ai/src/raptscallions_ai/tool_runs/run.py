@@ -76,7 +76,7 @@ class ToolRun:
     `client.run_tools` makes it.
 
     Args:
-        ask: Asks the model: takes the conversation and which step it is, counted from 1.
+        ask: Asks the model; takes the conversation and the number of the step, from 1.
         messages: The conversation to begin with.
         policy: How tools are called.
         max_steps: The most answers to ask for.
@@ -112,10 +112,10 @@ class ToolRun:
 
     @property
     def messages(self) -> list[ChatMessage | Mapping[str, object]]:
-        """The conversation so far, to go on with: every tool call in it has its result.
+        """The conversation so far, to continue with: every tool call in it has a result.
 
-        An answer is in it when it is complete. In place of a result that is not there, it says that the call was not
-        run or not finished; so a run that failed or was left can be taken up again with these messages.
+        It has complete answers only. If a result is missing, it says that the call was not
+        run or not finished, so a run that failed or was left can be resumed with these messages.
         """
         return [*self._conversation, *(self._execution.messages if self._execution else ())]
 
@@ -126,7 +126,7 @@ class ToolRun:
 
     @property
     def usage(self) -> Usage:
-        """Tokens and cost of all steps so far, the current one included as far as the gateway told."""
+        """Tokens and cost of all steps so far, the current one included as far as the gateway reported it."""
         usages = [step.usage for step in self._steps]
         if self._answering and _has_content(now := self._stream.partial):
             usages.append(now.usage)
@@ -163,7 +163,7 @@ class ToolRun:
         await self._release()
 
     def abandon(self) -> None:
-        """Stop without waiting; where one can await, `aclose` is the better choice."""
+        """Stop without waiting; use `aclose` where you can await."""
         self._ended = True
         self._stream.abandon()
         if self._execution is not None:
@@ -278,7 +278,7 @@ class ToolRun:
         return ToolRunDone(ToolRunResult(**whole, stopped_by=stopped_by, steps=self.steps, messages=messages))
 
     def _end(self) -> NoReturn:
-        """End an iteration; one that nobody ended on purpose must not look like a run's end."""
+        """End an iteration; one that was not ended on purpose must not look like a run's end."""
         if self._result is None and self._error is None and not self._stopped:
             raise self._left_early()
         raise StopAsyncIteration
@@ -293,7 +293,7 @@ class ToolRun:
         await self._stream.aclose()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a run is not pickled or copied: it holds a connection and the conversation")
+        raise TypeError("a run cannot be pickled or copied: it holds a connection and the conversation")
 
     def __del__(self) -> None:
         if not self._ended:
@@ -309,7 +309,7 @@ def _has_content(answer: ChatResult) -> bool:
 
 
 class _VisibleText(VisibleText):
-    """The text of all answers of a run; one that is finished can no more begin anew."""
+    """The text of all answers of a run; a finished one can no longer start again."""
 
     def of(self, chunk: object) -> str | None:
         if isinstance(chunk, StepFinished):

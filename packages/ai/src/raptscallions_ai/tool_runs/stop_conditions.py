@@ -15,7 +15,7 @@ __all__ = ["has_tool_call", "max_cost", "max_tokens_used"]
 def max_tokens_used(tokens: int) -> StopCondition:
     """Stop when the run has used this many tokens, requests and answers together.
 
-    It is looked at between steps, so that the step that goes beyond it is still paid for.
+    It is checked between steps, so the step that exceeds it is still paid for.
     """
     if tokens < 1:
         raise ValueError("max_tokens_used must be at least 1")
@@ -27,10 +27,10 @@ def max_tokens_used(tokens: int) -> StopCondition:
 
 
 def max_cost(dollars: Decimal | float | str) -> StopCondition:
-    """Stop when the run has cost this much in USD, as the gateway reports it; keys of your own included.
+    """Stop when the run has cost this much in USD, as the gateway reports it, including your own provider keys.
 
-    It is looked at between steps, so that the step that goes beyond it is still paid for. A gateway that reports no
-    cost never gets there; set `max_tokens_used` for such ones.
+    It is checked between steps, so the step that exceeds it is still paid for. A gateway that reports no
+    cost never reaches it; use `max_tokens_used` there.
     """
     limit = Decimal(str(dollars))
     if not limit > 0:

@@ -1,8 +1,8 @@
-"""JSON schemas for models: without what says nothing, and in the dialect that gateways enforce, OpenAI's strict mode.
+"""JSON schemas for models: without useless parts, and in OpenAI's strict mode, which gateways enforce.
 
 In strict mode every object must list all its properties as required and allow no other, and only some keywords are
-known; see "Supported schemas" in OpenAI's guide to structured outputs. What the dialect has no word for, such as the
-length of a text, is said in the description, so that the model still knows; pydantic checks it afterwards anyway.
+known; see "Supported schemas" in OpenAI's guide to structured outputs. What the dialect cannot express, such as the
+length of a text, goes into the description, so that the model still knows; pydantic checks it afterwards anyway.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SAYING_WHAT = ("type", "enum", "const", "anyOf", "$ref")
 
 
 class WithoutTitles(GenerateJsonSchema):
-    """Makes no title of a field's name: it says nothing that the name does not, and every call would pay for it."""
+    """Leaves out titles: they only repeat the field's name, and every call would pay for them."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Return False."""
@@ -35,13 +35,13 @@ class WithoutTitles(GenerateJsonSchema):
 
 
 def strict_schema(schema: Schema) -> Schema:
-    """Return the same schema in the strict dialect, as far as it can be said there.
+    """Return the same schema in the strict dialect, as far as it can be expressed there.
 
     Args:
         schema: As pydantic makes it; it is not changed.
 
     Raises:
-        ValueError: Part of it cannot be said: an object with keys of any name, a tuple, or a value of any type.
+        ValueError: Part of it cannot be expressed: an object with keys of any name, a tuple, or a value of any type.
     """
     strict = _strict(schema, "the model")
     if "$defs" in schema:
@@ -87,4 +87,4 @@ def _move_to_description(schema: Schema) -> None:
 
 
 def _unsupported(where: str, what: str) -> ValueError:
-    return ValueError(f"strict mode has no word for {what} ({where}); change the model, or pass strict=False")
+    return ValueError(f"strict mode does not support {what} ({where}); change the model, or pass strict=False")

@@ -1,7 +1,7 @@
-"""How deep a JSON text may be for a type whose validation takes many times as long with each level.
+"""How deep a JSON text may be for a type whose validation slows down with each level.
 
-Pydantic tries every arm of a union that has no discriminator, in each of its modes. Where the arms hold the union
-again, each level multiplies that: ten levels of three arms took seven seconds, in which nothing else could run.
+Pydantic tries every member of a union that has no discriminator, in each of its modes. If the members contain the union
+again, each level multiplies that: ten levels of three members took seven seconds, while nothing else could run.
 """
 
 from __future__ import annotations

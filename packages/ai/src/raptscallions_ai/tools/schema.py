@@ -1,4 +1,4 @@
-"""What a function's signature and docstring tell a model, through pydantic."""
+"""A function's signature and docstring as a schema, through pydantic."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ToolSchema", "schema_of"]
 
-_MOST_PROBLEMS = 10  # told at once
+_MOST_PROBLEMS = 10  # in one message
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSchema:
-    """What a model is told of a function, and the check of what it then sends.
+    """The schema of a function for a model, and the check of the arguments that it sends.
 
     Attributes:
         description: The docstring's text without its sections; may be empty.
@@ -42,10 +42,10 @@ class ToolSchema:
     deepest: int | None = None
 
     def validate(self, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments, checked and converted; those that were not sent are not in it.
+        """Return the arguments, checked and converted, without those that were not sent.
 
         Raises:
-            ToolError: They do not fit. The message has no value of theirs.
+            ToolError: They do not fit. The message does not contain their values.
         """
         if isinstance(arguments, str) and is_too_deep(arguments, self.deepest):
             raise ToolError(f"invalid arguments: {TOO_DEEP}")
@@ -63,7 +63,7 @@ class ToolSchema:
 
 
 def schema_of(function: Callable[..., Any], name: str) -> ToolSchema:
-    """Return what the type hints and the docstring of a function tell.
+    """Return the schema from a function's type hints and docstring.
 
     Raises:
         TypeError: A parameter has no type hint, cannot be given by keyword, or is of a type without a JSON schema.
@@ -97,12 +97,12 @@ def _hints(function: Callable[..., Any], name: str) -> list[Any]:
 def _field(parameter: inspect.Parameter, hint: Any, tool: str) -> Any:
     where = f"parameter {parameter.name!r} of tool {tool!r}"
     if parameter.kind not in {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}:
-        raise TypeError(f"{where} cannot be given by keyword, as a model gives it")
+        raise TypeError(f"{where} cannot be passed by keyword, which is how a model passes it")
     if hint is inspect.Parameter.empty:
         method = "; of a method, make a tool with tool(instance.method)" if parameter.name in {"self", "cls"} else ""
         raise TypeError(f"{where} has no type hint{method}")
     if isinstance(parameter.default, FieldInfo):
-        raise TypeError(f"{where}: Field(...) belongs into Annotated[...], and the default behind the =")
+        raise TypeError(f"{where}: put Field(...) into Annotated[...], and the default after the =")
     return hint if parameter.default is inspect.Parameter.empty else NotRequired[hint]
 
 

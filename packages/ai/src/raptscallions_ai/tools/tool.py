@@ -1,4 +1,4 @@
-"""Tools: functions that a model may call, with the JSON schema that tells it how."""
+"""Tools: functions that a model may call, with their JSON schemas."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Tool(Generic[P, R]):
-    """A function that a model may call; made with `tool`, or with `Tool.from_schema` where the schema is given.
+    """A function that a model may call; make it with `tool`, or with `Tool.from_schema` if you have the schema.
 
-    It can still be called as the function that it was made of.
+    You can still call it like the function itself.
 
     Args:
         function: What to run: a function or a bound method, async or not.
@@ -39,7 +39,7 @@ class Tool(Generic[P, R]):
             to start without a hook; False never; None if there is a hook.
 
     Raises:
-        TypeError: `function` is none that can be called with keyword arguments and answer once.
+        TypeError: `function` cannot be called with keyword arguments, or does not return one result.
         ValueError: The name cannot be sent, or `timeout` is not positive.
     """
 
@@ -53,7 +53,7 @@ class Tool(Generic[P, R]):
         needs_approval: bool | None = None,
     ) -> None:
         if not inspect.isroutine(function):
-            raise TypeError(f"a tool is made of a function or a bound method, not of {type(function).__name__}")
+            raise TypeError(f"a tool is made from a function or a bound method, not from {type(function).__name__}")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(f"a tool returns one result; {function.__name__!r} is a generator")
         self.function: Callable[P, R] = function
@@ -63,7 +63,9 @@ class Tool(Generic[P, R]):
         self._description = description
         self._given_parameters: Mapping[str, Any] | None = None
         if not _NAME.fullmatch(self.name):
-            raise ValueError(f"a tool's name is 1 to 64 of A-Z, a-z, 0-9, _ and -, which {self.name[:80]!r} is not")
+            raise ValueError(
+                f"a tool's name must be 1 to 64 of A-Z, a-z, 0-9, _ and -, not {self.name[:80]!r}; pass another name="
+            )
 
     @staticmethod
     def from_schema(
@@ -81,8 +83,8 @@ class Tool(Generic[P, R]):
             name: What the model calls it.
             description: What it does, for the model.
             parameters: The JSON schema of the arguments, an object.
-            function: What to run; it gets the arguments by keyword, as the model sent them: they are one JSON object,
-                and nothing else of the schema is checked.
+            function: What to run; it gets the arguments by keyword, as the model sent them: only that they are a JSON
+                object is checked, not the rest of the schema.
             timeout: Seconds that a run may take.
             needs_approval: As for `Tool`.
         """
@@ -118,7 +120,7 @@ class Tool(Generic[P, R]):
             arguments: The JSON text that the model sent, or an object.
 
         Raises:
-            ToolError: They do not fit; the message says what does not, for the model to do it better.
+            ToolError: They do not fit; the message says where, so that the model can correct them.
         """
         if self._given_parameters is not None:
             return _one_object(arguments)
@@ -131,8 +133,8 @@ class Tool(Generic[P, R]):
             arguments: The JSON text that the model sent (`ToolCall.raw_arguments`), or an object.
 
         Raises:
-            ToolError: The arguments do not fit, or the time was up.
-            CallbackError: The function raised what is no `Exception`, such as `SystemExit`.
+            ToolError: The arguments do not fit, or it took too long.
+            CallbackError: The function raised something that is not an `Exception`, such as `SystemExit`.
             Exception: Whatever the function raises.
         """
         return await self.call(self.validate(arguments))
@@ -141,16 +143,16 @@ class Tool(Generic[P, R]):
         """Run the function with validated arguments, and return what it returned.
 
         A function that is not async runs in a daemon thread, with the context variables of the caller; 64 do so at a
-        time. A thread cannot be stopped: when the time is up, or the caller is cancelled, it runs on, and what it
-        returns is dropped. An async function that goes on after it was cancelled is given up two seconds later.
+        time. A thread cannot be stopped: after a timeout or a cancellation it runs on, and what it
+        returns is dropped. An async function that ignores its cancellation is abandoned two seconds later.
 
         Args:
             arguments: Keyword arguments.
             timeout: Seconds that it may take, if the tool has no timeout of its own.
 
         Raises:
-            ToolError: The time was up.
-            CallbackError: The function raised what is no `Exception`, such as `SystemExit`.
+            ToolError: It took too long.
+            CallbackError: The function raised something that is not an `Exception`, such as `SystemExit`.
             Exception: Whatever the function raises.
         """
         seconds = timeout if self.timeout is None else self.timeout
@@ -200,7 +202,7 @@ def tool(
     timeout: float | None = None,
     needs_approval: bool | None = None,
 ) -> Any:
-    """Make a tool of a function: `@tool`, `@tool(timeout=5)`, or `tool(instance.method)`.
+    """Make a tool from a function: `@tool`, `@tool(timeout=5)`, or `tool(instance.method)`.
 
     The JSON schema of the arguments comes from the type hints, through pydantic, and is made on first use. Each
     parameter needs one. Texts for the model come from the docstring, in Google's, NumPy's or reST style, or from
@@ -227,8 +229,8 @@ def tool(
 def tools_to_wire(tools: Sequence[Tool[..., Any] | Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return tools in the OpenAI wire format.
 
-    A mapping is passed on as it is, so that gateways may have kinds of their own; only the bare form with `name` and
-    `parameters` and without a `type` is put into the envelope of a function.
+    A mapping is passed on as it is, because gateways have their own kinds; only the short form with `name` and
+    `parameters` but no `type` is wrapped as a function.
 
     Raises:
         TypeError: One is neither a tool nor a mapping, or its type hints have no JSON schema.
@@ -240,7 +242,7 @@ def tools_to_wire(tools: Sequence[Tool[..., Any] | Mapping[str, Any]]) -> list[M
 
 
 def checked_timeout(seconds: float | None, name: str) -> float | None:
-    """Return a time limit as it is if it is one; `name` is what the caller calls it."""
+    """Return a time limit after checking it; `name` is the argument's name for the message."""
     if seconds is not None and not seconds > 0:
         raise ValueError(f"{name} must be more than 0 seconds")
     return seconds
@@ -264,7 +266,7 @@ def _one_object(arguments: str | Mapping[str, Any]) -> dict[str, Any]:
         return ToolCall("", "", arguments).arguments
     except InvalidResponseError:
         pass
-    raise ToolError("invalid arguments: they are not one JSON object")
+    raise ToolError("invalid arguments: they are not a JSON object")
 
 
 async def _result_of(tool: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ToolCall"]
 
-_NO_OBJECT = "are not one JSON object"
+_NO_OBJECT = "are not a JSON object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class ToolCall:
         id: The call's id, to be sent back with its result; may be empty if the gateway sent none.
         name: The tool's name.
         raw_arguments: The arguments' JSON text exactly as received.
-        extra: Further fields of the call that go back as they came, such as Gemini's `extra_content`, whose signature
-            it wants to see again.
+        extra: Further fields of the call that are sent back unchanged, such as Gemini's `extra_content` with its
+            signature.
     """
 
     id: str
@@ -35,12 +35,12 @@ class ToolCall:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments as an object; a call without arguments, or with `null` for them, gives an empty one.
+        """The arguments as an object; empty if there are none, or `null`.
 
-        Some models write the JSON text of their arguments as a JSON string once more; that is read, too.
+        Some models put the JSON text of the arguments into a JSON string; that works too.
 
         Raises:
-            InvalidResponseError: The text is not one JSON object, for instance because the answer was cut
+            InvalidResponseError: The text is not a JSON object, for instance because the answer was cut
                 by its token limit; `raw_arguments` still has the text.
         """
         if not self.raw_arguments.strip():

@@ -1,6 +1,6 @@
 """The body of a server-sent-events response: chunks in, bytes out, for a reader that may be slow, or leave.
 
-A task of its own reads the stream, so that keep-alives can be sent while it waits, and whatever has arrived by the time
+A separate task reads the stream, so that keep-alives can be sent while it waits, and whatever has arrived by the time
 the reader is ready leaves in one piece.
 """
 
@@ -104,7 +104,7 @@ class SSEBody:
     async def open(self) -> None:
         """Wait until there is something to send, so that an earlier failure can still become an HTTP status.
 
-        It waits for `keep_alive` seconds at most, because a proxy does not wait for headers for ever.
+        It waits for `keep_alive` seconds at most, because a proxy does not wait for headers forever.
 
         Raises:
             AiError: The answer failed before there was anything to send.
@@ -121,7 +121,7 @@ class SSEBody:
         await _close(self._stream)  # the task may have been cancelled before it ever ran
 
     def abandon(self) -> None:
-        """Stop without waiting for the connection to close; where one can await, `aclose` is the better choice."""
+        """Stop without waiting for the connection to close; use `aclose` where you can await."""
         self._outbox.end()
         task = self._reading
         if task is not None and not task.done():
@@ -145,7 +145,7 @@ class SSEBody:
     async def _wait(self) -> bool:
         """Wait for bytes or the end, as long as may be kept silent; return whether there is either."""
         if self._reading is None and not self._outbox.ended:
-            # The task holds no reference to this body: one that nobody reads any more must be collected.
+            # The task holds no reference to this body: one that is no longer read must be collected.
             reading = _read(self._stream, self._encoder, self._outbox)
             self._reading = asyncio.create_task(reading, name="raptscallions_ai: read a stream for a response")
         try:
@@ -167,12 +167,12 @@ class SSEBody:
 
 
 class _Outbox:
-    """What was encoded and not taken yet; all that the reading task and the body share.
+    """Encoded data that was not taken yet; shared by the reading task and the body.
 
     Attributes:
         ended: Whether nothing more will come.
-        failed_at_once: What the stream failed with before it gave anything.
-        crash: An exception that is no `AiError`; the server is to see it once the reader has been told.
+        failed_at_once: The error of a stream that failed before it gave anything.
+        crash: An exception that is not an `AiError`; the server sees it after the reader was informed.
     """
 
     def __init__(self) -> None:

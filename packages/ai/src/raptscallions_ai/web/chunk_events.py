@@ -1,4 +1,4 @@
-"""The library's own protocol: one event for each chunk, told apart by `type` as the chunks are."""
+"""The library's own protocol: one event for each chunk, with the same `type` as the chunk."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def sse_response_body(
          "error_type": null, "status_code": 429, "details": {...}, "retryable": true, "retry_after": 30,
          "reference": "5f0c2a9d417e"}}
 
-    The three of tools are those of a `ToolRun`, which tells a tool's failure in the words that were meant for others, a
-    `ToolError`'s, and else says only that it failed.
+    The three tool events come from a `ToolRun`; a tool's failure has the message of its
+    `ToolError`, and otherwise says only that it failed.
 
-    An error is told in our own words; what the gateway said is in the log, under the same `reference`.
+    An error is reported in our own words; the gateway's message is in the log, with the same `reference`.
 
     The last event is always `done` or `error`. A body that ends without either was cut off.
 
@@ -92,8 +92,8 @@ def _fields(chunk: StreamChunk | ToolRunEvent) -> dict[str, Any]:
         case "restarted":
             return {"error": error_payload(chunk.error)}
         case "done":
-            told = {name: getattr(chunk.result, name) for name in _OF_A_RESULT}
-            return {**told, "usage": usage_payload(chunk.usage)}
+            fields = {name: getattr(chunk.result, name) for name in _OF_A_RESULT}
+            return {**fields, "usage": usage_payload(chunk.usage)}
         case "tool_started":
             return {**_call(chunk.call), "arguments": chunk.call.raw_arguments}
         case "tool_finished":

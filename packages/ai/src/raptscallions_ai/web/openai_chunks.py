@@ -1,4 +1,4 @@
-"""OpenAI's protocol, so that any OpenAI client can read an endpoint of yours."""
+"""OpenAI's protocol, so that any OpenAI client can read your endpoint."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def openai_sse_body(
 
     Args:
         stream: A `ChatStream`, or any chunks.
-        include_usage: Whether a last chunk without choices tells the usage: the request's
-            `stream_options.include_usage`. Nothing is told that the gateway did not report.
+        include_usage: Whether a last chunk without choices has the usage: the request's
+            `stream_options.include_usage`. Only what the gateway reported is passed on.
         keep_alive: Seconds of silence after which a comment is sent; None for never.
 
     Raises:
@@ -67,8 +67,8 @@ class OpenAIChunks:
     """The encoder of this protocol.
 
     Args:
-        stream: What tells the id and the model, if it is a `ChatStream`.
-        include_usage: Whether to tell the usage.
+        stream: The source of the id and the model, if it is a `ChatStream`.
+        include_usage: Whether to report the usage.
     """
 
     headers: Mapping[str, str] = SSE_HEADERS

@@ -1,4 +1,4 @@
-"""What a browser is told of errors and usage, in every protocol the same."""
+"""Errors and usage as a browser gets them, the same in every protocol."""
 
 from __future__ import annotations
 
@@ -70,15 +70,15 @@ def sse_event(payload: dict[str, Any]) -> bytes:
 
 
 def error_payload(error: AiError) -> dict[str, Any]:
-    """Return what a browser may know of an error, in our own words, and how to go on; the rest goes to the log.
+    """Return what a browser may know about an error, in our own words; the rest goes to the log.
 
-    Its `reference` stands in both, so that whoever is told of a reference by a user finds what the gateway said.
+    Both have the same `reference`, so that you can find the gateway's message when a user reports one.
     """
     own = isinstance(error, _OPERATORS_BUSINESS)
     reference = uuid.uuid4().hex[:12]
     facts = (reference, type(error).__name__, error.gateway_status, error.request_id, error.error_type)
     message = error.gateway_message or error.message
-    _log.warning("told a reader of %s: %s, status %s, request %s, type %s: %s", *facts, message)
+    _log.warning("reported to a reader as %s: %s, status %s, request %s, type %s: %s", *facts, message)
     return {
         "type": type(error).__name__,
         "message": error.default_message if own else error.sentence,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ChatStreamResponse", "ai_error_handler"]
 
 _PIECE = 64 * 1024  # bytes
-_CLIENT_CLOSED_REQUEST = 499  # nginx's own, which nobody gets to see
+_CLIENT_CLOSED_REQUEST = 499  # nginx's own; the client never sees it
 _log = Log()
 
 
@@ -33,16 +33,16 @@ class ChatStreamResponse(StreamingResponse):
     """A response made of a stream, which is closed upstream at once when the browser leaves.
 
     Starlette's own streaming response notices a browser that leaves while the model is silent, but not one that had
-    stopped reading before: its generator then waits for the garbage collector, and upstream goes on and is billed.
-    Here the response itself listens from the first moment, and closes the stream however it ends.
+    stopped reading before: its generator then waits for the garbage collector, while the model goes on writing and
+    billing. Here the response itself listens from the first moment, and closes the stream however it ends.
 
-    The stream is opened before the headers are sent. What fails until then is raised as it is, for `ai_error_handler`
+    The stream is opened before the headers are sent. Failures until then are raised unchanged, for `ai_error_handler`
     to answer with an HTTP status; what fails later is the last event of the body.
 
     Args:
         body: What `sse_response_body`, `ui_message_stream` or `openai_sse_body` returned.
         headers: Further headers.
-        background: What to run afterwards, also if the browser has left; there `stream.partial` tells how far it came.
+        background: What to run afterwards, even if the browser has left; `stream.partial` then has what had arrived.
         send_timeout: Seconds that a browser may take no bytes at all, once all buffers on the way are full; then it is
             given up as if it had left. None for no limit.
 
@@ -71,7 +71,7 @@ class ChatStreamResponse(StreamingResponse):
         Raises:
             AiError: The answer failed before anything was sent.
         """
-        if scope.get("method") == "HEAD":  # whoever asks for the headers only makes no model write
+        if scope.get("method") == "HEAD":  # a request for headers only must not start a model
             self._body.abandon()
             await self._send_empty(send, self.status_code)
             return
@@ -80,7 +80,7 @@ class ChatStreamResponse(StreamingResponse):
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            # First everything that needs no waiting: a server that shuts down may cancel each wait anew.
+            # First everything that needs no waiting: a server that shuts down may cancel each wait again.
             sending.cancel()
             leaving.cancel()
             self._body.abandon()
@@ -129,7 +129,7 @@ class _ClientGoneError(Exception):
 
 
 async def _client_left(receive: Receive) -> None:
-    """Return when the connection is closed; until then there may be parts of a request that nobody asked for."""
+    """Return when the connection is closed; until then, unexpected parts of a request may come."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -139,7 +139,7 @@ async def ai_error_handler(request: Request, error: Exception) -> JSONResponse:
 
     Install it with `app.add_exception_handler(AiError, ai_error_handler)`; it serves streams that fail before their
     first chunk, and all other routes. The gateway's and the operator's own words are not passed on, see
-    `sse_response_body` for the fields. A `Retry-After` header tells what the gateway told.
+    `sse_response_body` for the fields. A `Retry-After` header passes on the gateway's wait.
     """
     if not isinstance(error, AiError):
         raise TypeError(f"ai_error_handler is for AiError, not {type(error).__name__}") from error

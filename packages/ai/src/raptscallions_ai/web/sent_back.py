@@ -1,4 +1,4 @@
-"""What a gateway wants back of an answer, carried by a browser between two requests."""
+"""The parts of an answer that a gateway wants back, carried by a browser between two requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TEXTS = ("reasoning_content", "reasoning_text", "thinking")
 
 
 def sent_back(result: ChatResult, ids: list[str]) -> list[dict[str, Any]]:
-    """Return the part that carries it, or none.
+    """Return the part that carries them, or none.
 
     Args:
         result: The answer.
@@ -49,7 +49,7 @@ def read_sent_back(data: Mapping[str, object]) -> tuple[dict[str, Any], dict[str
         else:
             is_right = isinstance(value, str if name in _TEXTS else dict)
         if not is_right:
-            raise ValueError(f"{name} of what is sent back is of another type than it can be")
+            raise ValueError(f"{name} of the part that is sent back has the wrong type")
         fields[name] = value
     calls = cast("Any", data.get("tool_calls") or {})
     if not isinstance(calls, dict) or not all(isinstance(extra, dict) for extra in cast("Any", calls).values()):

@@ -23,10 +23,10 @@ _FILE_URLS = ("data:", "https://", "http://")
 
 
 def from_ui_messages(messages: Sequence[Mapping[str, object]]) -> list[ChatMessage]:
-    """Return the conversation that the AI SDK's UI messages tell, as a browser sends them.
+    """Return the conversation in the AI SDK's UI messages, as a browser sends them.
 
     User messages keep their text and files. Answers keep their text, images, file annotations and those tool calls
-    that have a result, each with its result behind it; a call without one is left out, because gateways refuse it.
+    that have a result, each followed by its result; a call without one is left out, because gateways refuse it.
     Reasoning and sources are for people, and are not sent back; signatures and what else a gateway wants back is, if
     the message has the `data-sent-back` part of `ui_message_stream`.
 
@@ -50,7 +50,7 @@ def from_ui_messages(messages: Sequence[Mapping[str, object]]) -> list[ChatMessa
         except ValueError as error:
             raise ValueError(f"messages[{position}]: {error}") from None
         except (TypeError, LookupError, AttributeError, RecursionError) as error:
-            raise ValueError(f"messages[{position}]: it is no UI message ({type(error).__name__})") from None
+            raise ValueError(f"messages[{position}]: not a UI message ({type(error).__name__})") from None
     return conversation
 
 
@@ -76,7 +76,7 @@ def _question(parts: list[Mapping[str, object]]) -> ChatMessage:
         elif part.get("type") == "file":
             content.append(_file(part))
     if not content:
-        raise ValueError("there is neither text nor a file in it")
+        raise ValueError("it has neither text nor a file")
     texts = [_text(part, "text") for part in parts if part.get("type") == "text"]
     if len(texts) == len(content):
         return user("\n".join(texts))
@@ -130,7 +130,7 @@ def _step(parts: list[Mapping[str, object]]) -> list[ChatMessage]:
 
 
 def _result(part: Mapping[str, object]) -> str | None:
-    """Return what the model is told of a tool call; None if there is nothing yet, and for parts of another kind."""
+    """Return a tool call's result as text for the model; None if there is none yet, and for other parts."""
     if not str(part["type"]).startswith(("tool-", "dynamic-tool")):
         return None
     match part.get("state"):
@@ -190,7 +190,7 @@ def _object(value: object, what: str) -> Mapping[str, object]:
 def _text(part: Mapping[str, object], key: str) -> str:
     value = part.get(key)
     if not isinstance(value, str):
-        raise ValueError(f"{key} of a part must be a text")
+        raise ValueError(f"{key} of a part must be a str")
     return value
 
 

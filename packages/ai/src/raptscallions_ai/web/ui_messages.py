@@ -106,7 +106,9 @@ class UIMessageParts:
         self._blocks = self._sources = 0
         self._calls: dict[int, _OpenCall] = {}
         self._call_ids: list[str] = []
-        self._told: dict[str, str] = {}  # of a run: the ids of its calls, and those under which the browser knows them
+        self._reported: dict[
+            str, str
+        ] = {}  # of a run: the ids of its calls, and those under which the browser knows them
 
     def chunk(self, chunk: StreamChunk | ToolRunEvent) -> bytes:
         """Return the parts for a chunk; for `done` those that end the message."""
@@ -176,12 +178,12 @@ class UIMessageParts:
             case ToolFinished():
                 refused = told_of_a_tool(event) if event.duration is None else None
                 parts = [*self._end_block(), *self._input(event.call, refused)]
-                return parts if refused is not None else [*parts, _output(event, self._told[event.call.id])]
+                return parts if refused is not None else [*parts, _output(event, self._reported[event.call.id])]
             case StepFinished():
-                back = sent_back(event.result, [self._told[call.id] for call in event.result.tool_calls])
+                back = sent_back(event.result, [self._reported[call.id] for call in event.result.tool_calls])
                 parts = [*self._end_block(), *back, {"type": "finish-step"}]
                 self._calls.clear()
-                self._told.clear()
+                self._reported.clear()
                 self._in_step = False
                 return parts
             case ToolRunDone():
@@ -189,15 +191,15 @@ class UIMessageParts:
 
     def _input(self, call: ToolCall, refused: str | None = None) -> list[dict[str, Any]]:
         """Return the end of a call that a run carries out, or why it does not; nothing if that was told before."""
-        if call.id in self._told:
+        if call.id in self._reported:
             return []
-        waiting = [each for each in self._calls.values() if each.id not in self._told.values()]
+        waiting = [each for each in self._calls.values() if each.id not in self._reported.values()]
         same = (call.name, call.raw_arguments)  # a gateway that gave no id leaves nothing else to go by
         known = [each for each in waiting if each.id == call.id]
         known += [each for each in waiting if (each.name, each.arguments) == same]
         arrived = known[0] if known else _OpenCall(call.id, call.name, call.raw_arguments)
         parts = _announced(arrived)
-        self._told[call.id] = arrived.id
+        self._reported[call.id] = arrived.id
         return [*parts, _outcome(call, arrived.id) if refused is None else _failed(call, arrived.id, refused)]
 
     def _text(self, kind: str, delta: str) -> list[dict[str, Any]]:
@@ -283,15 +285,15 @@ def _failed(call: ToolCall, id_: str, why: str) -> dict[str, Any]:
 
 
 def _output(finished: ToolFinished, id_: str) -> dict[str, Any]:
-    told = told_of_a_tool(finished)
+    content = told_of_a_tool(finished)
     if finished.error is not None:
-        return {"type": "tool-output-error", "toolCallId": id_, "errorText": told}
-    output: object = told
+        return {"type": "tool-output-error", "toolCallId": id_, "errorText": content}
+    output: object = content
     if not isinstance(finished.output, str):
         try:
-            output = json.loads(told)
+            output = json.loads(content)
         except (ValueError, RecursionError):  # pictures are told in words
-            output = told
+            output = content
     return {"type": "tool-output-available", "toolCallId": id_, "output": output}
 
 

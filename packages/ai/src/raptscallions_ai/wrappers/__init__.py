@@ -1,4 +1,4 @@
-"""Clients around clients: what makes calls comfortable, each a `ChatClient` itself, to be nested in any order.
+"""Clients around clients: each adds one feature, is a `ChatClient` itself, and can be nested in any order.
 
 ::
 

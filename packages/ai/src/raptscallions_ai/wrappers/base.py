@@ -1,4 +1,4 @@
-"""`WrappedClient`: a chat client around another one, which every wrapper is."""
+"""`WrappedClient`: the base class of all wrappers, a chat client around another one."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["WrappedClient"]
 class WrappedClient(BaseChatClient):
     """A chat client that passes every call on to another one.
 
-    A wrapper of your own overrides `source`, which is where the chunks of every call come from, whichever way it was
-    made; usually it returns an `AroundSource` around `self.ask(call)`. Closing a wrapper closes what it wraps.
+    To write your own wrapper, override `source`: every call gets its chunks there, whichever method was
+    used. Usually it returns an `AroundSource` around `self.ask(call)`. Closing a wrapper closes the wrapped client.
 
     Args:
-        inner: Whom to ask: a client, or another wrapper.
+        inner: The client to wrap, or another wrapper.
 
     Attributes:
         inner: The same.
@@ -39,7 +39,7 @@ class WrappedClient(BaseChatClient):
         self.inner = inner
 
     def resolve_model(self, model: str | None = None) -> str | None:
-        """Return the model that the wrapped client would ask; None if that cannot be told."""
+        """Return the model that the wrapped client would ask; None if it is not known."""
         return self.inner.resolve_model(model) if isinstance(self.inner, BaseChatClient) else model
 
     @property
@@ -49,12 +49,12 @@ class WrappedClient(BaseChatClient):
 
     @property
     def timeouts(self) -> Timeouts | None:
-        """The deadlines of calls that name none; None if the wrapped client cannot tell."""
+        """The default deadlines; None if the wrapped client does not know them."""
         return self.inner.timeouts if isinstance(self.inner, BaseChatClient) else None
 
     @property
     def key_fingerprint(self) -> str | None:
-        """What tells the keys of two clients apart and does not tell the key; None if the client has none."""
+        """A fingerprint that differs for other keys but does not reveal the key; None without a key."""
         return self.inner.key_fingerprint if isinstance(self.inner, BaseChatClient) else None
 
     @property
@@ -84,14 +84,15 @@ class WrappedClient(BaseChatClient):
         await self.inner.aclose()
 
     def source(self, call: ChatCall) -> ChunkSource:
-        """Return where the chunks of a call come from; a wrapper of your own overrides it.
+        """Return the source of a call's chunks; override it in your own wrapper.
 
-        It is called by `stream_chat`, and so by everything else that asks. What it raises, reaches the caller at once.
+        `stream_chat` calls it, and so does every method that uses `stream_chat`. The caller gets what it raises at
+        once.
         """
         return self.ask(call)
 
     def ask(self, call: ChatCall) -> ChunkSource:
-        """Return the wrapped client's answer to a call, for `source` to do something around it.
+        """Return the wrapped client's answer to a call, for use in `source`.
 
         Nothing is sent before it is read.
         """
@@ -103,7 +104,7 @@ class WrappedClient(BaseChatClient):
         return None if timeouts is None else timeouts.total
 
     def ask_within(self, call: ChatCall, seconds: float | None) -> ChunkSource:
-        """Return the wrapped client's answer to a call that has so many seconds left of its `total`."""
+        """Return the wrapped client's answer to a call that has this many seconds left of its `total`."""
         timeouts = self._timeouts_of(call)
         if timeouts is None or seconds is None:
             return self.ask(call)

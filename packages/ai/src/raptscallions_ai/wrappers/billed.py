@@ -16,11 +16,11 @@ __all__ = ["priced", "used_by"]
 
 
 def used_by(result: ChatResult | None, error: BaseException | None, partial: ChatResult) -> Usage | None:
-    """Return what a call used as far as the gateway told, or None if nothing was billed.
+    """Return what a call used as far as the gateway reported it, or None if nothing was billed.
 
     Args:
         result: The answer, if it is complete.
-        error: What the call failed with. If it is no `AiError`, the caller left.
+        error: What the call failed with. If it is not an `AiError`, the caller left.
         partial: What had arrived.
     """
     if result is not None:

@@ -44,16 +44,16 @@ class Amount(NamedTuple):
         return Amount(self.cost - other.cost, self.tokens - other.tokens, self.requests - other.requests)
 
     def not_below_zero(self) -> Amount:
-        """Return the amount; nothing of what a correction of an earlier window's call would make negative."""
+        """Return the amount with negative parts set to 0; correcting a call of an earlier window can make them."""
         return Amount(max(self.cost, Decimal(0)), max(self.tokens, 0), max(self.requests, 0))
 
 
 class Budget:
     """How much calls may cost or use, in all or in each window of time.
 
-    Give it to the `BudgetedClient`s whose calls it is for: those of a key, of a tenant, of a whole service. Calls that
-    are under way count with what can be told of them: their conversation from the start, and their answer as it grows.
-    These are estimates (a token for four bytes), which the real figures replace when a call ends.
+    Give it to the `BudgetedClient`s that share it: those of a key, a tenant or a whole service. Calls that
+    are under way count too: their conversation from the start, and their answer as it grows.
+    They count with estimates (one token for four bytes), which the real figures replace when a call ends.
 
     Safe to share between clients, event loops and threads.
 
@@ -61,12 +61,13 @@ class Budget:
         cost: USD; a `Decimal`, or a `str` or number that is read as one.
         tokens: Tokens of conversations and answers.
         requests: Calls that are sent.
-        window: Seconds after which all of it may be spent again, the first from the first call on; None for never.
+        window: Seconds after which the budget starts again, counted from the first call; None for never.
         prices: The models with their prices, from `client.models()`. Without them the cost of a call is only known at
-            its end, so that `cost` refuses calls but stops none, and calls at the same time can exceed it together.
+            its end: `cost` then refuses new calls but stops none, and calls that run at the same time can exceed it
+            together.
 
     Raises:
-        ValueError: There is no limit, or one is negative or no number.
+        ValueError: There is no limit, or one is negative or not a number.
     """
 
     reserves_answers = False  # a stream is stopped where it exceeds the budget
@@ -111,16 +112,16 @@ class Budget:
             return self._reserved
 
     def reset(self) -> None:
-        """Forget what was spent; calls that are under way count when they end."""
+        """Reset the amount spent; calls that are under way count when they end."""
         with self._lock:
             self._catch_up()
             self._spent, self._window_ends = Amount(), math.inf
 
     def reserve(self, amount: Amount) -> None:
-        """Set something aside for a call that is to begin; a `BudgetedClient` does this and the next by itself.
+        """Reserve an amount for a new call; a `BudgetedClient` calls this and the next methods itself.
 
         Raises:
-            BudgetExceededError: That much is not left.
+            BudgetExceededError: Not that much is left.
         """
         with self._lock:
             self._catch_up()
@@ -134,19 +135,19 @@ class Budget:
         """Set something aside, as `reserve` does; a budget that is kept elsewhere may have to wait for that.
 
         Raises:
-            BudgetExceededError: That much is not left.
+            BudgetExceededError: Not that much is left.
         """
         self.reserve(amount)
 
     def grow(self, amount: Amount) -> BudgetExceededError | None:
-        """Set more aside for a call, which has been used already; return an error if that is too much."""
+        """Reserve more for a call that has used it already; return an error if that is too much."""
         with self._lock:
             self._catch_up()
             self._reserved = self._reserved.plus(amount)
             return self._exceeded(Amount(), beginning=False)
 
     def book(self, used: Amount, *, reserved: Amount) -> None:
-        """Count what a call used instead of what was set aside for it."""
+        """Count what a call used, instead of what was reserved for it."""
         self._changes.put((used, reserved))
 
     def _exceeded(self, more: Amount, *, beginning: bool) -> BudgetExceededError | None:
@@ -183,7 +184,7 @@ def usd_of(cost: Decimal | str | float) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0:
-        raise ValueError("cost must be an amount of USD, 0 or more")
+        raise ValueError("cost must be an amount in USD, 0 or more")
     return amount
 
 

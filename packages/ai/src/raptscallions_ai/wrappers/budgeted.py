@@ -1,4 +1,4 @@
-"""`BudgetedClient`: a chat client that keeps to a `Budget`."""
+"""`BudgetedClient`: a chat client that stays within a `Budget`."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ __all__ = ["BudgetedClient"]
 class BudgetedClient(WrappedClient):
     """A chat client that refuses calls when a budget is used up, and stops answers that exceed it.
 
-    An answer is stopped behind the chunk with which it exceeds the budget: the next one is a `BudgetExceededError`
-    with what had arrived in `partial`, and the connection is closed. How much that was is estimated; what the gateway
-    bills may be a little more or less. An answer that is not streamed cannot be stopped, so that its `max_tokens`
-    are set aside at once.
+    An answer is stopped after the chunk that exceeds the budget: reading on raises a `BudgetExceededError`
+    with what had arrived in `partial`, and the connection is closed. The amount is an estimate; what the gateway
+    bills may be a little more or less. An answer that is not streamed cannot be stopped, so its `max_tokens`
+    are reserved at once.
 
     Args:
-        inner: Whom to ask.
-        budget: What the calls may cost or use.
+        inner: The client to wrap.
+        budget: The budget of the calls.
 
     Attributes:
         budget: The same.
@@ -48,7 +48,7 @@ class BudgetedClient(WrappedClient):
         self.budget = budget
 
     def source(self, call: ChatCall) -> ChunkSource:
-        """Return where the chunks of a call come from."""
+        """Return the source of a call's chunks."""
         tokens = prompt_tokens(call)
         model = self.resolve_model(call.model)
         answer = 0
@@ -107,11 +107,11 @@ class _BudgetedCall(AroundSource):
         return usage
 
     def _counted(self, usage: Usage) -> Amount:
-        """Return what counts: what was told, and the estimate where nobody told."""
+        """Return what counts: the reported figures, and an estimate for what was not reported."""
         spend = usage.spend
         if spend is None or usage.cost_source == "unknown":
             spend = max(self._reserved.cost, spend or Decimal(0))
-        # What nobody can have used or got back would wipe the budget.
+        # An impossible amount would wipe the budget.
         tokens = max(0, usage.total_tokens) if usage.reported else self._reserved.tokens
         return Amount(max(Decimal(0), spend), tokens, 1)
 

@@ -1,4 +1,4 @@
-"""`CachedClient`: answers that were given before are given again, without asking."""
+"""`CachedClient`: repeated calls are answered from a store."""
 
 from __future__ import annotations
 
@@ -45,23 +45,24 @@ _pending: WeakKeyDictionary[AsyncKeyValue, dict[str, asyncio.Task[None]]] = Weak
 
 
 class CachedClient(WrappedClient):
-    """A chat client that asks only what it has not asked before.
+    """A chat client that answers repeated calls from a store.
 
-    The key of an answer is a SHA-256 hash of the whole request: gateway, whose key it is, model, messages and options,
-    also those that no answer depends on, such as `user`. Only complete answers of up to a million characters are kept,
-    the conversation never. A kept answer comes chunk by chunk, as it had come; its usage says that nothing was used,
+    The key of an answer is a SHA-256 hash of the whole request: gateway, API key, model, messages and all options,
+    even those that do not affect the answer, such as `user`. Only complete answers of up to a million characters are
+    stored, never the conversation. A stored answer comes in the same chunks as before; its usage is zero,
     and it has no `attempts`.
 
-    A store that fails, or is slow, is as good as none. An answer is delivered before it is kept, and closing the client
-    waits for the last ones. What the store takes to find an answer counts to the call's `Timeouts.total`.
+    If the store fails or is slow, the call goes to the gateway. An answer is delivered before it is stored, and closing
+    the client waits for the last ones. The time that the store takes to find an answer counts toward the call's
+    `Timeouts.total`.
 
     Args:
-        inner: Whom to ask.
-        store: Where answers are kept: `memory_store()`, `disk_store(...)`, or any store of py-key-value-aio.
-        ttl: Seconds that an answer is good for; None for ever.
-        namespace: What keeps answers apart in a store that is shared, such as a tenant's name.
-        share_between_keys: Whether clients with other keys are given the same answers.
-        store_timeout: Seconds that the store may take to find an answer, or to keep one.
+        inner: The client to wrap.
+        store: Where answers are stored: `memory_store()`, `disk_store(...)`, or any store of py-key-value-aio.
+        ttl: Seconds that an answer is valid; None for no limit.
+        namespace: Separates answers in a shared store, such as by a tenant's name.
+        share_between_keys: Whether clients with different keys share answers.
+        store_timeout: Seconds that the store may take to find or to store an answer.
 
     Raises:
         ValueError: `ttl` or `store_timeout` is not positive.
@@ -86,12 +87,12 @@ class CachedClient(WrappedClient):
         self._namespace, self._share_between_keys = namespace, share_between_keys
 
     def source(self, call: ChatCall) -> ChunkSource:
-        """Return where the chunks of a call come from."""
+        """Return the source of a call's chunks."""
         snapshot, key = call.snapshot(), self._key(call)
         return _CachedCall(self._answers, key, self.total_of(call), lambda left: self.ask_within(snapshot, left))
 
     async def aclose(self) -> None:
-        """Wait until the last answers are kept, and close the wrapped client."""
+        """Wait until the last answers are stored, and close the wrapped client."""
         await self._answers.flush()
         await super().aclose()
 
@@ -115,7 +116,7 @@ class _Answers:
         self._pending = _pending.setdefault(store, {})
 
     async def get(self, key: str, within: float) -> list[StreamChunk] | None:
-        """Return a kept answer; None if there is none, or none in time."""
+        """Return a stored answer; None if there is none, or none in time."""
         try:
             work = self._found(key)
             stored = await in_task("the store of a cache", work, within=min(self._timeout, within))
@@ -125,7 +126,7 @@ class _Answers:
             return None
 
     async def put(self, key: str, answer: Callable[[], dict[str, Any]]) -> None:
-        """Keep an answer; a store that is not done with it in a moment is not waited for."""
+        """Store an answer; wait only a moment for a slow store."""
         if len(self._pending) >= _MOST_PENDING:
             _log.warning("an answer was not kept in the cache: its store is too slow")
             return
@@ -135,7 +136,7 @@ class _Answers:
         await asyncio.wait([task], timeout=_MOMENT)
 
     async def flush(self) -> None:
-        """Wait until what is being kept is kept."""
+        """Wait until all answers are stored."""
         loop = asyncio.get_running_loop()
         if tasks := [task for task in self._pending.values() if task.get_loop() is loop]:
             await asyncio.wait(tasks)
@@ -185,7 +186,7 @@ class _CachedCall(AroundSource):
 
 
 class _Replay:
-    """The `ChunkSource` that gives kept chunks again, one at a time."""
+    """The `ChunkSource` of a stored answer, one chunk at a time."""
 
     def __init__(self, chunks: Sequence[StreamChunk]) -> None:
         self._rest = deque(chunks)

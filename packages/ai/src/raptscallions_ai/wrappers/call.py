@@ -17,12 +17,12 @@ __all__ = ["ChatCall"]
 
 @dataclass(frozen=True, slots=True)
 class ChatCall:
-    """One call: what was asked, of whom, and how; its repr shows no contents.
+    """One call: messages, model and options; its repr shows no contents.
 
     Attributes:
-        messages: The conversation, as it was given.
-        model: The model that was asked for; None for the client's default.
-        options: The options that were given.
+        messages: The conversation as it was passed.
+        model: The requested model; None for the client's default.
+        options: The options that were passed.
     """
 
     messages: Messages = field(repr=False)
@@ -35,16 +35,16 @@ class ChatCall:
         return self.options.get("stream") is not False
 
     def snapshot(self) -> ChatCall:
-        """Return the call with a conversation of its own, for what is sent later than it was asked for.
+        """Return the call with a copy of the conversation, for a request that is sent later.
 
-        The caller usually goes on appending to the same conversation.
+        The caller may go on appending to the same list.
         """
         if isinstance(self.messages, str):
             return self
         return replace(self, messages=[_copied(message) for message in self.messages])
 
     def request(self) -> ChatRequest:
-        """Return about what would be sent, for what has to be known, or checked, before it is.
+        """Return the request as it would be sent, to check or inspect it beforehand.
 
         Raises:
             TypeError: An option is unknown, or a message of a wrong type.
@@ -55,7 +55,7 @@ class ChatCall:
         return build_request(self.messages, model=self.model or "default", options=self.options)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a call is not pickled or copied: it holds the conversation")
+        raise TypeError("a call cannot be pickled or copied: it holds the conversation")
 
 
 def _copied(message: ChatMessage | Mapping[str, object]) -> ChatMessage | Mapping[str, object]:

@@ -1,6 +1,6 @@
-"""Rough counts of tokens, for what has to be decided before anybody tells the real ones.
+"""Rough counts of tokens, for decisions that come before the real figures.
 
-`gateway_api/tokens.py` estimates better, but looks at every letter: too slow for the way of each call and each chunk.
+`gateway_api/tokens.py` estimates better, but looks at every letter: too slow forevery call and chunk.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def prompt_tokens(call: ChatCall) -> int:
 
 
 def answer_tokens(chunks: Sequence[StreamChunk]) -> int:
-    """Return about how many tokens some chunks of an answer are; at least one for each that has any."""
+    """Return about how many tokens some chunks of an answer have; at least one for each with text."""
     return sum(_text(_text_of(chunk)) for chunk in chunks)
 
 

@@ -1,4 +1,4 @@
-"""`HookedClient`: functions of your own around every call."""
+"""`HookedClient`: your own functions around every call."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ _log = Log()
 
 
 class HookedClient(WrappedClient):
-    """A chat client that calls functions of yours before, during and after every call.
+    """A chat client that calls your functions before, during and after every call.
 
     After each call exactly one of `after_call`, `on_error` and `on_left` is called. What `before_call`, `on_chunk` and
-    `after_call` raise ends the call and reaches the caller; what the two others raise is only logged.
+    `after_call` raise ends the call and reaches the caller; what the other two raise is only logged.
 
     Args:
-        inner: Whom to ask.
+        inner: The client to wrap.
         before_call: Called when the call is about to be sent; a function, or a coroutine function. It may change the
             call or refuse it by raising.
         on_chunk: Called with every chunk before the caller gets it; must not wait.
         after_call: Called with the result of a complete answer; must not wait.
         on_error: Called with the error of a failed call; must not wait.
         on_left: Called with what had arrived, if the caller left before the end or was cancelled; must not wait, and
-            may be called in any thread.
-        hook_timeout: Seconds that `before_call` may wait; None for no limit but the call's `Timeouts.total`, to which
-            what it waits counts.
+            may be called from any thread.
+        hook_timeout: Seconds that `before_call` may take; None for no limit but the call's `Timeouts.total`,
+            toward which its time counts.
 
     Raises:
         ValueError: `hook_timeout` is not positive.
@@ -73,10 +73,10 @@ class HookedClient(WrappedClient):
         self.on_left = on_left
 
     def source(self, call: ChatCall) -> ChunkSource:
-        """Return where the chunks of a call come from."""
+        """Return the source of a call's chunks."""
         if self.before_call is None:
             return _HookedCall(self, call, self.ask(call))
-        call.request()  # what is wrong with it is said at once, as ever
+        call.request()  # reports mistakes at once
         return _HookedCall(self, call.snapshot())
 
 

@@ -1,4 +1,4 @@
-"""`RateLimiter`: how many calls, tokens and parallel calls there may be, and the client that keeps to it."""
+"""`RateLimiter`: a limit on calls, tokens and parallel calls, and the client that keeps to it."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 __all__ = ["RateLimitedClient", "RateLimiter"]
 
-_LONGEST_ADJUSTMENT = 10  # minutes: a figure that no call can have used must not close the limiter for ever
+_LONGEST_ADJUSTMENT = 10  # minutes: a figure that no call can have used must not close the limiter forever
 _MINUTE = 60_000  # milliseconds
-_MOST_ADJUSTMENT = 10  # bucketfuls: a gateway that tells of a million times what a call used stops nobody for ever
+_MOST_ADJUSTMENT = 10  # bucketfuls: a gateway that reports a million times too much must not stop calls forever
 
 
 class RateLimiter:
-    """How many calls and tokens a minute there may be, and how many calls at the same time.
+    """A limit on calls and tokens per minute, and on calls at the same time.
 
     Rates are token buckets: full at first, and filled evenly; calls wait in the order in which they came. The tokens of
-    a call are estimated before it, from its conversation; what it really used beyond that, the next calls wait for.
+    a call are estimated beforehand, from its conversation; if it used more, the next calls wait longer.
 
     Safe to share between clients, event loops and threads; it needs the extra `limits`.
 
@@ -85,7 +85,7 @@ class RateLimiter:
             max_wait: Seconds that it may wait at most, if that is less than the limiter's own.
 
         Raises:
-            RateLimitError: It would have had to wait longer; `retry_after` is how long at least, where that is known.
+            RateLimitError: It would have to wait longer; `retry_after` is the minimum, if known.
         """
         waits = [wait for wait in (max_wait, self._max_wait) if wait is not None]
         ends = monotonic() + min(waits) if waits else None
@@ -104,10 +104,10 @@ class RateLimiter:
             raise
 
     def release(self, used: int | None = None, *, expected: int = 0) -> None:
-        """Make room for the next call; may be called in any thread.
+        """Make room for the next call; may be called from any thread.
 
         Args:
-            used: The tokens that the call really used; None if nobody told.
+            used: The tokens that the call really used; None if they were not reported.
             expected: What `acquire` returned.
         """
         if used is not None:
@@ -123,12 +123,12 @@ class RateLimiter:
 class RateLimitedClient(WrappedClient):
     """A chat client whose calls wait until a `RateLimiter` lets them through.
 
-    What a call waits counts to its `Timeouts.total`, if it has one. It has its place until its answer is complete, has
-    failed or is left, so that a stream that is held without being read holds up others, too.
+    Waiting counts toward the call's `Timeouts.total`, if it has one. A call holds its slot until its answer is
+    complete, has failed or is left, so a stream that is held without being read holds up others.
 
     Args:
-        inner: Whom to ask.
-        limiter: What to keep to.
+        inner: The client to wrap.
+        limiter: The limits of the calls.
 
     Attributes:
         limiter: The same.
@@ -139,11 +139,11 @@ class RateLimitedClient(WrappedClient):
         self.limiter = limiter
 
     def source(self, call: ChatCall) -> ChunkSource:
-        """Return where the chunks of a call come from."""
+        """Return the source of a call's chunks."""
         total, tokens = self.total_of(call), prompt_tokens(call)
         if total is None:
             return _LimitedCall(self.limiter, tokens, TotalClock(None), self.ask(call))
-        call.request()  # what is wrong with it is said at once, as ever
+        call.request()  # reports mistakes at once
         later = call.snapshot()
         return _LimitedCall(
             self.limiter, tokens, TotalClock(total), None, lambda seconds: self.ask_within(later, seconds)
@@ -181,7 +181,7 @@ class _LimitedCall(AroundSource):
 
 
 class _Bucket:
-    """A bucket of the library, or none; and what is owed to it."""
+    """A token bucket, or none, and the corrections for it that are still to be made."""
 
     def __init__(self, per_minute: int | None) -> None:
         self._limit = per_minute
@@ -194,12 +194,12 @@ class _Bucket:
             self._bucket = StateBucket([Rate(per_minute, _MINUTE)], TokenBucket())
 
     def adjust(self, amount: int) -> None:
-        """Let the next calls pay, or be spared, what a call used more or less than it was expected to."""
+        """Let the next calls wait longer, or shorter, because a call used more or less than estimated."""
         if self._bucket is not None and self._limit is not None:
             self._adjustments.put(min(amount, _LONGEST_ADJUSTMENT * self._limit))
 
     async def take(self, amount: int, ends: float | None) -> int:
-        """Wait until the amount and what is owed are there; return the amount, or a bucketful if that is less."""
+        """Wait for the amount and the corrections; return the amount, or a bucketful if that is less."""
         from pyrate_limiter import RateItem
 
         bucket, limit = self._bucket, self._limit
@@ -241,7 +241,9 @@ async def _within(ends: float | None, wait: Callable[[], Awaitable[object]]) -> 
 
 
 def _refused(seconds: float | None) -> RateLimitError:
-    return RateLimitError(seconds, message="The rate limit of this client leaves no place within the call's time")
+    return RateLimitError(
+        seconds, message="The rate limit of this client leaves no free slot before the call's deadline"
+    )
 
 
 def _number(value: int | Awaitable[int]) -> int:

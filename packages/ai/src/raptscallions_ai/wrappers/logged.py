@@ -1,4 +1,4 @@
-"""`LoggedClient`: the chunks of every answer in the log, by their sizes."""
+"""`LoggedClient`: logs every call, with the size of each chunk."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["LoggedClient"]
 
 
 class LoggedClient(WrappedClient):
-    """A chat client that logs how its calls go: what an `OpenRouterClient` logs by itself, and each chunk's size.
+    """A chat client that logs its calls: what an `OpenRouterClient` logs itself, and each chunk's size.
 
     INFO for the start and the end, DEBUG for each chunk, ERROR for failures, never any contents. It has a logger of its
     own, because an `OpenRouterClient` writes start, end, retries and failures to `raptscallions_ai` already.
 
     Args:
-        inner: Whom to ask.
+        inner: The client to wrap.
         logger: Where to write; `raptscallions_ai.calls` by default.
     """
 
@@ -38,7 +38,7 @@ class LoggedClient(WrappedClient):
         self._log = Log(logger or logging.getLogger("raptscallions_ai.calls"))
 
     def source(self, call: ChatCall) -> ChunkSource:
-        """Return where the chunks of a call come from."""
+        """Return the source of a call's chunks."""
         return _LoggedCall(self.ask(call), self._log, self.resolve_model(call.model), call)
 
 

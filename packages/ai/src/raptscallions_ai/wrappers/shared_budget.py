@@ -143,12 +143,12 @@ class SharedBudget:
         import aiologic
 
         self._turn = aiologic.Lock()
-        self._asking = threading.Lock()  # one message at a time, so that they arrive in their order
+        self._requesting = threading.Lock()  # one message at a time, so that they arrive in their order
         self._cap, self._window, self._max_wait = _nano(self.cost), int(window or 0), max_wait
         self._lease = max(1, self._cap // 100 if lease is None else _nano(usd_of(lease)))
         self._lock = threading.Lock()
         self._held = 0  # of Redis, what is reserved and what is spent but not told included
-        self._reserved = self._spent = self._told = 0
+        self._reserved = self._spent = self._reported = 0
         self._elsewhere = 0  # spent or held by others, when last heard of
         self._resets_at: float | None = None
         self._reported_at = 0.0
@@ -188,7 +188,7 @@ class SharedBudget:
                         raise self._exceeded(None)
 
     def grow(self, amount: Amount) -> BudgetExceededError | None:
-        """Set more aside for a call, which has been used already; return an error if that is too much."""
+        """Reserve more for a call that has used it already; return an error if that is too much."""
         with self._lock:
             self._reserved += _nano(amount.cost)
             lacks = self._idle < 0
@@ -238,7 +238,7 @@ class SharedBudget:
 
     @property
     def _untold(self) -> int:
-        return self._spent - self._told
+        return self._spent - self._reported
 
     @property
     def _idle(self) -> int:
@@ -259,18 +259,18 @@ class SharedBudget:
             wanted: What is about to be reserved, in billionths of a USD.
             keep: How much may stay idle, if less than usual.
         """
-        with self._asking:
+        with self._requesting:
             with self._lock:
                 most = max(wanted, 2 * self._lease) if keep is None else keep
                 self._held -= max(0, self._idle - most)  # is given back
-                told, held = self._spent, self._held - self._untold + max(0, -self._idle)
+                own, held = self._spent, self._held - self._untold + max(0, -self._idle)
                 needed = max(0, wanted - self._idle)
                 more = needed + self._lease if wanted else 0
-            arguments = [self.owner, self._cap, self._window, told, held, needed, more]
+            arguments = [self.owner, self._cap, self._window, own, held, needed, more]
             *reply, left = self._exchange_script.run_now(arguments)
             granted, spent, everything = map(int, reply)
             with self._lock:
-                self._told, self._held = told, held + granted
+                self._reported, self._held = own, held + granted
                 self._elsewhere = spent + everything - held
                 self._resets_at = monotonic() + float(left) if float(left) else None
                 self._reported_at = monotonic()

@@ -23,7 +23,7 @@ _QUICK = 4  # leases that may follow each other at once, so that what begins nee
 _AHEAD = 1.2  # times what the last second took: what is leased beyond what is needed now
 _SHORTEST = 0.1  # seconds of which a speed is taken
 _KEPT = 2.0  # seconds after which what is left of a lease is dropped
-_MOST_OWED = 600.0  # seconds' worth: a figure that no call can have used must not close the limiter for ever
+_MOST_OWED = 600.0  # seconds' worth: a figure that no call can have used must not close the limiter forever
 
 # State: the key's two levels, and of each tenant its weight, its levels, and when its processes were last seen. The
 # time is that of Redis alone. Tenants that ask share the rate by their weights; what one leaves, others may take.
@@ -188,7 +188,7 @@ class SharedRateLimiter:
             async with asyncio.timeout(min(waits)):
                 return await self._acquire(tokens)
         except TimeoutError:
-            message = "The shared rate limit leaves no place within the call's time"
+            message = "The shared rate limit leaves no free slot before the call's deadline"
             raise RateLimitError(None, message=message) from None
 
     def take(self, tokens: int = 0) -> bool:
@@ -205,10 +205,10 @@ class SharedRateLimiter:
             return True
 
     def release(self, used: int | None = None, *, expected: int = 0) -> None:
-        """Count what a call really used; may be called in any thread.
+        """Count what a call really used; may be called from any thread.
 
         Args:
-            used: The tokens that the call really used; None if nobody told.
+            used: The tokens that the call really used; None if they were not reported.
             expected: What `acquire` returned.
         """
         if used is None:
@@ -248,7 +248,7 @@ class SharedRateLimiter:
             # As fast as the last lease was spent, the next one will be.
             times = _AHEAD * _BETWEEN / max(lasted, _SHORTEST)
             ahead = _Amounts(*[used * times for used in self._used])
-        begun, self._quick = now, self._quick - 1
+        started, self._quick = now, self._quick - 1
         elapsed, self._asked_at = now - self._asked_at, now
         self.trips += 1
         arguments = [*self._who, _BURST]
@@ -270,7 +270,7 @@ class SharedRateLimiter:
         with self._lock:
             self._left = _Amounts(self._left.requests + requests, self._left.tokens + granted)
             self._used = _Amounts(0.0, 0.0)
-            self._leased_at, self._drop_at = begun, begun + _KEPT
+            self._leased_at, self._drop_at = started, started + _KEPT
 
     def _go_on_alone(self, elapsed: float) -> None:
         """Take what this process had a right to since it last asked."""

@@ -45,7 +45,7 @@ class StreamSource:
         return self._stream.partial
 
     async def settle(self) -> Usage:
-        """Return what was used, looked up where the answer did not tell."""
+        """Return the usage, with the cost looked up if the answer did not have it."""
         return await self._stream.settle()
 
     async def aclose(self) -> None:
@@ -58,13 +58,13 @@ class StreamSource:
 
 
 class Once:
-    """Lets the first of all threads that ask pass, and nobody after it; asking waits for nothing."""
+    """Lets only the first caller of all threads pass; it never waits."""
 
     def __init__(self) -> None:
         self._taken = threading.Lock()
 
     def first(self) -> bool:
-        """Whether nobody has asked before."""
+        """Whether this is the first call."""
         return self._taken.acquire(blocking=False)
 
 
@@ -102,13 +102,14 @@ class TotalClock:
 
 
 class AroundSource:
-    """A `ChunkSource` around another one; what a wrapper does, it does in a subclass's `begin`, `received`, `ended`.
+    """A `ChunkSource` around another one; what a wrapper does goes into the methods `begin`, `received` and `ended` of
+    a subclass.
 
     However a call ends (complete, failed, left early, cancelled, closed from another task, collected as garbage),
     `ended` is called once and once only, if `begin` has returned.
 
     Args:
-        inner: Where the chunks come from; None if only `begin` can tell.
+        inner: The source of the chunks; None if `begin` returns it.
     """
 
     def __init__(self, inner: ChunkSource | None = None) -> None:
@@ -120,12 +121,12 @@ class AroundSource:
         self._end_of_call = Once()
 
     async def begin(self) -> ChunkSource | None:
-        """Do what comes before the request; whatever is raised here, ends the call before it was made.
+        """Prepare the call before the request is sent; an exception here ends the call.
 
-        What it has taken it must give back itself, if it is cancelled or raises.
+        It must release what it acquired itself, if it is cancelled or raises.
 
         Returns:
-            Where the chunks come from; None for what the constructor was given.
+            The source of the chunks; None for the constructor's `inner`.
         """
         return None
 
@@ -134,7 +135,7 @@ class AroundSource:
         return chunks
 
     def ended(self, result: ChatResult | None, error: BaseException | None) -> None:
-        """Take note of the end of the call; may be called in any thread, and must neither wait nor raise.
+        """Note the end of the call; may be called from any thread, and must neither wait nor raise.
 
         Args:
             result: The whole answer, if it is complete.
@@ -142,7 +143,7 @@ class AroundSource:
         """
 
     def stop_with(self, error: AiError) -> None:
-        """Stop the answer behind the chunks that `received` is about to return; the next read raises the error."""
+        """Stop the answer after the chunks that `received` is about to return; the next read raises the error."""
         error.partial = self.partial()
         error.attempts, error.request_id = error.partial.attempts, error.partial.id
         self._failure = error
@@ -185,7 +186,7 @@ class AroundSource:
         return ChatResult() if self._inner is None else self._inner.partial()
 
     async def settle(self) -> Usage:
-        """Return what was used, looked up where the answer did not tell."""
+        """Return the usage, with the cost looked up if the answer did not have it."""
         return Usage() if self._inner is None else await self._inner.settle()
 
     async def aclose(self) -> None:

@@ -28,7 +28,7 @@ _FRAME = 100  # what a chunk takes beside its text
 
 
 class Recorder:
-    """Notes the chunks of an answer while it arrives."""
+    """Records the chunks of an answer while it arrives."""
 
     def __init__(self) -> None:
         self._chunks: list[StreamChunk] = []
@@ -36,11 +36,11 @@ class Recorder:
 
     @property
     def is_fit(self) -> bool:
-        """Whether the answer is small enough to be kept."""
+        """Whether the answer is small enough to be stored."""
         return self._size <= _LARGEST
 
     def add(self, chunks: Iterable[StreamChunk]) -> None:
-        """Note some chunks; those of an attempt that was made again are forgotten."""
+        """Record some chunks; those of an attempt that was repeated are dropped."""
         for chunk in chunks:
             if chunk.type == "restarted":
                 self._chunks.clear()
@@ -62,7 +62,7 @@ def restored(stored: Mapping[str, Any]) -> list[StreamChunk]:
     """Return the chunks of a stored answer, the last of which is `done`; its usage says that nothing was used.
 
     Raises:
-        ValueError: It is none, or one of another version.
+        ValueError: It is not one, or has another version.
     """
     try:
         chunks = [cast("StreamChunk", from_object(chunk)) for chunk in stored["chunks"]]
@@ -85,6 +85,6 @@ def _size_of(chunk: StreamChunk) -> int:
 
 
 def is_good(result: ChatResult) -> bool:
-    """Whether an answer is worth giving again: whole, and neither filtered nor empty."""
+    """Whether an answer is worth storing: whole, and neither filtered nor empty."""
     content = result.content or result.tool_calls or result.images or result.audio or result.reasoning
     return bool(content) and result.finish_reason not in ("length", "content_filter", "error")

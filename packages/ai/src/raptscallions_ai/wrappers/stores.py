@@ -1,4 +1,4 @@
-"""Where a `CachedClient` keeps answers: in memory, or in files of which nobody else reads any."""
+"""Stores for a `CachedClient`: in memory, or in files that no other user can read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def memory_store(max_entries: int = 1000) -> AsyncKeyValue:
     """Return a store for a `CachedClient` in the memory of this process; needs the extra `cache`.
 
     Args:
-        max_entries: How many answers it keeps; the one that was not used for longest goes first.
+        max_entries: How many answers it keeps; the least recently used is dropped first.
     """
     require_extra("cache", "key_value.aio.stores.memory")
     from key_value.aio.stores.memory import MemoryStore
@@ -32,12 +32,12 @@ def memory_store(max_entries: int = 1000) -> AsyncKeyValue:
 def disk_store(directory: str | Path, *, max_entries: int = 10_000) -> AsyncKeyValue:
     """Return a store for a `CachedClient` in files, one for each answer; needs the extra `cache`.
 
-    Answers lie in it as plain text, so it is for one user only. Expired ones are deleted when they are asked for, or
+    Answers are stored as plain text, so it is for one user only. Expired ones are deleted when they are looked up, or
     all together by the store's `cull()`.
 
     Args:
-        directory: Where; if it is not there, it is made so that no other user can read it.
-        max_entries: About how many answers it keeps; the oldest go first. It is looked at once in a hundred answers.
+        directory: The directory; if it does not exist, it is created so that no other user can read it.
+        max_entries: About how many answers it keeps; the oldest go first. This is checked every hundred answers.
 
     Raises:
         ValueError: The directory is another user's, a link of another user's, or open to other users; or

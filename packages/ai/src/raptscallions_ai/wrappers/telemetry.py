@@ -1,4 +1,4 @@
-"""What OpenTelemetry is told of a call: names and values of the GenAI semantic conventions 1.41.0."""
+"""A call as OpenTelemetry sees it: names and values of the GenAI semantic conventions 1.41.0."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _USAGE = {
 }
 _ALWAYS_TOLD = ("prompt_tokens", "completion_tokens")
 
-_MOST_MODELS = 200  # that metrics are told apart by; each is kept for ever, and its name may be a stranger's choice
-_OTHER = "_OTHER"  # the conventions' own word for what is not told apart
+_MOST_MODELS = 200  # that metrics are told apart by; each is kept forever, and its name may be a stranger's choice
+_OTHER = "_OTHER"  # the conventions' own word for all others
 
 
 def describe_server(base_url: str | None, provider: str | None) -> dict[str, Any]:
-    """Return the attributes of who is asked; a gateway that is not OpenRouter speaks OpenAI's API."""
+    """Return the attributes of the gateway; one that is not OpenRouter counts as OpenAI's API."""
     url = urlsplit(base_url or "")
     host = url.hostname or ""
     name = provider or ("openrouter" if is_openrouter(base_url or "") else "openai")
@@ -62,7 +62,7 @@ def describe_server(base_url: str | None, provider: str | None) -> dict[str, Any
 
 
 def describe(call: ChatCall, model: str | None) -> dict[str, Any]:
-    """Return the attributes of what is asked."""
+    """Return the attributes of the request."""
     options: dict[str, Any] = dict(call.options)
     attributes: dict[str, Any] = {"gen_ai.operation.name": "chat"}
     if model:
@@ -82,7 +82,7 @@ def describe(call: ChatCall, model: str | None) -> dict[str, Any]:
 
 
 def describe_result(result: ChatResult) -> dict[str, Any]:
-    """Return the attributes of an answer, or of what had arrived of it."""
+    """Return the attributes of an answer, or of the part that had arrived."""
     attributes: dict[str, Any] = {}
     if result.id:
         attributes["gen_ai.response.id"] = one_line(result.id)
@@ -113,7 +113,7 @@ class Measured:
         duration: Seconds from its start to its end.
         to_first_chunk: Seconds from its start to its first chunk, if it was streamed and there was one.
         usage: What it used, if that is known.
-        attributes: What the figures are told apart by.
+        attributes: The attributes of the figures.
     """
 
     duration: float

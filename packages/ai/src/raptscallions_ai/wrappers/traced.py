@@ -1,4 +1,4 @@
-"""`TracedClient`: OpenTelemetry spans and metrics for every call."""
+"""`TracedClient`: OpenTelemetry spans and metrics forevery call."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ if TYPE_CHECKING:
 
 __all__ = ["TracedClient"]
 
-# What metrics are told apart by: few values each, unlike ids and settings.
+# The attributes of metrics: few values each, unlike ids and settings.
 _DIMENSIONS = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "server.address", "server.port")
 
 
 class TracedClient(WrappedClient):
-    """A chat client whose calls OpenTelemetry knows of, by the GenAI semantic conventions 1.41.0.
+    """A chat client that records its calls with OpenTelemetry, by the GenAI semantic conventions 1.41.0.
 
-    One span a call, named `chat {model}`, over all its attempts and until its end; and the metrics
+    One span per call, named `chat {model}`, over all attempts until the end; and the metrics
     `gen_ai.client.operation.duration`, `gen_ai.client.operation.time_to_first_chunk`, `gen_ai.client.token.usage` and
-    `raptscallions_ai.client.cost`. Needs the extra `otel`; without an OpenTelemetry SDK that is set up, nothing is
+    `raptscallions_ai.client.cost`. Needs the extra `otel`; without a configured OpenTelemetry SDK, nothing is
     recorded.
 
     Args:
-        inner: Whom to ask.
+        inner: The client to wrap.
         tracer_provider: Where spans go; else the process's own.
         meter_provider: Where metrics go; else the process's own.
         provider_name: `gen_ai.provider.name`; else `openrouter`, or `openai` for any other gateway.
@@ -77,7 +77,7 @@ class TracedClient(WrappedClient):
         self._capture_content = capture_content
 
     def start_span(self, call: ChatCall) -> tuple[Span, dict[str, Any]]:
-        """Begin the span of a call; return it and what the call's metrics are told apart by."""
+        """Begin the span of a call; return it and the attributes of the call's metrics."""
         from opentelemetry.trace import SpanKind
 
         model = self.resolve_model(call.model)
@@ -109,7 +109,7 @@ class TracedClient(WrappedClient):
         span.end()
 
     def source(self, call: ChatCall) -> ChunkSource:
-        """Return where the chunks of a call come from."""
+        """Return the source of a call's chunks."""
         return _TracedCall(self.ask(call), self, call.snapshot() if self._capture_content else call)
 
 

@@ -35,7 +35,7 @@ class UsageTotals(Usage):
         calls: How many calls have ended.
         failed_calls: How many of them failed.
         left_calls: How many of them were left by the caller before their end.
-        unmeasured_calls: How many of them cost something that nobody has told; `settle` on their streams asks for it.
+        unmeasured_calls: How many of them have a cost that was not reported; `settle` on their streams looks it up.
     """
 
     calls: int = 0
@@ -49,8 +49,8 @@ class TrackedUsage:
     """What one call used, as a tracker has counted it.
 
     Attributes:
-        usage: What it used, its cost estimated where it was not told; None if nothing was billed.
-        tag: Whose call it was.
+        usage: What it used, with an estimated cost if none was reported; None if nothing was billed.
+        tag: The tag of the call.
         failed: Whether it failed.
         left: Whether the caller left before its end.
     """
@@ -63,13 +63,13 @@ class TrackedUsage:
 
 
 class UsageTracker:
-    """Adds up what the calls of `TrackedClient`s use, also what failed, cut-off and left ones did.
+    """Adds up what the calls of `TrackedClient`s use, including failed, interrupted and abandoned ones.
 
     Safe to share between clients, event loops and threads.
 
     Args:
         prices: The models with their prices, from `client.models()`. With them the cost of a call is estimated where
-            the gateway tells tokens but no cost; the sum's `cost_source` is then `priced`.
+            the gateway reports tokens but no cost; the sum's `cost_source` is then `priced`.
     """
 
     def __init__(self, *, prices: Iterable[ModelInfo] = ()) -> None:
@@ -90,16 +90,16 @@ class UsageTracker:
         """Return what was used since the last reset.
 
         Args:
-            tag: Whose; None for all calls, whatever their tag.
+            tag: The tag; None for all calls.
         """
         with self._lock:
             return self._totals(tag)
 
     def reset_usage(self, tag: str | None = None) -> UsageTotals:
-        """Begin anew and return what had been used; calls that are under way count when they end.
+        """Reset the usage and return what had been used; calls that are under way count when they end.
 
         Args:
-            tag: Whose; the sum of all keeps what that was. None for all, tags included.
+            tag: The tag to reset; the total keeps its usage. None foreverything, tags included.
         """
         with self._lock:
             totals = self._totals(tag)
@@ -110,11 +110,11 @@ class UsageTracker:
             return totals
 
     def record(self, call: TrackedUsage) -> None:
-        """Count a call; a `TrackedClient` does this by itself."""
+        """Count a call; a `TrackedClient` does this itself."""
         self._changes.put((call, call.usage))
 
     def correct(self, call: TrackedUsage, usage: Usage) -> None:
-        """Count `settled` for a call that was recorded with another usage; without effect after a reset."""
+        """Replace the usage of a recorded call; this has no effect after a reset."""
         self._changes.put((call, usage))
 
     def priced(self, usage: Usage, *models: str | None) -> Usage:
@@ -122,7 +122,7 @@ class UsageTracker:
         return priced(usage, self._prices, *models)
 
     def add_up(self) -> None:
-        """Add up what was recorded so far, which reading the usage does too; a `TrackedClient` does it before calls."""
+        """Add up what was recorded so far. Reading the usage does it too, and a `TrackedClient` before each call."""
         with self._lock:
             self._add_up()
 
@@ -150,9 +150,9 @@ class TrackedClient(WrappedClient):
     """A chat client whose usage is added up.
 
     Args:
-        inner: Whom to ask.
-        tracker: Where to add it up; one of its own if there is none.
-        tag: Whose calls these are, such as a tenant's name; None for nobody's in particular.
+        inner: The client to wrap.
+        tracker: The tracker to add to; a new one by default.
+        tag: A tag for these calls, such as a tenant's name; None for no tag.
 
     Attributes:
         tracker: The same.
@@ -166,17 +166,17 @@ class TrackedClient(WrappedClient):
         self._is_view = False
 
     def tagged(self, tag: str) -> TrackedClient:
-        """Return a view of this client whose calls count under a tag, too; closing it closes nothing."""
+        """Return a view of this client whose calls also count under a tag; closing it closes nothing."""
         view = TrackedClient(self.inner, self.tracker, tag=tag)
         view._is_view = True
         return view
 
     def get_usage(self) -> UsageTotals:
-        """Return what the calls of this client's tag used; without a tag, what all calls of its tracker used."""
+        """Return the usage of this client's tag; without a tag, that of all calls of its tracker."""
         return self.tracker.get_usage(self.tag)
 
     def reset_usage(self) -> UsageTotals:
-        """Begin to add up anew, and return what `get_usage` would have."""
+        """Reset the usage, and return what `get_usage` would have returned."""
         return self.tracker.reset_usage(self.tag)
 
     async def aclose(self) -> None:
@@ -185,7 +185,7 @@ class TrackedClient(WrappedClient):
             await super().aclose()
 
     def source(self, call: ChatCall) -> ChunkSource:
-        """Return where the chunks of a call come from."""
+        """Return the source of a call's chunks."""
         return _TrackedCall(self.ask(call), self.tracker, self.tag, self.resolve_model(call.model))
 
 
@@ -196,7 +196,7 @@ class _TrackedCall(AroundSource):
         self._usage_record = TrackedUsage(None, tag)
 
     async def begin(self) -> None:
-        self._tracker.add_up()  # or records would pile up where nobody reads the sums
+        self._tracker.add_up()  # or records would pile up if the sums are never read
 
     def ended(self, result: ChatResult | None, error: BaseException | None) -> None:
         usage = used_by(result, error, partial := self.partial())
@@ -220,7 +220,7 @@ _COUNTS = tuple(each.name for each in fields(Usage) if each.name not in _OTHERS)
 
 
 class _Sums:
-    """Sums from which something can be taken away again, which a `Usage` with its one `cost_source` cannot do."""
+    """Sums that support subtraction, unlike a `Usage` with its single `cost_source`."""
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(_COUNTS, 0)

@@ -140,7 +140,7 @@ def _assistant_blocks(message: Mapping[str, Any], origin: str) -> list[_Block]:
 
 
 def _says_the_same(message: Mapping[str, Any], native: Mapping[str, Any]) -> bool:
-    """Whether the visible part of a message is still what the native blocks say, so that nobody has edited it."""
+    """Whether the visible part of a message is still what the native blocks say, so that it has not been edited."""
     blocks = [json_object(block) for block in json_list(native.get("content"))]
     texts = [str(block.get("text", "")) for block in blocks if block.get("type") == "text"]
     content: object = message.get("content")
@@ -152,7 +152,7 @@ def _says_the_same(message: Mapping[str, Any], native: Mapping[str, Any]) -> boo
 
 
 def _thinking(detail: object) -> _Block | None:
-    """Return a reasoning block as Anthropic's own; None for one that somebody else signed, or nobody."""
+    """Return a reasoning block as Anthropic's own; None if another provider signed it, or if it is not signed."""
     fields = json_object(detail)
     if fields.get("format") != SIGNED_FORMAT:
         return None

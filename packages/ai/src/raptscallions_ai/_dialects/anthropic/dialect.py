@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["AnthropicDialect"]
 
 _PATH = "/v1/messages"
-# A limit of spending that is reached is told as a throttle, but no waiting helps.
+# A spending limit is reported as a throttle, but waiting does not help.
 _OUT_OF_CREDIT = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
 
 
@@ -83,12 +83,12 @@ class AnthropicDialect:
         return failure
 
     def learn(self, request: ChatRequest, message: str) -> str | None:
-        """Return None: there is one spelling for everything."""
+        """Return None: there is only one way to write each request."""
         return None
 
-    def continuing(self, request: ChatRequest, begun: ChatResult, *, known: bool | None) -> ChatRequest | None:
+    def continuing(self, request: ChatRequest, answer: ChatResult, *, known: bool | None) -> ChatRequest | None:
         """Return the request with the text so far as a trailing assistant message, or None if the model takes none."""
-        return continued(request, begun, known=known)
+        return continued(request, answer, known=known)
 
     def __repr__(self) -> str:
         return f"AnthropicDialect(origin={self._origin!r})"

@@ -32,7 +32,7 @@ _SHARE_OF_EFFORT = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8, "xhi
 _EFFORTS = {"minimal": "low"}
 _SERVICE_TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _CHOICES = {"none": "none", "auto": "auto", "required": "any", "any": "any"}
-# Options of other gateways; what is not here and not known goes along as it is, for Anthropic has fields of its own.
+# Options of other gateways; what is not listed and not known is sent as it is, because Anthropic has fields of its own.
 _NO_COUNTERPART = frozenset(
     {"audio", "frequency_penalty", "image_config", "logit_bias", "logprobs", "max_tool_calls", "min_p", "modalities"}
     | {"models", "n", "plugins", "prediction", "presence_penalty", "preset", "prompt_cache_key", "prompt_cache_options"}
@@ -47,7 +47,7 @@ class MessagesModel:
 
     Attributes:
         at_anthropic: Whether Anthropic itself serves it, so that its latest features are there.
-        max_tokens: The most tokens of an answer, where `/v1/models` told.
+        max_tokens: The most tokens of an answer, if `/v1/models` reported it.
         adaptive_thinking: Whether it thinks adaptively, with an effort; None if only its name can tell.
         structured_outputs: Whether it holds to a JSON schema; None if only the place can tell.
     """
@@ -85,12 +85,12 @@ def messages_body(body: Mapping[str, Any], model: MessagesModel, *, origin: str)
     """
     fields = {name: value for name, value in body.items() if value is not None}
     if refused := sorted(fields.keys() & _NO_COUNTERPART):
-        raise NotSupportedError(f"Anthropic's API has no counterpart of {', '.join(refused)}; leave it out")
+        raise NotSupportedError(f"Anthropic's API does not support {', '.join(refused)}; leave it out")
     name = str(fields.pop("model"))
-    said = json_list_of_objects(fields.pop("messages"))
-    system, messages = conversation(said, origin=origin)
+    history = json_list_of_objects(fields.pop("messages"))
+    system, messages = conversation(history, origin=origin)
     made: dict[str, Any] = {"model": name, "messages": messages}
-    if container := container_of(said, origin=origin):
+    if container := container_of(history, origin=origin):
         made["container"] = container
     if system:
         made["system"] = system
@@ -235,6 +235,8 @@ def _metadata(fields: dict[str, Any], made: dict[str, Any]) -> None:
     if (user := fields.pop("user", None)) is not None:
         metadata.setdefault("user_id", user)
     if unsupported := sorted(metadata.keys() - {"user_id"}):
-        raise NotSupportedError(f"Anthropic's API keeps no metadata but user_id; leave out {', '.join(unsupported)}")
+        raise NotSupportedError(
+            f"Anthropic's API accepts no metadata except user_id; leave out {', '.join(unsupported)}"
+        )
     if metadata:
         made["metadata"] = metadata

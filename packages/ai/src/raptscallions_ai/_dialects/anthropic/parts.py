@@ -50,7 +50,7 @@ def _block(part: object) -> _Block | None:
     if kind == "text":
         return dict(fields) if fields.get("text") else None
     if kind in _NO_COUNTERPART:
-        raise NotSupportedError(f"Anthropic's API takes no {_NO_COUNTERPART[kind]} in a message")
+        raise NotSupportedError(f"Anthropic's API does not accept {_NO_COUNTERPART[kind]} in a message")
     if kind == "image_url":
         source = _source(str(json_object(fields.get("image_url")).get("url", "")))
         return _marked({"type": "image", "source": source}, fields)

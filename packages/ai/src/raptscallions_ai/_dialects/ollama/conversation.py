@@ -66,16 +66,14 @@ def _content(content: object) -> tuple[str, list[str]]:
             case "image_url":
                 images.append(_image(json_object(part.get("image_url")).get("url")))
             case kind:
-                raise NotSupportedError(f"Ollama takes texts and images, no part of type {kind!r}")
+                raise NotSupportedError(f"Ollama takes text and images, not parts of type {kind!r}")
     return "\n\n".join(texts), images
 
 
 def _image(url: object) -> str:
     if isinstance(url, str) and (opening := _DATA_URL.match(url)):
         return url[opening.end() :]
-    raise NotSupportedError(
-        "Ollama takes images as data only, not as the address of one; build the part with image(path) or image(data)"
-    )
+    raise NotSupportedError("Ollama takes images as data, not as URLs; build the part with image(path) or image(data)")
 
 
 def _thinking(message: Mapping[str, Any]) -> str:
@@ -93,7 +91,7 @@ def _call(position: int, call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _arguments(function: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments as the object that Ollama wants; a text that is none, as all there is in one."""
+    """Return arguments as the object that Ollama wants; text that is not an object becomes its only field."""
     text = function.get("arguments")
     if not isinstance(text, str) or not text.strip():
         return json_object(text)

@@ -60,9 +60,9 @@ class OllamaDialect:
         """Return None: there is one spelling only."""
         return None
 
-    def continuing(self, request: ChatRequest, begun: ChatResult, *, known: bool | None) -> ChatRequest | None:
+    def continuing(self, request: ChatRequest, answer: ChatResult, *, known: bool | None) -> ChatRequest | None:
         """Return the request with the text so far as a trailing assistant message, or None if the model takes none."""
-        return continued(request, begun, known=known)
+        return continued(request, answer, known=known)
 
     def __repr__(self) -> str:
         return "OllamaDialect()"

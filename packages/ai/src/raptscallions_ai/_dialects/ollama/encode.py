@@ -53,7 +53,7 @@ class OllamaDefaults:
     Attributes:
         num_ctx: How many tokens of context the model is loaded with; None for the server's choice.
         keep_alive: How long the model stays loaded, as in `"10m"`, or in seconds; None for the server's choice.
-        truncate: Whether the server may cut a conversation that does not fit, which it tells nobody.
+        truncate: Whether the server may silently cut a conversation that does not fit.
         cloud: Whether it is Ollama's cloud that is asked, which holds no answer to a format.
     """
 
@@ -75,7 +75,7 @@ def chat_body(body: Mapping[str, Any], defaults: OllamaDefaults) -> dict[str, An
     """
     fields = {name: value for name, value in body.items() if value is not None and name not in _WITHOUT_EFFECT}
     if refused := sorted(fields.keys() & _NO_COUNTERPART):
-        raise NotSupportedError(f"Ollama has no counterpart of {', '.join(refused)}; leave it out")
+        raise NotSupportedError(f"Ollama does not support {', '.join(refused)}; leave it out")
     made: dict[str, Any] = {
         "model": fields.pop("model"),
         "messages": conversation(json_list(fields.pop("messages"))),
@@ -89,7 +89,7 @@ def chat_body(body: Mapping[str, Any], defaults: OllamaDefaults) -> dict[str, An
         made["tools"] = tools
     if (form := _format(fields)) is not None:
         if defaults.cloud or str(made["model"]).endswith(_CLOUD_MODELS):
-            raise NotSupportedError("Ollama's cloud holds no answer to a format; leave response_format out")
+            raise NotSupportedError("Ollama's cloud does not enforce a format; leave response_format out")
         made["format"] = form
     if (think := _think(fields)) is not None:
         made["think"] = think
@@ -115,9 +115,9 @@ def _tools(fields: dict[str, Any]) -> list[Any]:
     if choice == "none":
         return []
     if choice not in (None, "auto"):
-        raise NotSupportedError("Ollama cannot be told which tool to call; tool_choice is auto or none there")
+        raise NotSupportedError("Ollama cannot force a tool call; tool_choice must be auto or none")
     if tools and parallel is False:
-        raise NotSupportedError("Ollama cannot be told to call one tool at a time; leave parallel_tool_calls out")
+        raise NotSupportedError("Ollama cannot limit a model to one tool call at a time; leave parallel_tool_calls out")
     return tools
 
 
@@ -140,7 +140,7 @@ def _think(fields: dict[str, Any]) -> bool | str | None:
     if "max_tokens" in reasoning:
         raise NotSupportedError("Ollama has no budget for thinking; give reasoning an effort, or enabled")
     if reasoning.get("exclude"):
-        raise NotSupportedError("Ollama cannot think without telling; leave out reasoning's exclude")
+        raise NotSupportedError("Ollama always returns the thinking; leave out reasoning's exclude")
     if effort:
         return _EFFORTS.get(effort, effort)
     return reasoning.get("enabled")

@@ -77,9 +77,9 @@ class OpenAIDialect:
         self._lessons[request.model] = (*known, lesson)
         return lesson
 
-    def continuing(self, request: ChatRequest, begun: ChatResult, *, known: bool | None) -> ChatRequest | None:
+    def continuing(self, request: ChatRequest, answer: ChatResult, *, known: bool | None) -> ChatRequest | None:
         """Return the request with the text so far as a trailing assistant message, or None if the model takes none."""
-        return continued(request, begun, known=known)
+        return continued(request, answer, known=known)
 
     def _spelt(self, request: ChatRequest, lessons: tuple[str, ...]) -> dict[str, Any]:
         body = _without_native(request.fields())
@@ -92,7 +92,7 @@ class OpenAIDialect:
 
 
 def _without_native(body: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what engines of other dialects said in their own form: it is for them alone."""
+    """Leave out messages in the native form of other dialects, which only they understand."""
     messages = [json_object(message) for message in json_list(body.get("messages"))]
     stripped = [{name: value for name, value in message.items() if name != "native"} for message in messages]
     return {**body, "messages": stripped}

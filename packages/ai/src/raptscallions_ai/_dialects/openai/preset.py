@@ -13,7 +13,7 @@ __all__ = ["Preset"]
 class Preset:
     """One host that speaks OpenAI chat completions: where it is, and how it differs.
 
-    Yours are as good as ours: give one to `AsyncOpenAICompatClient(preset=...)`, or register it under a name.
+    You can write your own: pass it as `AsyncOpenAICompatClient(preset=...)`, or register it under a name.
 
     Attributes:
         name: What it is called, as in `get_provider("groq")`.
@@ -22,7 +22,7 @@ class Preset:
         key_env: The environment variables that may hold its key, the first that is set counts; none if it needs none.
         auth: How the key is sent: as `Authorization: Bearer`, or in the header of this name.
         headers: Headers of each request.
-        default_model: The model of calls that name none; empty if the caller has to name one.
+        default_model: The default model; empty if the caller has to name one.
         token_field: The name of the option that limits the answer's tokens; None to send the one that was given.
         stream_usage: Whether usage has to be asked for with `stream_options`; False where that is refused.
         require_usage: Whether a streamed answer without usage is an error.

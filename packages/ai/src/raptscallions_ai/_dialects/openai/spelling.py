@@ -61,7 +61,9 @@ def lesson_of(message: str, body: _Body) -> str | None:
         message: The host's words, at a status of 400 or 422.
         body: What was refused.
     """
-    return next((name for name, (says, applies, _) in RESPELLINGS.items() if says(message) and applies(body)), None)
+    return next(
+        (name for name, (asks_for, applies, _) in RESPELLINGS.items() if asks_for(message) and applies(body)), None
+    )
 
 
 def respelt(body: _Body, lessons: Sequence[str]) -> _Body:

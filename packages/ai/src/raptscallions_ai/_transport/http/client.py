@@ -57,7 +57,7 @@ class HttpClient:
         """Send a request and return the response as soon as its head has come.
 
         A request that is lost on a kept connection before a byte of its answer came, is sent once more, on a new
-        connection: some servers promise to keep a connection and close it all the same.
+        connection: some servers promise to keep a connection and close it anyway.
 
         Args:
             request: What to send.
@@ -66,7 +66,7 @@ class HttpClient:
 
         Raises:
             HttpError: There is no answer.
-            ValueError: A header is none.
+            ValueError: A header is invalid.
         """
         origin = request.address.origin
         proxy = self._proxy(origin)

@@ -1,4 +1,4 @@
-"""One connection to a server: requests go out, one at a time, and wake whoever waits for the answer."""
+"""One connection to a server: requests go out, one at a time, and wake the task that waits for the answer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_buffer() -> memoryview:
 
 
 class Exchange(ResponseParser):
-    """The answer to one request, with somebody who waits for it."""
+    """The answer to one request, and the task that waits for it."""
 
     __slots__ = ("_connection", "_error", "_loop", "_unread", "_waiter")
 
@@ -76,7 +76,7 @@ class Exchange(ResponseParser):
         return data
 
     def _fresh_error(self) -> HttpError:
-        # One that was raised holds its frames, and with them whoever reads: a circle that only the collector breaks.
+        # One that was raised holds its frames, and with them the reader: a cycle that only the collector breaks.
         return LostConnectionError() if self._error is None else copy.copy(self._error)
 
     def wake(self) -> None:
@@ -96,7 +96,7 @@ class Exchange(ResponseParser):
         return self._unread >= _MOST_UNREAD
 
     def fail(self, error: HttpError) -> None:
-        """Note why there is no more, which is told once all that came has been read."""
+        """Note why there is no more; it is reported once everything that came has been read."""
         if not self.complete and self._error is None:
             self._error = error
         self._parser = self._connection = None
@@ -174,7 +174,7 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     @property
     def usable(self) -> bool:
-        """Whether the connection can carry a request: it is open, idle, and nothing has come that nobody asked for."""
+        """Whether the connection can carry a request: it is open, idle, and no unexpected data has come."""
         transport = self._transport
         if transport is None or self._exchange is not None or transport.is_closing():
             return False
@@ -213,7 +213,7 @@ class HttpConnection(asyncio.BufferedProtocol):
             exchange.fail(LostConnectionError(reason))
 
     def resume(self) -> None:
-        """Read on, after a pause that was made because nobody took what had come."""
+        """Read on, after a pause because the data that came was not read."""
         if self._paused_reading and self._transport is not None:
             self._paused_reading = False
             self._transport.resume_reading()
@@ -250,7 +250,7 @@ class HttpConnection(asyncio.BufferedProtocol):
                 exchange.feed_eof()
             except HttpError as error:
                 exchange.fail(error)
-        # What is still to be sent, nobody reads any more.
+        # What is still to be sent is no longer read.
         self.abort("closed by the gateway")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -312,7 +312,7 @@ def unread_input(transport: asyncio.Transport, buffer: memoryview) -> Iterator[i
 
 
 def _has_input(connection: socket.socket | None) -> bool:
-    """Whether something can be read, which on an idle connection is its end, or what nobody asked for."""
+    """Whether something can be read, which on an idle connection is its end or unexpected data."""
     descriptor = -1 if connection is None else connection.fileno()
     if descriptor < 0:
         return True

@@ -40,7 +40,7 @@ class HttpError(Exception):
 
 
 class SetupError(HttpError):
-    """Nothing can be connected to before somebody changes a setting, which the message names."""
+    """No connection is possible until a setting is changed; the message names it."""
 
 
 class UnreachableError(HttpError):
@@ -65,7 +65,7 @@ class ProxyRefusedError(HttpError):
 
     Args:
         proxy: The proxy's origin, without user and password.
-        reason: What it said, such as `407 Proxy Authentication Required`.
+        reason: Its answer, such as `407 Proxy Authentication Required`.
         status: The status of an HTTP proxy.
         permanent: Whether the same request would be refused again.
     """

@@ -111,7 +111,7 @@ class ResponseParser:
         self.complete = True
 
     def discard(self) -> None:
-        """Stop reading, because nobody wants the rest."""
+        """Stop reading, because the rest is not needed."""
         self._parser = None
 
     def on_message_begin(self) -> None:
@@ -138,7 +138,7 @@ class ResponseParser:
             self._interim += 1
             self.headers.clear()
             if status == 101 or self._interim > _MOST_INTERIM:
-                raise NotHttpError("it switches protocols unasked" if status == 101 else "too many interim responses")
+                raise NotHttpError("it switches to another protocol" if status == 101 else "too many interim responses")
             return
         self._check_framing(status)
         self.status = status

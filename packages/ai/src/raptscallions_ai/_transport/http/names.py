@@ -32,7 +32,7 @@ class Names:
         """Return the addresses of a host, the best first.
 
         Raises:
-            OSError: The name is unknown, or nobody can be asked.
+            OSError: The name is unknown, or no name server answers.
         """
         try:
             return _look_up(host, port, socket.AI_NUMERICHOST)

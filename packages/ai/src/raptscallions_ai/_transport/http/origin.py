@@ -68,12 +68,12 @@ def address_of_url(url: str) -> Address:
     if parts.scheme == "http+unix":
         name = b"localhost"
     elif b":" in name:
-        name = b"[%s]" % name.partition(b"%")[0]  # the zone of an IPv6 address is nobody else's affair
+        name = b"[%s]" % name.partition(b"%")[0]  # the zone of an IPv6 address concerns this machine only
     if port is not None and port != _PORTS[parts.scheme]:
         name += b":%d" % port
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not target.isascii() or not target.isprintable() or " " in target:
-        raise SetupError("the address has letters in it that a URL must encode")
+        raise SetupError("the address contains characters that must be percent-encoded in a URL")
     number = _PORTS[parts.scheme] if port is None else port
     key = f"{parts.scheme}://{host}:{number}"
     return Address(Origin(parts.scheme, host, number, name, key), target.encode())

@@ -52,7 +52,7 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         """Take the transport over and shake hands.
 
         Raises:
-            UnreachableError: The server is none of TLS, or its certificate is refused.
+            UnreachableError: The server does not speak TLS, or its certificate is refused.
         """
         self._transport = transport
         self._shaking = asyncio.get_running_loop().create_future()
@@ -158,7 +158,7 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
     # The transport that the protocol above sees.
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        with contextlib.suppress(ssl.SSLError):  # a connection that is broken is told by reading
+        with contextlib.suppress(ssl.SSLError):  # reading reports a broken connection
             self._tls.write(data)
             self._flush()
 
@@ -206,7 +206,7 @@ async def start_tls(connection: HttpConnection, context: ssl.SSLContext, host: s
     try:
         layer = TlsLayer(connection, context, host, buffer)
     except ValueError:  # an empty name, or one with a leading dot
-        raise SetupError("the host's name cannot be one of a certificate") from None
+        raise SetupError("no certificate can be issued for this host name") from None
     connection.use(layer)
     await layer.handshake(transport)
 

@@ -1,1 +1,1 @@
-"""Fake servers of other engines: the same scripts as the fake gateway's, said in another dialect."""
+"""Fake servers of other engines: the same scripts as the fake gateway's, in another dialect."""

@@ -245,10 +245,10 @@ class _MessagesTranslation(Translation):
 
     def _piece(self, kind: object, block: dict[str, Any], **field: str) -> list[dict[str, Any]]:
         """Say a piece of a block, which begins if it is not open; only calls are open side by side."""
-        begun = [] if kind in self._open else self._begin(kind, block)
+        opening = [] if kind in self._open else self._begin(kind, block)
         ((name, value),) = field.items()
         delta = {"type": "input_json_delta" if name == "partial_json" else f"{name}_delta", name: value}
-        return [*begun, {"type": "content_block_delta", "index": self._open[kind], "delta": delta}]
+        return [*opening, {"type": "content_block_delta", "index": self._open[kind], "delta": delta}]
 
     def _begin(self, kind: object, block: dict[str, Any]) -> list[dict[str, Any]]:
         side_by_side = isinstance(kind, tuple) and all(isinstance(other, tuple) for other in self._open)

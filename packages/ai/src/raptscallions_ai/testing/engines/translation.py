@@ -1,4 +1,4 @@
-"""What a scripted reply of the fake gateway says, apart from how it is spelt, so that other engines can say the same.
+"""The content of a scripted reply, independent of the dialect, so that other engines can send the same.
 
 Whole events and whole JSON bodies are translated; everything else, such as half an event or HTML, is sent as it is. So
 a fault that is about the bytes stays the same fault.
@@ -32,7 +32,7 @@ class Translation(ABC):
 
     @abstractmethod
     def chunk(self, chunk: Mapping[str, Any], block: Block) -> bytes:
-        """Return a chunk of a stream, which may be nothing if the next one has to be waited for.
+        """Return a chunk of a stream; it may be empty if it depends on the next one.
 
         Args:
             chunk: What it says.

@@ -25,7 +25,7 @@ def _body(id: str, title: str, reply: Responder, expected: Fails, source: str) -
 
 
 def _busy(id: str, title: str, body: Any, source: str, says: str = _BUSY_MESSAGE) -> Fault:
-    """Return a 503 that must be told as what it is, whatever its body looks like."""
+    """Return a 503 that must be reported as such, whatever its body looks like."""
     expected = Fails(error="ProviderError", status_code=503, says=says, retryable=True)
     return _body(id, title, json_reply(body, status=503), expected, source)
 

@@ -9,12 +9,12 @@ from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import TEXT, Complete
 from raptscallions_ai.testing.faults.fault import Category
 from raptscallions_ai.testing.faults.pieces import (
-    BEGUN,
+    ALL_TEXT,
     COUNTS,
     END,
     FINISH,
     LAST,
-    SAID,
+    OPENING,
     USAGE,
     WHOLE,
     one_answer,
@@ -34,18 +34,18 @@ _END = (
     _shape(
         "end-without-done",
         "The stream ends after usage and finish reason, without the end mark.",
-        SAID + FINISH + USAGE,
+        ALL_TEXT + FINISH + USAGE,
     ),
     _shape(
         "end-without-finish",
         "No chunk has a finish reason, but usage and end mark are there.",
-        SAID + USAGE + DONE,
+        ALL_TEXT + USAGE + DONE,
         expected=Complete(finish_reason=None),
     ),
     _shape(
         "end-with-text",
         "The last text shares a chunk with the finish reason.",
-        BEGUN + sse(chunk(LAST, finish_reason="stop")) + USAGE + DONE,
+        OPENING + sse(chunk(LAST, finish_reason="stop")) + USAGE + DONE,
         source=sources.OPENROUTER_TRAFFIC,
     ),
     _shape(
@@ -61,7 +61,7 @@ _END = (
         _shape(
             f"end-{reason.replace('_', '-')}",
             f"The finish reason is `{reason}`.",
-            SAID + sse(chunk(finish_reason=reason)) + USAGE + DONE,
+            ALL_TEXT + sse(chunk(finish_reason=reason)) + USAGE + DONE,
             expected=Complete(finish_reason=reason),
             source=sources.OPENROUTER_API,
         )
@@ -82,7 +82,7 @@ _END = (
     _shape(
         "end-length-then-error",
         "After the finish reason `length` an error says that the token limit was reached.",
-        SAID
+        ALL_TEXT
         + sse(chunk(finish_reason="length"))
         + sse(chunk(choices=[], usage=usage(), error={"code": 400, "message": "Token limit reached"}))
         + DONE,
@@ -92,7 +92,7 @@ _END = (
     _shape(
         "end-length-then-typed-error",
         "After the finish reason `length` an error of the type `max_tokens_exceeded` follows.",
-        SAID
+        ALL_TEXT
         + sse(chunk(finish_reason="length"))
         + sse(
             chunk(
@@ -197,7 +197,7 @@ _ODD = (
     _shape(
         "chunk-other-choice",
         "Chunks of a second choice stand between those of the first.",
-        BEGUN
+        OPENING
         + sse(chunk(choices=[{"index": 1, "delta": {"content": "Not I."}, "finish_reason": None}]))
         + sse(chunk(LAST))
         + END,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import TEXT, Expected, Fails, Left
 from raptscallions_ai.testing.faults.fault import Category, Connection, Fault, Reader
-from raptscallions_ai.testing.faults.pieces import COMPLETE, PARTIAL, WHOLE, begun, stream
+from raptscallions_ai.testing.faults.pieces import COMPLETE, PARTIAL, WHOLE, opened, stream
 from raptscallions_ai.testing.replies import Hang, Pause, Reply, Step, json_reply
 from raptscallions_ai.testing.wire import COMMENT, chunk, completion, error_body, sse
 
@@ -67,7 +67,7 @@ _READ = (
     _connection(
         "close-after-error-in-stream",
         "An error in the stream is followed by silence.",
-        begun(sse({"error": {"code": 502, "message": "Failed"}}), Hang()),
+        opened(sse({"error": {"code": 502, "message": "Failed"}}), Hang()),
         Fails(error="ProviderError", status_code=502, partial=PARTIAL),
         "closed",
         source=sources.STREAMING,
@@ -75,7 +75,7 @@ _READ = (
     _connection(
         "close-after-garbage",
         "A broken event is followed by an endless answer.",
-        begun(b"data: oops\n\n", *_COUNTING),
+        opened(b"data: oops\n\n", *_COUNTING),
         Fails(error="InvalidResponseError", status_code=502, partial=PARTIAL),
         "closed",
         source=sources.NETWORK,

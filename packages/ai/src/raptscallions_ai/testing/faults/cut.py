@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import TEXT, Expected, Fails
 from raptscallions_ai.testing.faults.fault import Category, Fault
-from raptscallions_ai.testing.faults.pieces import BEGUN, COMPLETE, FINISH, PARTIAL, USAGE, WHOLE, begun, raw, stream
+from raptscallions_ai.testing.faults.pieces import COMPLETE, FINISH, OPENING, PARTIAL, USAGE, WHOLE, opened, raw, stream
 from raptscallions_ai.testing.replies import Cut, Pause, Reply, Reset, json_reply
 from raptscallions_ai.testing.wire import chunk, completion, sse
 
@@ -54,53 +54,53 @@ _ENDS = (
     _cut(
         "cut-clean-end",
         "The stream ends well on the wire, but without a finish reason.",
-        begun(),
+        opened(),
         source=sources.PORTKEY,
     ),
     _cut(
         "cut-end-with-usage",
         "The stream ends after text and usage, without finish reason and end mark.",
-        begun(USAGE),
+        opened(USAGE),
         Fails(error="StreamInterruptedError", status_code=502, partial=PARTIAL, tokens=15),
     ),
-    _cut("cut-done-alone", "The end mark comes without finish reason and usage.", begun(b"data: [DONE]\n\n")),
+    _cut("cut-done-alone", "The end mark comes without finish reason and usage.", opened(b"data: [DONE]\n\n")),
     _cut(
         "cut-fin",
         "The connection is closed between two events.",
-        begun(Cut()),
+        opened(Cut()),
         source=sources.LLAMA,
         connection="closed",
     ),
     _cut(
         "cut-fin-length",
         "The connection is closed before the announced length.",
-        Reply((BEGUN, Cut()), headers={"content-length": "9999"}, framing="length"),
+        Reply((OPENING, Cut()), headers={"content-length": "9999"}, framing="length"),
     ),
     _cut(
         "cut-fin-unframed",
         "The body ends with its connection, in the middle of the answer.",
-        Reply((BEGUN,), framing="close"),
+        Reply((OPENING,), framing="close"),
     ),
-    _cut("cut-reset", "The connection is reset between two events.", begun(_A_MOMENT, Reset()), connection="closed"),
+    _cut("cut-reset", "The connection is reset between two events.", opened(_A_MOMENT, Reset()), connection="closed"),
     _cut(
         "cut-reset-after-usage",
         "The connection is reset after finish reason and usage, before the end mark.",
-        begun(sse(chunk(" blue.")) + FINISH + USAGE, _A_MOMENT, Reset()),
+        opened(sse(chunk(" blue.")) + FINISH + USAGE, _A_MOMENT, Reset()),
         COMPLETE,
     ),
     _cut(
         "cut-before-usage",
         "The connection is closed after the finish reason, before the usage.",
-        begun(sse(chunk(" blue.")) + FINISH, Cut()),
+        opened(sse(chunk(" blue.")) + FINISH, Cut()),
         Fails(error="InvalidResponseError", status_code=502, says="No usage metadata", partial=TEXT),
     ),
-    _cut("cut-html", "A web page takes the place of the rest.", begun(b"<html><body>502 Bad Gateway</body></html>\n")),
-    _cut("cut-in-event", "The stream ends inside an event.", begun(sse(chunk(" blue."))[:80])),
-    _cut("cut-in-event-fin", "The connection is closed inside an event.", begun(sse(chunk(" blue."))[:80], Cut())),
+    _cut("cut-html", "A web page takes the place of the rest.", opened(b"<html><body>502 Bad Gateway</body></html>\n")),
+    _cut("cut-in-event", "The stream ends inside an event.", opened(sse(chunk(" blue."))[:80])),
+    _cut("cut-in-event-fin", "The connection is closed inside an event.", opened(sse(chunk(" blue."))[:80], Cut())),
     _cut(
         "cut-in-utf8",
         "The connection is closed inside a character.",
-        begun('data: {"choices":[{"delta":{"content":"ü'.encode()[:-1], Cut()),
+        opened('data: {"choices":[{"delta":{"content":"ü'.encode()[:-1], Cut()),
     ),
     _cut(
         "cut-after-empty",
@@ -156,27 +156,27 @@ _GARBLED_EVENTS = (
     _cut(
         "garbled-json",
         "An event is not valid JSON.",
-        begun(b'data: {"choices": [{"delta": oops\n\n', FINISH, USAGE),
+        opened(b'data: {"choices": [{"delta": oops\n\n', FINISH, USAGE),
         _GARBLED,
         sources.NETWORK,
     ),
     _cut(
         "garbled-cut-json",
         "An event's JSON is cut off, and the stream goes on.",
-        begun(sse(chunk(" blue."))[:60] + b"\n\n", FINISH, USAGE),
+        opened(sse(chunk(" blue."))[:60] + b"\n\n", FINISH, USAGE),
         _GARBLED,
     ),
-    _cut("garbled-text", "An event is plain text.", begun(b"data: Service restarting\n\n", FINISH, USAGE), _GARBLED),
+    _cut("garbled-text", "An event is plain text.", opened(b"data: Service restarting\n\n", FINISH, USAGE), _GARBLED),
     _cut(
         "garbled-two-objects",
         "Two objects stand in one event.",
-        begun(sse(chunk(" blue."))[:-2] + b"{}\n\n", FINISH, USAGE),
+        opened(sse(chunk(" blue."))[:-2] + b"{}\n\n", FINISH, USAGE),
         _GARBLED,
     ),
     _cut(
         "garbled-array",
         "An event is a JSON array.",
-        begun(b"data: []\n\n", FINISH, USAGE),
+        opened(b"data: []\n\n", FINISH, USAGE),
         Fails(error="InvalidResponseError", status_code=502, partial=PARTIAL),
     ),
     _cut(
@@ -191,7 +191,7 @@ _FRAMES = (
     _cut(
         "frame-cut-chunk",
         "The connection is closed inside a chunk of the transfer coding.",
-        raw(_CHUNKED, _framed(BEGUN), b"ff\r\ndata: {", Cut()),
+        raw(_CHUNKED, _framed(OPENING), b"ff\r\ndata: {", Cut()),
         source=sources.HTTP1,
     ),
     _cut(
@@ -205,8 +205,8 @@ _FRAMES = (
         "frame-short-length",
         "The announced length is shorter than the answer.",
         Reply(
-            (BEGUN, _A_MOMENT, WHOLE[len(BEGUN) :]),
-            headers={"content-length": str(len(BEGUN)), "connection": "close"},
+            (OPENING, _A_MOMENT, WHOLE[len(OPENING) :]),
+            headers={"content-length": str(len(OPENING)), "connection": "close"},
             framing="length",
         ),
         source=sources.HTTP1,

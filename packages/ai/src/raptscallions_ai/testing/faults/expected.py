@@ -27,7 +27,7 @@ class Complete:
         refusal: The model's refusal.
         total_tokens: The tokens reported; None if no usage is.
         cost: The cost reported in USD; None if it does not matter here.
-        model: The model that is said to have answered; None if it does not matter here.
+        model: The model that the result must name; None if it does not matter here.
         annotations: How many annotations it has.
         images: How many images it has.
         logprobs: For how many tokens it has log probabilities.
@@ -109,7 +109,7 @@ class Fails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """The caller leaves, and the gateway is told by a closed connection.
+    """The caller leaves, and the gateway sees the connection close.
 
     Attributes:
         received: The text that the caller had got.

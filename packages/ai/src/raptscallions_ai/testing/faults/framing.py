@@ -9,13 +9,13 @@ from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import TEXT, Complete, Expected, Fails
 from raptscallions_ai.testing.faults.fault import Category, Fault
 from raptscallions_ai.testing.faults.pieces import (
-    BEGUN,
     COMPLETE,
     END,
+    OPENING,
     PARTIAL,
     WHOLE,
-    begun,
     events,
+    opened,
     stream,
 )
 from raptscallions_ai.testing.replies import Reply
@@ -103,17 +103,17 @@ _FIELDS = (
     _legal(
         "sse-empty-data",
         "Events without data stand between the others.",
-        BEGUN,
+        OPENING,
         b"data:\n\ndata\n\n",
-        WHOLE[len(BEGUN) :],
+        WHOLE[len(OPENING) :],
     ),
     _legal("sse-ids", "Every event has an id.", *(b"id: %d\n%s" % pair for pair in enumerate(_EVENTS))),
     _legal(
         "sse-id-then-comment",
         "An event has an id, and a comment with a blank line follows.",
-        b"id: 7\n" + BEGUN,
+        b"id: 7\n" + OPENING,
         b": ping\n\n",
-        WHOLE[len(BEGUN) :],
+        WHOLE[len(OPENING) :],
         source="openai-python issue 2722: decoders that dispatch on every blank line after an id",
     ),
     _legal("sse-id-with-nul", "An id contains NUL and must be ignored.", b"id: a\0b\n" + WHOLE),
@@ -126,9 +126,9 @@ _FIELDS = (
     _legal(
         "sse-event-heartbeat",
         "Events named `heartbeat` with plain text stand between the others.",
-        BEGUN,
+        OPENING,
         b"event: heartbeat\ndata: 12:00:01\n\n",
-        WHOLE[len(BEGUN) :],
+        WHOLE[len(OPENING) :],
     ),
 )
 
@@ -137,18 +137,18 @@ _COMMENTS = (
         "sse-comments",
         "Comments keep the connection alive before and between events.",
         b": OPENROUTER PROCESSING\n\n" * 3,
-        BEGUN,
+        OPENING,
         b": OPENROUTER PROCESSING\n\n",
-        WHOLE[len(BEGUN) :],
+        WHOLE[len(OPENING) :],
         source=sources.STREAMING,
     ),
     _legal(
         "sse-bare-comments",
         "Comments are a single colon.",
         b":\n\n" * 3,
-        BEGUN,
+        OPENING,
         b":\n\n",
-        WHOLE[len(BEGUN) :],
+        WHOLE[len(OPENING) :],
         source=sources.LLAMA,
     ),
     _legal("sse-comment-in-event", "A comment stands inside an event.", WHOLE.replace(b"data: ", b": hold on\ndata: ")),
@@ -181,7 +181,7 @@ _ENDS = (
         WHOLE.replace(b"[DONE]", b"  [DONE] "),
         source=sources.PRECAUTION,
     ),
-    _legal("sse-data-after-done", "Another answer follows the end mark.", WHOLE + BEGUN, source=sources.PRECAUTION),
+    _legal("sse-data-after-done", "Another answer follows the end mark.", WHOLE + OPENING, source=sources.PRECAUTION),
     _legal(
         "sse-garbage-after-done", "Garbage follows the end mark.", WHOLE + b"data: {oops\n\n", source=sources.PRECAUTION
     ),
@@ -220,7 +220,7 @@ _SIZES = (
     _fault(
         "sse-event-over-limit",
         "One event is larger than the client accepts.",
-        begun(b"data: " + b"x" * (2 * _LIMIT) + b"\n\n", DONE),
+        opened(b"data: " + b"x" * (2 * _LIMIT) + b"\n\n", DONE),
         Fails(error="InvalidResponseError", status_code=502, says="AI_MAX_EVENT_BYTES", partial=PARTIAL),
         sources.HOSTILE,
         _LIMIT,
@@ -228,7 +228,7 @@ _SIZES = (
     _fault(
         "sse-line-without-end",
         "A line goes on and on, beyond what the client accepts.",
-        begun(b"data: ", *[b"x" * 8192] * 32),
+        opened(b"data: ", *[b"x" * 8192] * 32),
         Fails(error="InvalidResponseError", status_code=502, says="AI_MAX_EVENT_BYTES", partial=PARTIAL),
         sources.HOSTILE,
         _LIMIT,
@@ -236,7 +236,7 @@ _SIZES = (
     _fault(
         "sse-event-of-many-lines",
         "An event has a hundred thousand short data lines and no end.",
-        begun(b"data: x\n" * 100_000),
+        opened(b"data: x\n" * 100_000),
         Fails(error="InvalidResponseError", status_code=502, says="AI_MAX_EVENT_BYTES", partial=PARTIAL),
         sources.HOSTILE,
         _LIMIT,

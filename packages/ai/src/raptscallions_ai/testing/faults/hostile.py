@@ -1,4 +1,4 @@
-"""Hostile content: what nobody should send, and what must harm neither the process nor its logs."""
+"""Hostile content, which must harm neither the process nor its logs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import TEXT, Complete, Expected, Fails
 from raptscallions_ai.testing.faults.fault import Category, Fault
-from raptscallions_ai.testing.faults.pieces import BEGUN, COMPLETE, END, PARTIAL, USAGE, WHOLE, begun, stream
+from raptscallions_ai.testing.faults.pieces import COMPLETE, END, OPENING, PARTIAL, USAGE, WHOLE, opened, stream
 from raptscallions_ai.testing.replies import Reply, json_reply
 from raptscallions_ai.testing.wire import chunk, error_body, sse
 from raptscallions_ai.tools.tool_call import ToolCall
@@ -64,7 +64,7 @@ def _flushed(data: bytes) -> list[bytes]:
 
 @cache
 def _bomb() -> bytes:
-    return gzip.compress(BEGUN + b": " + b"x" * _BOMB_BYTES, 9)
+    return gzip.compress(OPENING + b": " + b"x" * _BOMB_BYTES, 9)
 
 
 def _gzip_bomb(request: RecordedRequest) -> Reply:
@@ -74,7 +74,7 @@ def _gzip_bomb(request: RecordedRequest) -> Reply:
 
 def _deflate_bomb(request: RecordedRequest) -> Reply:
     """Return the same in another coding."""
-    return stream(zlib.compress(BEGUN + b": " + b"x" * _BOMB_BYTES, 9), content_encoding="deflate")
+    return stream(zlib.compress(OPENING + b": " + b"x" * _BOMB_BYTES, 9), content_encoding="deflate")
 
 
 def _error_bomb(request: RecordedRequest) -> Reply:
@@ -135,7 +135,7 @@ _JSON = (
     _hostile(
         "json-deep-nesting",
         "A field is nested a hundred thousand levels deep.",
-        begun(_raw_field('"x": ' + "[" * 100_000 + "]" * 100_000), END),
+        opened(_raw_field('"x": ' + "[" * 100_000 + "]" * 100_000), END),
         Fails(error="InvalidResponseError", status_code=502, partial=PARTIAL),
     ),
     _hostile(
@@ -185,7 +185,7 @@ _MESSAGES = (
     _hostile(
         "message-escapes-in-stream",
         "The same stands in an error inside the stream.",
-        begun(sse(chunk(choices=[], error={"code": 503, "message": _ESCAPES}))),
+        opened(sse(chunk(choices=[], error={"code": 503, "message": _ESCAPES}))),
         Fails(error="ProviderError", status_code=503, partial=PARTIAL, hidden=("\x1b", "\x9b", "\u202e", "\u2028")),
     ),
     _hostile(
@@ -232,7 +232,7 @@ _SIZES = (
     _hostile(
         "size-gzip-cut-short",
         "The compressed stream ends in the middle of the answer.",
-        stream(gzip.compress(BEGUN)[:-8], content_encoding="gzip"),
+        stream(gzip.compress(OPENING)[:-8], content_encoding="gzip"),
         Fails(error="StreamInterruptedError", status_code=502, partial=PARTIAL),
         source=sources.HTTP,
     ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import TEXT, Fails
 from raptscallions_ai.testing.faults.fault import Category, Fault
-from raptscallions_ai.testing.faults.pieces import BEGUN, FINISH, PARTIAL, USAGE, stream
+from raptscallions_ai.testing.faults.pieces import FINISH, OPENING, PARTIAL, USAGE, stream
 from raptscallions_ai.testing.wire import DONE, chunk, sse, usage
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _error(
         title=title,
         category=Category.IN_STREAM,
         source=source,
-        replies=(reply or stream(BEGUN, *parts),),
+        replies=(reply or stream(OPENING, *parts),),
         expected=expected,
     )
 
@@ -204,7 +204,7 @@ _PLACES = (
         "Text and error come in one packet.",
         expected=_PROVIDER,
         source=sources.NETWORK,
-        reply=stream(BEGUN + sse(chunk(choices=[], error=_FAILED)) + DONE),
+        reply=stream(OPENING + sse(chunk(choices=[], error=_FAILED)) + DONE),
     ),
     _error(
         "in-stream-after-finish",

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "BEGUN",
+    "OPENING",
     "COMPLETE",
     "COUNTS",
     "END",
     "FINISH",
     "LAST",
     "PARTIAL",
-    "SAID",
+    "ALL_TEXT",
     "SOON",
     "USAGE",
     "WHOLE",
-    "begun",
+    "opened",
     "events",
     "one_answer",
     "raw",
@@ -33,15 +33,15 @@ __all__ = [
 ]
 
 PARTIAL = "The sky is"
-"""The text of `BEGUN`."""
+"""The text of `OPENING`."""
 
-BEGUN = sse(chunk("The sky")) + sse(chunk(" is"))
+OPENING = sse(chunk("The sky")) + sse(chunk(" is"))
 """Two deltas of an answer that has more to say."""
 
 LAST = TEXT.removeprefix(PARTIAL)
-"""The text that `BEGUN` leaves to be said."""
+"""The text that follows `OPENING`."""
 
-SAID = BEGUN + sse(chunk(LAST))
+ALL_TEXT = OPENING + sse(chunk(LAST))
 """All deltas of the whole text."""
 
 COUNTS = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
@@ -56,7 +56,7 @@ USAGE = sse(chunk(choices=[], usage=usage()))
 END = FINISH + USAGE + DONE
 """All that follows the text of a good answer."""
 
-WHOLE = SAID + END
+WHOLE = ALL_TEXT + END
 """A good answer."""
 
 COMPLETE = Complete()
@@ -78,9 +78,9 @@ def stream(*steps: Step, **headers: str) -> Reply:
     return Reply(tuple(step for step in steps if step != b""), headers={_dashed(k): v for k, v in headers.items()})
 
 
-def begun(*steps: Step) -> Reply:
+def opened(*steps: Step) -> Reply:
     """Return a stream that has begun well and goes on with these steps."""
-    return stream(BEGUN, *steps)
+    return stream(OPENING, *steps)
 
 
 def one_answer(
@@ -105,7 +105,7 @@ def one_answer(
 
 
 def raw(headers: bytes, *steps: Step) -> Reply:
-    """Return a reply of a good status line, these header lines, and a body that nobody frames."""
+    """Return a reply of a good status line, these header lines, and a body without framing."""
     return Reply((_RAW_HEAD + headers + b"\r\n", *steps), framing="raw")
 
 

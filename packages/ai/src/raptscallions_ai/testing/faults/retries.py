@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import Complete, Expected, Fails
 from raptscallions_ai.testing.faults.fault import Category, Fault
-from raptscallions_ai.testing.faults.pieces import PARTIAL, SOON, WHOLE, begun, stream
+from raptscallions_ai.testing.faults.pieces import PARTIAL, SOON, WHOLE, opened, stream
 from raptscallions_ai.testing.replies import Cut, Reply, Reset, json_reply
 from raptscallions_ai.testing.wire import DONE, chunk, error_body, sse
 
@@ -132,14 +132,14 @@ _FINAL_ONES = (
     _retried(
         "no-retry-after-text",
         "An error that may pass comes after the first text.",
-        begun(sse(chunk(choices=[], error=_ERROR))),
+        opened(sse(chunk(choices=[], error=_ERROR))),
         _ANSWER,
         expected=Fails(error="ProviderError", status_code=502, partial=PARTIAL, retryable=True, retry_after=0.01),
     ),
     _retried(
         "no-retry-cut-after-text",
         "The connection is closed after the first text.",
-        begun(Cut()),
+        opened(Cut()),
         _ANSWER,
         expected=Fails(error="StreamInterruptedError", status_code=502, partial=PARTIAL),
         source=sources.NETWORK,

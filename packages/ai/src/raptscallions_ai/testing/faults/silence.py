@@ -8,7 +8,7 @@ from raptscallions_ai.options.timeouts import Timeouts
 from raptscallions_ai.testing.faults import sources
 from raptscallions_ai.testing.faults.expected import TEXT, Complete, Expected, Fails
 from raptscallions_ai.testing.faults.fault import Address, Category, Fault
-from raptscallions_ai.testing.faults.pieces import BEGUN, COMPLETE, FINISH, PARTIAL, USAGE, WHOLE, begun, raw, stream
+from raptscallions_ai.testing.faults.pieces import COMPLETE, FINISH, OPENING, PARTIAL, USAGE, WHOLE, opened, raw, stream
 from raptscallions_ai.testing.replies import Hang, Pause, Reply, Step, json_reply
 from raptscallions_ai.testing.wire import COMMENT, chunk, completion, sse, usage
 
@@ -32,7 +32,7 @@ _NO_NEXT = _passed("idle", PARTIAL)
 
 
 def _dripping(data: bytes) -> list[Step]:
-    """Return four seconds of the same bytes over and over: longer than any deadline here, but not for ever."""
+    """Return four seconds of the same bytes over and over: longer than any deadline here, but not forever."""
     return [step for _ in range(100) for step in (data, Pause(_STEP))]
 
 
@@ -149,30 +149,30 @@ _AFTER = (
     _silence(
         "silent-after-text",
         "The gateway stops in the middle of the answer and says nothing more.",
-        begun(Hang()),
+        opened(Hang()),
         connection="closed",
     ),
     _silence(
         "silent-comments-after-text",
         "Keep-alives replace the rest of the answer.",
-        begun(*_dripping(COMMENT)),
+        opened(*_dripping(COMMENT)),
         source=sources.STREAMING,
     ),
     _silence(
         "silent-empty-deltas-after-text",
         "Deltas without text replace the rest of the answer.",
-        begun(*_dripping(sse(chunk("")))),
+        opened(*_dripping(sse(chunk("")))),
     ),
     _silence(
         "silent-heartbeats-after-text",
         "Named heartbeats replace the rest of the answer.",
-        begun(*_dripping(b"event: ping\ndata: {}\n\n")),
+        opened(*_dripping(b"event: ping\ndata: {}\n\n")),
         source="Anthropic docs: streaming",
     ),
     _silence(
         "silent-usage-after-text",
         "The usage comes again and again in place of text.",
-        begun(*_dripping(sse(chunk(choices=[], usage=usage())))),
+        opened(*_dripping(sse(chunk(choices=[], usage=usage())))),
         Fails(
             error="TimeoutError",
             status_code=504,
@@ -184,13 +184,13 @@ _AFTER = (
     _silence(
         "silent-other-choice",
         "Only another choice goes on.",
-        begun(*_dripping(sse(chunk(choices=[{"index": 1, "delta": {"content": "x"}}])))),
+        opened(*_dripping(sse(chunk(choices=[{"index": 1, "delta": {"content": "x"}}])))),
         source=sources.OPENAI,
     ),
     _silence(
         "silent-before-done",
         "Everything has come but the end mark.",
-        begun(sse(chunk(" blue.")) + FINISH + USAGE, Hang()),
+        opened(sse(chunk(" blue.")) + FINISH + USAGE, Hang()),
         COMPLETE,
         timeouts=Timeouts(connect=2.0, first_chunk=2.0, idle=2.0, total=0.4),
         source=sources.PRECAUTION,
@@ -202,13 +202,13 @@ _AFTER = (
         COMPLETE,
         timeouts=_IDLE,
     ),
-    # No deadline is needed to see that this can never go on; some HTTP libraries keep it from the reader all the same.
+    # No deadline is needed to see that this can never go on; some HTTP libraries keep it from the reader anyway.
     _silence(
         "silent-bad-chunk-size",
         "The size of a chunk of the transfer coding is not a number, and nothing follows.",
         raw(
             b"transfer-encoding: chunked\r\n",
-            b"%x\r\n%s\r\n" % (len(BEGUN), BEGUN),
+            b"%x\r\n%s\r\n" % (len(OPENING), OPENING),
             Pause(0.05),
             b"zz\r\ndata: {\r\n",
             Hang(),
@@ -217,7 +217,7 @@ _AFTER = (
         source=sources.HTTP1,
     ),
     _silence(
-        "silent-before-usage", "The finish reason has come, but no usage and no end.", begun(FINISH, Hang()), _NO_NEXT
+        "silent-before-usage", "The finish reason has come, but no usage and no end.", opened(FINISH, Hang()), _NO_NEXT
     ),
 )
 
@@ -225,7 +225,7 @@ _DRIP = (
     _silence(
         "drip-total",
         "Reasoning comes steadily, but the whole call takes too long.",
-        begun(*_dripping(sse(chunk(delta={"reasoning": "."})))),
+        opened(*_dripping(sse(chunk(delta={"reasoning": "."})))),
         _passed("total", PARTIAL),
         timeouts=_TOTAL,
     ),
