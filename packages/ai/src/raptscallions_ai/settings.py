@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
     from pydantic_settings import PydanticBaseSettingsSource
 
-__all__ = ["AiSettings", "get_settings", "reset_settings"]
+__all__ = ["AiSettings", "chosen_engine", "get_settings", "reset_settings"]
 
 _log = Log()
 
@@ -38,6 +38,7 @@ _LONGEST_MS = 2**31 - 1  # 24 days
 # What a `.env` may say although the key is not from it: nothing of where the key goes and of what is shown.
 _HARMLESS = frozenset(
     {
+        "engine",
         "default_model",
         "request_timeout_ms",
         "connect_timeout_ms",
@@ -97,6 +98,10 @@ class AiSettings(BaseSettings):
     api_key: SecretStr = Field(
         validation_alias=AliasChoices("AI_API_KEY", "OPENROUTER_API_KEY"),
         description="the gateway's key; OPENROUTER_API_KEY is accepted too",
+    )
+    engine: str = Field(
+        "openrouter",
+        description="who is asked by `get_provider()` and the command line: an engine or a host by its name",
     )
     default_model: str = Field("anthropic/claude-sonnet-4-20250514", description="default model")
     request_timeout_ms: int = Field(
@@ -257,6 +262,33 @@ def setting_sources() -> dict[str, str]:
         ConfigurationError: `.env` cannot be read.
     """
     return _read({}).sources
+
+
+def source_of(variables: tuple[str, ...]) -> str | None:
+    """Return where the first of these variables that says something is from; None if none does.
+
+    Raises:
+        ConfigurationError: `.env` cannot be read.
+    """
+    for place, values in (("the environment", os.environ), (FILE, read_env_file(FILE))):
+        if name := next((name for name in variables if values.get(name, "").strip()), None):
+            return f"{name} in {place}"
+    return None
+
+
+def chosen_engine() -> tuple[str, dict[str, Any]]:
+    """Return the name in `AI_ENGINE`, and what the environment says of that engine's models: the options of its client.
+
+    Raises:
+        ConfigurationError: `.env` cannot be read.
+    """
+    given = _read({}).values
+    options: dict[str, Any] = {}
+    if model := str(given.get("default_model", "")).strip():
+        options["model"] = model
+    if fallbacks := _listed(given.get("fallback_models")):
+        options["fallback_models"] = fallbacks
+    return str(given.get("engine", "")).strip() or AiSettings.model_fields["engine"].default, options
 
 
 def misspelt_variables() -> dict[str, str]:

@@ -435,7 +435,7 @@ async def test_the_environment_names_the_server_and_its_key_goes_to_https_only(m
 
 def test_code_without_await_has_the_same_methods(fake_gateway: FakeGateway, chats: Script, pulls: Script) -> None:
     methods = {name for name in vars(AsyncOllamaClient) if not name.startswith("_")}
-    assert methods - vars(OllamaClient).keys() == set()
+    assert methods - set(dir(OllamaClient)) == set()
     chats.add(answer("Hel", "lo"), times=2)
     pulls.reply(*lines(layer(40), *SUCCESS), headers=LINES)
     fake_gateway.route("GET", "/api/tags").json(TAGS)

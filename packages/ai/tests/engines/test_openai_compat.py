@@ -198,6 +198,7 @@ def test_presets_of_your_own_are_as_good_as_ours(fake_gateway: FakeGateway, monk
     assert preset_named("mine") is mine
 
 
+@pytest.mark.requirement("E04-T024.AC3")
 @pytest.mark.parametrize(
     ("name", "hint"), [("grok", "did you mean groq"), ("anthropc", "anthropic"), ("zzz", "there are")]
 )
@@ -234,3 +235,28 @@ async def test_every_engine_has_a_provider() -> None:
         client = get_provider(name, api_key="k", model="m")
         assert client.resolve_model() == "m"
         await client.aclose()
+
+
+@pytest.mark.requirement("E04-T024.AC3")
+async def test_the_environment_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AI_ENGINE", "groq")
+    monkeypatch.setenv("GROQ_API_KEY", "gsk-k")
+    monkeypatch.setenv("AI_DEFAULT_MODEL", "llama-x")
+    monkeypatch.setenv("AI_FALLBACK_MODELS", "llama-y, llama-z")
+    async with get_provider() as client, get_provider(model="mine", fallback_models=[]) as other:
+        assert (client.provider_name, client.resolve_model()) == ("groq", "llama-x")
+        assert client.key_fingerprint == AsyncOpenAICompatClient("gsk-k", preset="groq").key_fingerprint
+        assert other.resolve_model() == "mine"
+    async with get_provider("groq") as named:
+        assert named.resolve_model() == "llama-3.3-70b-versatile"
+    monkeypatch.setenv("AI_ENGINE", "grok")
+    with pytest.raises(ConfigurationError, match="AI_ENGINE: no provider is called 'grok'; did you mean groq"):
+        get_provider()
+
+
+@pytest.mark.requirement("E04-T024.AC3")
+async def test_without_a_choice_it_is_openrouter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AI_API_KEY", "k")
+    monkeypatch.delenv("AI_ENGINE", raising=False)
+    async with get_provider() as client:
+        assert client.provider_name == "openrouter"

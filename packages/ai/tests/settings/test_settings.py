@@ -102,6 +102,7 @@ def problems(**values: Any) -> dict[str, str]:
 def test_defaults(key: str) -> None:
     settings = AiSettings()
     assert settings.model_dump() == {
+        "engine": "openrouter",
         "gateway_url": "https://openrouter.ai/api/v1",
         "api_key": SecretStr(key),
         "default_model": "anthropic/claude-sonnet-4-20250514",

@@ -30,6 +30,7 @@ from raptscallions_ai import (
     StreamInterruptedError,
     ToolCall,
     assistant,
+    get_provider,
     system,
     tool_result,
     user,
@@ -37,8 +38,23 @@ from raptscallions_ai import (
 from raptscallions_ai.answer import ChunkSource
 from raptscallions_ai.testing import Answer, Cut, FakeGateway, Hang, ScriptedClient, chunk, sse, usage
 from raptscallions_ai.wrappers import AroundSource, ChatCall, TracedClient, WrappedClient
+from raptscallions_ai.wrappers.telemetry import describe_server
 
 pytestmark = pytest.mark.requirement("E04-T005.AC9")
+
+PROVIDERS = {
+    "openrouter": "openrouter",
+    "anthropic": "anthropic",
+    "ollama": "ollama",
+    "openai": "openai",
+    "azure": "azure.ai.openai",
+    "bedrock": "aws.bedrock",
+    "gemini": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "xai": "x_ai",
+    "groq": "groq",
+    "vllm": "vllm",
+}
 
 
 class Telemetry:
@@ -146,6 +162,18 @@ async def test_every_name_is_one_of_the_conventions(
     told |= {name for points in telemetry.points.values() for point in points for name in point.attributes}
     assert {name for name in told if not name.startswith("raptscallions_ai.")} <= known
     assert "gen_ai.usage.cache_creation.input_tokens" in told
+
+
+@pytest.mark.parametrize(("name", "told"), PROVIDERS.items())
+async def test_each_engine_has_the_name_that_the_conventions_give_it(
+    name: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.delenv("AI_GATEWAY_URL", raising=False)
+    async with get_provider(name, api_key="k", model="m") as client:
+        assert WrappedClient(client).provider_name == told
+        assert describe_server(client.base_url, client.provider_name)["gen_ai.provider.name"] == told
 
 
 async def test_what_is_measured(client: OpenRouterClient, fake_gateway: FakeGateway, telemetry: Telemetry) -> None:

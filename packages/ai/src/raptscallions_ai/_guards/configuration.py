@@ -37,6 +37,7 @@ def given_values(
     variables: Mapping[str, tuple[str, ...]],
     defaults: Mapping[str, Any],
     harmless: frozenset[str],
+    keyless: bool = False,
 ) -> Given:
     """Return what is given for each field: by an argument, else by the environment, else by the file.
 
@@ -51,6 +52,7 @@ def given_values(
         variables: The names of the variables of each field; the first that is set counts, wherever it is.
         defaults: What a field is if nothing is given.
         harmless: The fields that a stranger may choose.
+        keyless: Whether the conversation goes its way without a key, too.
     """
     given = Given({}, {}, {})
     set_there, set_in_file = _upper(environment), _upper(file)
@@ -68,22 +70,24 @@ def given_values(
             break
     given.values |= {name: value for name, value in arguments.items() if not _is_known(name, variables)}
     if set_there.get(TRUST_VARIABLE, "").strip().lower() not in _YES:
-        _refuse_a_strangers(given, defaults, harmless)
+        _refuse_a_strangers(given, defaults, harmless, keyless=keyless)
     return given
 
 
-def _refuse_a_strangers(given: Given, defaults: Mapping[str, Any], harmless: frozenset[str]) -> None:
+def _refuse_a_strangers(given: Given, defaults: Mapping[str, Any], harmless: frozenset[str], *, keyless: bool) -> None:
     key = given.sources.get("api_key")
-    if key is None or key.endswith(f" in {FILE}"):
+    if (key is None and not keyless) or (key is not None and key.endswith(f" in {FILE}")):
         return
-    key_owner = "the key that is an argument" if key == "argument" else f"the key {key}"
+    owner = "the key that is an argument" if key == "argument" else f"the key {key}"
+    if key is None:
+        owner = "the conversation"
     for name, source in [*given.sources.items()]:
         if name in harmless or not source.endswith(f" in {FILE}") or _is_same(given.values[name], defaults.get(name)):
             continue
         variable = source.partition(" ")[0]
         del given.values[name], given.sources[name]
         given.refused[variable] = (
-            f"is set in {FILE}, which may not decide where {key_owner} goes: set both in one place, "
+            f"is set in {FILE}, which may not decide where {owner} goes: set both in one place, "
             f"or {TRUST_VARIABLE}=true in the environment"
         )
 

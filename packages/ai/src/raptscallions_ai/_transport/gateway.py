@@ -25,6 +25,7 @@ class Gateway:
         secret: The key, which must not appear in any message; empty if none is needed.
         connections: How requests get there.
         dialect: What is spoken there.
+        provider: Who answers there, in OpenTelemetry's words; empty for who it is by the URL.
         url_name: What the user set the URL with, for messages that send them there: `AI_GATEWAY_URL` or an argument.
     """
 
@@ -33,11 +34,17 @@ class Gateway:
     connections: Connections
     dialect: Dialect
     url_name: str = URL_SETTING
+    provider: str = ""
 
     @property
     def fingerprint(self) -> str:
         """What tells this key from others, without telling it."""
         return fingerprint_of(self.secret)
+
+    @property
+    def provider_name(self) -> str:
+        """Who answers there, in OpenTelemetry's words; a gateway of which no more is known speaks OpenAI's API."""
+        return "openrouter" if self.is_openrouter else self.provider or "openai"
 
     @property
     def is_openrouter(self) -> bool:

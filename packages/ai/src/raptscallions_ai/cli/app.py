@@ -22,6 +22,15 @@ app: typer.Typer = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        "-e",
+        metavar="NAME",
+        help="Whom to ask: openrouter, anthropic, ollama, openai, groq ...; else AI_ENGINE.",
+    ),
+]
 _Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the library's log.")]
 
 
@@ -37,10 +46,11 @@ def root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Chat with AI models through OpenRouter or any OpenAI-compatible gateway.
+    """Chat with AI models: through OpenRouter, at Anthropic, on an Ollama server, or at any OpenAI-compatible host.
 
     The gateway, its key and the model are set by AI_GATEWAY_URL, AI_API_KEY and AI_DEFAULT_MODEL, in the environment
-    or in a file .env. `raptscallions-ai chat --local "Hello"` needs none of them.
+    or in a file .env; with AI_ENGINE or --engine another engine is asked, with the variables that it has of its own.
+    `raptscallions-ai chat --local "Hello"` needs none of them.
     """
 
 
@@ -50,6 +60,7 @@ def chat(
         str | None, typer.Argument(metavar="[PROMPT]", help="What to ask; - reads it from stdin.", show_default=False)
     ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="The model to ask.")] = None,
+    engine: _Engine = None,
     system: Annotated[str | None, typer.Option("--system", "-s", metavar="TEXT", help="The system message.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, metavar="N", help="Most tokens of the answer.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, max=2, metavar="X", help="Randomness, 0 to 2.")] = None,
@@ -76,7 +87,7 @@ def chat(
     from raptscallions_ai.cli.chat_arguments import ChatArguments
     from raptscallions_ai.cli.run import Run
 
-    arguments = ChatArguments(model, system, max_tokens, temperature, timeout)
+    arguments = ChatArguments(engine, model, system, max_tokens, temperature, timeout)
     with Run(debug=debug, json=json) as run:
         command.chat(run, prompt, arguments, local=local)
 
@@ -93,6 +104,7 @@ def models(
     min_context: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only models with this many tokens of context.")
     ] = None,
+    engine: _Engine = None,
     json: Annotated[bool, typer.Option("--json", help="Write a JSON array.")] = False,
     debug: _Debug = False,
 ) -> None:
@@ -105,11 +117,12 @@ def models(
     from raptscallions_ai.cli.run import Run
 
     with Run(debug=debug, json=json) as run:
-        list_models(run, filter, max_price=max_price, min_context=min_context)
+        list_models(run, filter, engine=engine, max_price=max_price, min_context=min_context)
 
 
 @app.command(epilog=EXIT_CODES_HELP)
 def doctor(
+    engine: _Engine = None,
     local: Annotated[bool, typer.Option("--local", help="Check the local model instead.")] = False,
     debug: _Debug = False,
 ) -> None:
@@ -121,5 +134,5 @@ def doctor(
     from raptscallions_ai.cli.run import Run
 
     with Run(debug=debug) as run:
-        if code := examine(run, local=local):
+        if code := examine(run, engine=engine, local=local):
             raise typer.Exit(code)

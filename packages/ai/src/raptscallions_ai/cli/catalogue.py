@@ -25,11 +25,12 @@ _NUMBERS_WIDTH = 36  # of the columns for context and prices, with the gaps betw
 _LEAST_NAME_WIDTH = 16
 
 
-def list_models(run: Run, text: str, *, max_price: float | None, min_context: int | None) -> None:
+def list_models(run: Run, text: str, *, engine: str | None, max_price: float | None, min_context: int | None) -> None:
     """Write the gateway's models to stdout by id: a table on a terminal, else tab-separated lines, or JSON.
 
     Args:
         run: The run that it is for.
+        engine: The engine or host to ask, by its name; else the one that the environment chooses.
         text: Only models whose id or name contains this, in any case.
         max_price: Only models whose answers are known to cost at most this, in USD for a million tokens.
         min_context: Only models whose context is known to have at least this many tokens.
@@ -39,7 +40,7 @@ def list_models(run: Run, text: str, *, max_price: float | None, min_context: in
     """
     found = [
         model
-        for model in asyncio.run(_fetch(run))
+        for model in asyncio.run(_fetch(run, engine))
         if text.lower() in f"{model.id}\n{model.name}".lower()
         and (max_price is None or _costs_at_most(model.completion_price, max_price))
         and (min_context is None or (model.context_length or 0) >= min_context)
@@ -55,8 +56,8 @@ def list_models(run: Run, text: str, *, max_price: float | None, min_context: in
         _write_lines(found, run.console)
 
 
-async def _fetch(run: Run) -> list[ModelInfo]:
-    async with open_session(run, local=False) as session:
+async def _fetch(run: Run, engine: str | None) -> list[ModelInfo]:
+    async with open_session(run, engine=engine) as session:
         return await session.client.models()
 
 

@@ -26,6 +26,8 @@ def chat(run: Run, prompt: str | None, arguments: ChatArguments, *, local: bool)
     """
     if local and arguments.model:
         raise UsageError("--local has one model; leave out --model")
+    if local and arguments.engine:
+        raise UsageError("--local is an engine of its own; leave out --engine")
     text = read_prompt(prompt, run.console)
     if text is not None:
         asyncio.run(_answer_once(run, text, arguments, local=local))
@@ -40,7 +42,7 @@ def chat(run: Run, prompt: str | None, arguments: ChatArguments, *, local: bool)
 async def _answer_once(run: Run, text: str, arguments: ChatArguments, *, local: bool) -> None:
     from raptscallions_ai.messages.message import system, user
 
-    async with open_session(run, local=local) as session:
+    async with open_session(run, engine=arguments.engine, local=local) as session:
         framing = [system(arguments.system)] if arguments.system else []
         result = await show(arguments.stream(session, [*framing, user(text)]), run)
         if not run.json:

@@ -23,6 +23,7 @@ class ChatArguments:
     """Options of each request; None leaves the choice to the settings or to the gateway.
 
     Attributes:
+        engine: The engine or host to ask.
         model: The model to ask.
         system: The system message.
         max_tokens: Most tokens of an answer.
@@ -30,6 +31,7 @@ class ChatArguments:
         timeout: Seconds until the first text, and between each next.
     """
 
+    engine: str | None = None
     model: str | None = None
     system: str | None = None
     max_tokens: int | None = None
@@ -40,8 +42,12 @@ class ChatArguments:
         """Return the answer to a conversation; nothing is sent before it is read.
 
         Raises:
-            UsageError: An option or a message cannot be sent.
+            UsageError: An option or a message cannot be sent, or there is no model to ask.
         """
+        if not (model or self.model or session.model):
+            raise UsageError(
+                "this engine has no model of its own accord: name one with --model, or in AI_DEFAULT_MODEL"
+            )
         options: CallOptions = {
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,

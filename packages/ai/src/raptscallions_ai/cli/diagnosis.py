@@ -9,6 +9,7 @@ from raptscallions_ai.cli.failures import SEE_DOCTOR, advice, exit_code, failure
 from raptscallions_ai.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from raptscallions_ai.cli.environment import Endpoint
     from raptscallions_ai.cli.output import Console
     from raptscallions_ai.errors import AiError
 
@@ -37,18 +38,18 @@ class DiagnosisError(Exception):
         self.code = code
 
     @classmethod
-    def of(cls, subject: str, error: AiError, *, gateway_url: str | None) -> Self:
+    def of(cls, subject: str, error: AiError, *, endpoint: Endpoint | None) -> Self:
         """Return what a failure of the library means.
 
         Args:
             subject: What was looked at.
             error: The failure.
-            gateway_url: The gateway that was talked to; None for the local model.
+            endpoint: Who was asked; None for the local model.
         """
         if isinstance(error, ConfigurationError):
-            message, *rest = failure_lines(error, gateway_url=gateway_url)
+            message, *rest = failure_lines(error, endpoint=endpoint)
             return cls(subject, message.removeprefix("error: "), rest[0] if rest else None, exit_code(error))
-        hint = (advice(error, gateway_url=gateway_url) or "").removesuffix(SEE_DOCTOR).rstrip()
+        hint = (advice(error, endpoint=endpoint) or "").removesuffix(SEE_DOCTOR).rstrip()
         return cls(subject, summary(error), hint or None, exit_code(error))
 
 

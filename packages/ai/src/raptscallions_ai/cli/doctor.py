@@ -9,33 +9,44 @@ from typing import TYPE_CHECKING
 from raptscallions_ai import errors
 from raptscallions_ai.cli.diagnosis import Checklist, DiagnosisError
 from raptscallions_ai.cli.exit_codes import ExitCode
+from raptscallions_ai.cli.failures import UsageError
+from raptscallions_ai.cli.session import default_model_of, open_client
 from raptscallions_ai.errors import AiError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raptscallions_ai.cli.environment import Endpoint
     from raptscallions_ai.cli.run import Run
-    from raptscallions_ai.client.openrouter import OpenRouterClient
-    from raptscallions_ai.settings import AiSettings
+    from raptscallions_ai.client.engine import EngineClient
 
 __all__ = ["examine"]
 
 _PROMPT = "Say ok."
 _MAX_TOKENS = 16  # some providers accept no less
+_LONGEST_CONNECT = 10.0  # seconds
 _CONCLUSIVE = (errors.AuthenticationError, errors.ConnectionError, errors.TimeoutError)
 
 
-def examine(run: Run, *, local: bool) -> ExitCode:
+def examine(run: Run, *, engine: str | None, local: bool) -> ExitCode:
     """Check one thing after the other, write what was found to stdout, and stop where the next would be pointless.
 
     Args:
         run: The run that it is for.
-        local: Whether to check the local model instead of the configured gateway.
+        engine: The engine or host to check, by its name; else the one that the environment chooses.
+        local: Whether to check the local model instead.
 
     Returns:
         The exit code of the first thing that is wrong.
+
+    Raises:
+        UsageError: There is no engine and no host of that name, or it is the local model that is to be checked.
     """
+    if engine and local:
+        raise UsageError("--local is an engine of its own; leave out --engine")
     checklist = Checklist(run.console)
     try:
-        asyncio.run(_examine_local(checklist) if local else _examine_gateway(run, checklist))
+        asyncio.run(_examine_local(checklist) if local else _examine_engine(run, checklist, engine))
     except DiagnosisError as problem:
         checklist.failed(problem)
         return problem.code
@@ -43,16 +54,22 @@ def examine(run: Run, *, local: bool) -> ExitCode:
     return ExitCode.OK
 
 
-async def _examine_gateway(run: Run, checklist: Checklist) -> None:
+async def _examine_engine(run: Run, checklist: Checklist, engine: str | None) -> None:
     from raptscallions_ai.cli.network import check_connection
-    from raptscallions_ai.client.openrouter import OpenRouterClient
 
-    settings = _check_settings(checklist)
-    run.gateway_url = settings.gateway_url
-    await check_connection(settings.gateway_url, settings.connect_timeout_ms / 1000, checklist)
-    async with OpenRouterClient(settings=settings) as client:
-        await _check_models(client, settings, checklist)
-        await _check_request(client, settings.gateway_url, checklist)
+    client = _check_settings(run, checklist, engine)
+    async with client:
+        endpoint, model = run.endpoint, default_model_of(client)
+        assert endpoint is not None
+        connect = client.timeouts.connect or _LONGEST_CONNECT
+        await check_connection(endpoint.url, endpoint.url_setting, connect, checklist)
+        await _check_models(client, endpoint, model, checklist)
+        if not model:
+            checklist.warning(
+                "request", "there is no model to ask", "Name one in AI_DEFAULT_MODEL, or with `chat --model`."
+            )
+            return
+        await _check_request(client, endpoint, checklist)
 
 
 async def _examine_local(checklist: Checklist) -> None:
@@ -63,7 +80,7 @@ async def _examine_local(checklist: Checklist) -> None:
     try:
         gateway = await LocalGateway().start()
     except LocalGatewayError as error:
-        raise DiagnosisError.of("local model", error, gateway_url=None) from None
+        raise DiagnosisError.of("local model", error, endpoint=None) from None
     try:
         checklist.ok("local model", f"{gateway.model} started in {time.monotonic() - began:.1f} s")
         async with OpenRouterClient(gateway.api_key, gateway.base_url, gateway.model) as client:
@@ -72,45 +89,57 @@ async def _examine_local(checklist: Checklist) -> None:
         await gateway.aclose()
 
 
-def _check_settings(checklist: Checklist) -> AiSettings:
-    from raptscallions_ai.cli.environment import key_source
-    from raptscallions_ai.settings import AiSettings, misspelt_variables, setting_sources
+def _check_settings(run: Run, checklist: Checklist, engine: str | None) -> EngineClient:
+    from raptscallions_ai.settings import misspelt_variables, setting_sources
 
     for written, meant in misspelt_variables().items():
         checklist.warning("settings", f"{written} is not a setting and has no effect", f"Did you mean {meant}?")
     try:
-        settings = AiSettings()
+        client = open_client(run, engine)
     except errors.ConfigurationError as error:
-        raise DiagnosisError.of("settings", error, gateway_url=None) from None
-    checklist.ok("settings", f"gateway {settings.gateway_url}, model {settings.default_model}, key from {key_source()}")
+        raise DiagnosisError.of("settings", error, endpoint=None) from None
+    endpoint = run.endpoint
+    assert endpoint is not None
+    who = "gateway" if endpoint.engine == "openrouter" else endpoint.engine
+    key = f", key from {endpoint.key_source}" if endpoint.key_source else ", no key"
+    checklist.ok("settings", f"{who} {endpoint.url}, model {default_model_of(client) or 'none'}{key}")
     for source in setting_sources().values():
         checklist.detail(f"{source.replace(' in ', ' from ', 1)}")
     checklist.detail("every other setting is the default")
-    return settings
+    return client
 
 
-async def _check_models(client: OpenRouterClient, settings: AiSettings, checklist: Checklist) -> None:
+async def _check_models(client: EngineClient, endpoint: Endpoint, model: str, checklist: Checklist) -> None:
     try:
         models = await client.models()
     except AiError as error:
         if isinstance(error, _CONCLUSIVE):
             subject = "key" if isinstance(error, errors.AuthenticationError) else "models"
-            raise DiagnosisError.of(subject, error, gateway_url=settings.gateway_url) from None
-        problem = DiagnosisError.of("models", error, gateway_url=settings.gateway_url)
+            raise DiagnosisError.of(subject, error, endpoint=endpoint) from None
+        problem = DiagnosisError.of("models", error, endpoint=endpoint)
         checklist.warning("models", problem.message, problem.advice)
         return
-    known, model = [entry.id for entry in models], settings.default_model
-    if model in known or model.partition(":")[0] in known:
+    known = [entry.id for entry in models]
+    if not model:
+        checklist.ok("models", f"the gateway offers {len(known)} models")
+    elif {model, model.partition(":")[0], f"{model}:latest"} & {*known}:
         checklist.ok("models", f"the gateway offers {len(known)} models, {model} is one of them")
-        return
+    else:
+        message = f"{model} is not among the gateway's {len(known)} models"
+        checklist.warning("models", message, f"{_hint(model, known, endpoint)} (AI_DEFAULT_MODEL)")
+
+
+def _hint(model: str, known: Sequence[str], endpoint: Endpoint) -> str:
     import difflib
 
-    near = difflib.get_close_matches(model, known, 1)
-    hint = f"Did you mean {near[0]}?" if near else "`raptscallions-ai models FILTER` lists them."
-    checklist.warning("models", f"{model} is not among the gateway's {len(known)} models", f"{hint} (AI_DEFAULT_MODEL)")
+    if near := difflib.get_close_matches(model, known, 1):
+        return f"Did you mean {near[0]}?"
+    if endpoint.engine == "ollama":
+        return f"`ollama pull {model}` gets it."
+    return "`raptscallions-ai models FILTER` lists them."
 
 
-async def _check_request(client: OpenRouterClient, gateway_url: str | None, checklist: Checklist) -> None:
+async def _check_request(client: EngineClient, endpoint: Endpoint | None, checklist: Checklist) -> None:
     from raptscallions_ai.cli.answer import usage_line
 
     problem: AiError | None = None
@@ -120,9 +149,9 @@ async def _check_request(client: OpenRouterClient, gateway_url: str | None, chec
     except AiError as error:
         problem = error
     else:
-        if gateway_url is not None:
+        if endpoint is not None and endpoint.key_source:
             checklist.ok("key", "accepted")
-        checklist.ok("request", usage_line(result, is_local=gateway_url is None))
+        checklist.ok("request", usage_line(result, is_local=endpoint is None))
         return
     is_key = isinstance(problem, errors.AuthenticationError)
-    raise DiagnosisError.of("key" if is_key else "request", problem, gateway_url=gateway_url)
+    raise DiagnosisError.of("key" if is_key else "request", problem, endpoint=endpoint)

@@ -12,6 +12,7 @@ from raptscallions_ai.options.routing import is_openrouter
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from raptscallions_ai.cli.environment import Endpoint
     from raptscallions_ai.errors import AiError
 
 __all__ = ["SEE_DOCTOR", "UsageError", "advice", "exit_code", "failure_lines", "summary"]
@@ -32,17 +33,17 @@ def exit_code(error: AiError) -> ExitCode:
     return _nearest(_EXIT_CODES, error) or ExitCode.FAILURE
 
 
-def failure_lines(error: AiError, *, gateway_url: str | None) -> list[str]:
+def failure_lines(error: AiError, *, endpoint: Endpoint | None) -> list[str]:
     """Return the one or two lines that tell a person what went wrong, and what to do where that is known.
 
     Args:
         error: The failure.
-        gateway_url: Which gateway it was; None for the local model, or when that is not known yet.
+        endpoint: Who was asked; None for the local model, or when that is not known yet.
     """
     if isinstance(error, errors.ConfigurationError) and (variables := error.details.get("variables")):
         return _configuration_lines(variables)
     line = f"error: {summary(error)}" + (" - the answer above is incomplete" if _is_cut_off(error) else "")
-    hint = advice(error, gateway_url=gateway_url)
+    hint = advice(error, endpoint=endpoint)
     return [line, hint] if hint else [line]
 
 
@@ -55,15 +56,15 @@ def summary(error: AiError) -> str:
     return message + (f" (after {len(error.attempts)} attempts)" if len(error.attempts) > 1 else "")
 
 
-def advice(error: AiError, *, gateway_url: str | None) -> str | None:
+def advice(error: AiError, *, endpoint: Endpoint | None) -> str | None:
     """Return what a person can do about a failure, in one line; None if there is nothing to say.
 
     Args:
         error: The failure.
-        gateway_url: Which gateway it was; None for the local model.
+        endpoint: Who was asked; None for the local model.
     """
     advise = _nearest(_ADVICE, error)
-    return advise(error, gateway_url) if advise else None
+    return advise(error, endpoint) if advise else None
 
 
 def _is_cut_off(error: AiError) -> bool:
@@ -94,52 +95,50 @@ def _configuration_lines(variables: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _for_key(error: AiError, url: str | None) -> str | None:
-    from raptscallions_ai.cli.environment import key_source
-
-    return url and f"The key is from {key_source()}; it must be one that {url} knows."
+def _for_key(error: AiError, asked: Endpoint | None) -> str | None:
+    return asked and f"The key is from {asked.key_source}; it must be one that {asked.url} knows."
 
 
-def _for_credits(error: AiError, url: str | None) -> str:
-    if url and is_openrouter(url):
+def _for_credits(error: AiError, asked: Endpoint | None) -> str:
+    if asked and is_openrouter(asked.url):
         return "Add credits at openrouter.ai/settings/credits, or choose a free model: `raptscallions-ai models free`"
     return "Add credits at the gateway, or choose a cheaper model: `raptscallions-ai models --max-price USD`"
 
 
-def _for_rate_limit(error: AiError, url: str | None) -> str:
+def _for_rate_limit(error: AiError, asked: Endpoint | None) -> str:
     when = "in a while" if error.retry_after is None else f"in {max(1, round(error.retry_after))} s"
     return f"Try again {when}, or choose another model with --model."
 
 
-def _for_timeout(error: AiError, url: str | None) -> str:
+def _for_timeout(error: AiError, asked: Endpoint | None) -> str:
     phase = getattr(error, "phase", None)
     if phase == "connect":
-        return f"No connection to {url or 'the gateway'} in that time. {SEE_DOCTOR}"
+        return f"No connection to {asked.url if asked else 'the gateway'} in that time. {SEE_DOCTOR}"
     if phase == "gateway":
         return "The gateway gave up waiting for the model; try again, or choose another model with --model."
     return "The model sent nothing in that time; `--timeout SECONDS` (or AI_REQUEST_TIMEOUT_MS) waits longer."
 
 
-def _for_model(error: AiError, url: str | None) -> str | None:
+def _for_model(error: AiError, asked: Endpoint | None) -> str | None:
     model = str(error.details.get("model") or "")
     if not model:
-        return _for_url(url)
+        return _for_url(asked)
     part = re.match(r"[\w.]*", model.partition("/")[0])
-    return url and f"`raptscallions-ai models {(part and part.group()) or 'FILTER'}` lists what the gateway offers."
+    return asked and f"`raptscallions-ai models {(part and part.group()) or 'FILTER'}` lists what the gateway offers."
 
 
-def _for_connection(error: AiError, url: str | None) -> str | None:
-    return url and f"Is AI_GATEWAY_URL right, and the server up? It is {url}. {SEE_DOCTOR}"
+def _for_connection(error: AiError, asked: Endpoint | None) -> str | None:
+    return asked and f"Is {asked.url_setting} right, and the server up? It is {asked.url}. {SEE_DOCTOR}"
 
 
-def _for_invalid_response(error: AiError, url: str | None) -> str | None:
+def _for_invalid_response(error: AiError, asked: Endpoint | None) -> str | None:
     if "usage" in error.message.lower():
         return "If this gateway never reports usage, set AI_REQUIRE_USAGE=false."
-    return _for_url(url)
+    return _for_url(asked)
 
 
-def _for_url(url: str | None) -> str | None:
-    return url and f"Is {url} the base URL of an API, like https://openrouter.ai/api/v1? {SEE_DOCTOR}"
+def _for_url(asked: Endpoint | None) -> str | None:
+    return asked and f"Is {asked.url} the base URL of an API, like https://openrouter.ai/api/v1? {SEE_DOCTOR}"
 
 
 _EXIT_CODES: dict[type[AiError], ExitCode] = {
@@ -151,7 +150,7 @@ _EXIT_CODES: dict[type[AiError], ExitCode] = {
     errors.TimeoutError: ExitCode.TIMEOUT,
 }
 
-_ADVICE: dict[type[AiError], Callable[[AiError, str | None], str | None]] = {
+_ADVICE: dict[type[AiError], Callable[[AiError, Endpoint | None], str | None]] = {
     errors.AuthenticationError: _for_key,
     errors.InsufficientCreditsError: _for_credits,
     errors.RateLimitError: _for_rate_limit,
@@ -159,11 +158,11 @@ _ADVICE: dict[type[AiError], Callable[[AiError, str | None], str | None]] = {
     errors.ModelNotAvailableError: _for_model,
     errors.ConnectionError: _for_connection,
     errors.InvalidResponseError: _for_invalid_response,
-    errors.StreamInterruptedError: lambda error, url: (
+    errors.StreamInterruptedError: lambda error, asked: (
         "Ask again, or set AI_ON_INTERRUPT=continue to let the model go on."
     ),
-    errors.ContextLengthError: lambda error, url: "Shorten the prompt (/clear in a chat), or choose another model.",
-    errors.ContentPolicyError: lambda error, url: "Change the wording, or choose another model with --model.",
-    errors.PermissionDeniedError: lambda error, url: "The key is good, but its account or region may not do this.",
-    errors.ProviderError: lambda error, url: "Try again, or choose another model with --model.",
+    errors.ContextLengthError: lambda error, asked: "Shorten the prompt (/clear in a chat), or choose another model.",
+    errors.ContentPolicyError: lambda error, asked: "Change the wording, or choose another model with --model.",
+    errors.PermissionDeniedError: lambda error, asked: "The key is good, but its account or region may not do this.",
+    errors.ProviderError: lambda error, asked: "Try again, or choose another model with --model.",
 }

@@ -43,7 +43,7 @@ def run_repl(run: Run, arguments: ChatArguments, *, local: bool) -> None:
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         try:
-            session = runner.run(stack.enter_async_context(open_session(run, local=local)))
+            session = runner.run(stack.enter_async_context(open_session(run, engine=arguments.engine, local=local)))
             conversation = Conversation(arguments.model or session.model, arguments.system)
             run.console.note(f"Chatting with {conversation.model}. /help lists the commands, Ctrl-D leaves.", dim=True)
             with suppress(Quit):

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["check_connection"]
 
 
-async def check_connection(url: str, timeout: float, checklist: Checklist) -> None:
+async def check_connection(url: str, url_setting: str, timeout: float, checklist: Checklist) -> None:
     """Look up the gateway's name and connect to it, with TLS where its URL says so.
 
     Behind a proxy neither need be possible, so then it only says that there is one.
 
     Args:
         url: The gateway's base URL.
+        url_setting: What a person set it with.
         timeout: Seconds for the look-up, and again for the connection.
         checklist: Where to note what was found.
 
@@ -36,10 +37,10 @@ async def check_connection(url: str, timeout: float, checklist: Checklist) -> No
     if proxy := _proxy(url):
         checklist.ok("connection", f"through the proxy {proxy}, which the next checks use")
         return
-    addresses = await _look_up(host, port, timeout)
+    addresses = await _look_up(host, port, timeout, url_setting)
     if addresses != [host]:
         checklist.ok("name", f"{host} is {', '.join(addresses)}")
-    await _connect(host, port, addresses, timeout, checklist, secure=parts.scheme == "https")
+    await _connect(host, port, addresses, timeout, checklist, url_setting, secure=parts.scheme == "https")
 
 
 def _proxy(base_url: str) -> str | None:
@@ -51,7 +52,7 @@ def _proxy(base_url: str) -> str | None:
     return str(proxy).partition("://")[2] if proxy else None
 
 
-async def _look_up(host: str, port: int, timeout: float) -> list[str]:
+async def _look_up(host: str, port: int, timeout: float, url_setting: str) -> list[str]:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout):
@@ -60,13 +61,13 @@ async def _look_up(host: str, port: int, timeout: float) -> list[str]:
         message = f"looking up {host} took more than {timeout:g} s"
         raise DiagnosisError("name", message, "Check this machine's DNS and network.", ExitCode.TIMEOUT) from None
     except (OSError, UnicodeError):
-        advice = "Check AI_GATEWAY_URL for a typing error, and this machine's DNS and network."
+        advice = f"Check {url_setting} for a typing error, and this machine's DNS and network."
         raise DiagnosisError("name", f"the name {host} was not found", advice) from None
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 async def _connect(
-    host: str, port: int, addresses: list[str], timeout: float, checklist: Checklist, *, secure: bool
+    host: str, port: int, addresses: list[str], timeout: float, checklist: Checklist, url_setting: str, *, secure: bool
 ) -> None:
     began = time.monotonic()
     failure: OSError | None = None
@@ -82,7 +83,7 @@ async def _connect(
                 "connection", f"connected to port {port} {f'with {version} ' if version else ''}in {elapsed_ms:.0f} ms"
             )
             return
-    raise _diagnosis(failure, f"{host} port {port}", timeout)
+    raise _diagnosis(failure, f"{host} port {port}", timeout, url_setting)
 
 
 async def _open(host: str, address: str, port: int, *, secure: bool) -> str | None:
@@ -99,7 +100,7 @@ async def _open(host: str, address: str, port: int, *, secure: bool) -> str | No
     return version
 
 
-def _diagnosis(error: OSError | None, where: str, timeout: float) -> DiagnosisError:
+def _diagnosis(error: OSError | None, where: str, timeout: float, url_setting: str) -> DiagnosisError:
     if isinstance(error, ssl.SSLCertVerificationError):
         message = f"the certificate of {where} is not trusted: {error.verify_message}"
         advice = "Is the machine's clock right? For a company's own certificates, SSL_CERT_FILE names the file."
@@ -107,14 +108,14 @@ def _diagnosis(error: OSError | None, where: str, timeout: float) -> DiagnosisEr
     if isinstance(error, ssl.SSLError):
         message, advice = (
             f"{where} does not speak TLS",
-            "Should AI_GATEWAY_URL begin with http:// or name another port?",
+            f"Should {url_setting} begin with http:// or name another port?",
         )
         return DiagnosisError("connection", message, advice)
     if isinstance(error, TimeoutError):
         message = f"{where} did not answer within {timeout:g} s"
         return DiagnosisError("connection", message, "Check address, firewall and network.", ExitCode.TIMEOUT)
     if isinstance(error, ConnectionRefusedError):
-        advice = "Start the server, or correct host and port in AI_GATEWAY_URL."
+        advice = f"Start the server, or correct host and port in {url_setting}."
         return DiagnosisError("connection", f"nothing listens at {where} (connection refused)", advice)
     reason = (error.strerror if error else None) or type(error).__name__
     return DiagnosisError("connection", f"cannot connect to {where}: {reason}", "Check address, firewall and network.")

@@ -16,6 +16,8 @@ from raptscallions_ai.errors import AiError
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from raptscallions_ai.cli.environment import Endpoint
+
 __all__ = ["Run"]
 
 _log = logging.getLogger("raptscallions_ai")
@@ -31,21 +33,21 @@ class Run:
         json: Whether stdout is JSON lines, the last of which tells a failure.
 
     Attributes:
-        gateway_url: The gateway that is talked to; None for the local model, and before that is known.
+        endpoint: Who is asked; None for the local model, and before that is known.
     """
 
     def __init__(self, *, debug: bool, json: bool = False) -> None:
         self.console: Console = Console()
         self.debug = debug
         self.json = json
-        self.gateway_url: str | None = None
+        self.endpoint: Endpoint | None = None
         self._log_handler = _NoteHandler(self.console, debug=debug)
 
     def report(self, error: AiError) -> None:
         """Tell a failure on stderr, below the text that had arrived."""
         if self.debug:
             self._trace(error)
-        for line in failure_lines(error, gateway_url=self.gateway_url):
+        for line in failure_lines(error, endpoint=self.endpoint):
             self.console.note(line)
 
     def __enter__(self) -> Self:

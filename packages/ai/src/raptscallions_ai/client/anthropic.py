@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -13,7 +12,7 @@ from raptscallions_ai._dialects.fields import count, moment, text
 from raptscallions_ai._dialects.json import json_list, json_object, parse_json
 from raptscallions_ai._version import __version__
 from raptscallions_ai.client.engine import EngineClient
-from raptscallions_ai.client.engine_settings import engine_settings, key_of
+from raptscallions_ai.client.engine_settings import engine_settings, missing_key, own_values
 from raptscallions_ai.errors import InvalidResponseError
 from raptscallions_ai.gateway_api.models import ModelInfo
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Unpack
 
-    from raptscallions_ai._call.document import JsonApi
     from raptscallions_ai._dialects.anthropic.dialect import AnthropicDialect
     from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.messages.message import Messages
@@ -33,7 +31,7 @@ __all__ = ["AsyncAnthropicClient"]
 
 _HOME = "https://api.anthropic.com"
 _DEFAULT_MODEL = "claude-sonnet-4-20250514"
-_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+_VARIABLES = {"api_key": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"), "gateway_url": ("ANTHROPIC_BASE_URL",)}
 _VERSION = "2023-06-01"
 _PAGE = 1000
 _MOST_PAGES = 20
@@ -103,16 +101,14 @@ class AsyncAnthropicClient(EngineClient):
 
         if auth not in ("bearer", "x-api-key"):
             raise ValueError("auth must be 'bearer' or 'x-api-key'")
-        given: dict[str, Any] = {
-            "api_key": api_key,
-            "default_model": model or _DEFAULT_MODEL,
-            "max_retries": max_retries,
-        }
+        own: dict[str, str | None] = {"api_key": api_key, "gateway_url": base_url}
         del api_key  # a traceback with local variables must not show it if the next line raises
+        given: dict[str, Any] = {"gateway_url": _HOME, **own_values("Anthropic's API", own, _VARIABLES)}
+        given |= {"default_model": model or _DEFAULT_MODEL, "max_retries": max_retries}
+        if "api_key" not in given:
+            raise missing_key("Anthropic's API", _VARIABLES["api_key"])
         url_name = "base_url" if base_url else "ANTHROPIC_BASE_URL"
-        given["gateway_url"] = base_url or os.environ.get("ANTHROPIC_BASE_URL") or _HOME
-        given["api_key"] = key_of("Anthropic's API", given.pop("api_key"), _KEYS)
-        settings = engine_settings(given)
+        settings = engine_settings("anthropic", given)
         url = settings.gateway_url.removesuffix("/v1")
         host = urlsplit(url).hostname or ""
         dialect = AnthropicDialect(
@@ -149,14 +145,6 @@ class AsyncAnthropicClient(EngineClient):
         self._facts_of = {model.id: _facts(model) for model in models}
         return models
 
-    async def list_models(self) -> list[str]:
-        """Return the ids of the models that the host offers.
-
-        Raises:
-            AiError: The list could not be fetched.
-        """
-        return [model.id for model in await self.models()]
-
     async def count_tokens(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
     ) -> int:
@@ -188,11 +176,6 @@ class AsyncAnthropicClient(EngineClient):
     def _facts(self, model: str) -> ModelFacts:
         return self._facts_of.get(model) or ModelFacts()
 
-    def _api(self) -> JsonApi:
-        from raptscallions_ai._call.document import JsonApi
-
-        return JsonApi(self._open_gateway(), self._defaults.timeouts, max_retries=self._defaults.max_retries)
-
 
 def _gateway(
     url: str, key: str, auth: str, dialect: AnthropicDialect, url_name: str, network: NetworkOptions
@@ -203,9 +186,8 @@ def _gateway(
 
     headers = {"User-Agent": f"raptscallions-ai/{__version__}", "Accept-Encoding": "identity", **dialect.headers}
     headers |= {"Authorization": f"Bearer {key}"} if auth == "bearer" else {"x-api-key": key}
-    return Gateway(
-        url, key, HttpConnections(base_url=url, headers=headers, network=Network.of(network)), dialect, url_name
-    )
+    connections = HttpConnections(base_url=url, headers=headers, network=Network.of(network))
+    return Gateway(url, key, connections, dialect, url_name, "anthropic")
 
 
 def _model(entry: Mapping[str, Any]) -> ModelInfo:

@@ -61,6 +61,11 @@ class BaseChatClient(ABC):
         return None
 
     @property
+    def provider_name(self) -> str | None:
+        """Who is asked, in the words of OpenTelemetry's conventions; None if the client cannot tell."""
+        return None
+
+    @property
     def timeouts(self) -> Timeouts | None:
         """The default deadlines; None if the client does not know them."""
         return None

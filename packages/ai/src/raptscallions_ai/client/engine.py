@@ -16,7 +16,7 @@ from raptscallions_ai._dialects.dialect import NO_FACTS, ModelFacts
 from raptscallions_ai._guards.fingerprint import fingerprint_of
 from raptscallions_ai.answer.stream import ChatStream
 from raptscallions_ai.client.base import BaseChatClient
-from raptscallions_ai.errors import AiError
+from raptscallions_ai.errors import AiError, NotSupportedError
 from raptscallions_ai.options.routing import resolve_model_alias
 from raptscallions_ai.options.timeouts import Timeouts
 
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._call.call import GatewayCall
     from raptscallions_ai._call.defaults import CallDefaults
+    from raptscallions_ai._call.document import JsonApi
     from raptscallions_ai._call.route import LookUp
     from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai.gateway_api.models import ModelInfo
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions, OnInterrupt
 
@@ -87,6 +89,11 @@ class EngineClient(BaseChatClient):
     def base_url(self) -> str:
         """The base URL of the gateway."""
         return self._gateway.url
+
+    @property
+    def provider_name(self) -> str:
+        """Who is asked, in the words of OpenTelemetry's conventions, such as `openrouter`, `anthropic` or `groq`."""
+        return self._gateway.provider_name
 
     @property
     def timeouts(self) -> Timeouts:
@@ -155,6 +162,23 @@ class EngineClient(BaseChatClient):
         within = min(_LONGEST_WARM_UP, self._defaults.timeouts.connect or _LONGEST_WARM_UP)
         await gateway.connections.warm_up(within=within)
 
+    async def models(self) -> list[ModelInfo]:
+        """Return the models that are offered.
+
+        Raises:
+            NotSupportedError: The client cannot ask for them.
+            AiError: The list could not be had.
+        """
+        raise NotSupportedError(f"{self._name} has no list of models")
+
+    async def list_models(self) -> list[str]:
+        """Return the ids of the models that are offered; `models` tells more of each.
+
+        Raises:
+            AiError: The list could not be had.
+        """
+        return [model.id for model in await self.models()]
+
     async def aclose(self) -> None:
         """Close the client and end all its calls; it cannot be used afterwards. Safe to call again.
 
@@ -168,6 +192,16 @@ class EngineClient(BaseChatClient):
     async def close(self) -> None:
         """The same as `aclose`."""
         await self.aclose()
+
+    def _api(self, *, timeout: float | Timeouts | None = None, max_retries: int | None = None) -> JsonApi:
+        """Return what asks the gateway for anything but an answer."""
+        from raptscallions_ai._call.document import JsonApi
+
+        return JsonApi(
+            self._open_gateway(),
+            self._defaults.timeouts if timeout is None else Timeouts.of(timeout),
+            max_retries=self._defaults.max_retries if max_retries is None else checked_retries(max_retries),
+        )
 
     def _facts(self, model: str) -> ModelFacts:
         """Return what is known of a model, without asking anybody."""

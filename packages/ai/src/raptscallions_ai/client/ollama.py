@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -10,7 +9,7 @@ from raptscallions_ai._call.defaults import CallDefaults
 from raptscallions_ai._dialects.dialect import NO_FACTS, ModelFacts
 from raptscallions_ai._version import __version__
 from raptscallions_ai.client.engine import EngineClient
-from raptscallions_ai.client.engine_settings import NO_KEY, engine_settings, key_of, variable
+from raptscallions_ai.client.engine_settings import NO_KEY, engine_settings, missing_key, own_values
 from raptscallions_ai.client.ollama_host import DEFAULT_HOST, base_url_of
 from raptscallions_ai.errors import AiError, ModelNotAvailableError
 from raptscallions_ai.options.timeouts import Timeouts
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Unpack
 
-    from raptscallions_ai._call.document import JsonApi
     from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.gateway_api.embeddings import EmbeddingResult, EmbedOptions
     from raptscallions_ai.gateway_api.models import ModelInfo
@@ -32,6 +30,7 @@ __all__ = ["AsyncOllamaClient"]
 
 _DEFAULT_MODEL = "qwen2.5:3b"
 _CLOUD = "ollama.com"
+_VARIABLES = {"host": ("OLLAMA_HOST",), "api_key": ("OLLAMA_API_KEY",)}
 _LONGEST_LOOK = 5.0  # seconds until a server counts as not there
 
 
@@ -84,13 +83,16 @@ class AsyncOllamaClient(EngineClient):
         fallback_clients: Sequence[EngineClient] = (),
         **network: Unpack[NetworkOptions],
     ) -> None:
-        url = base_url_of(host or os.environ.get("OLLAMA_HOST", "").strip() or DEFAULT_HOST)
-        given: dict[str, Any] = {"api_key": _key(url, api_key), "max_retries": max_retries}
+        own: dict[str, str | None] = {"host": host, "api_key": api_key}
+        is_given = bool(api_key)
         del api_key  # a traceback with local variables must not show it if the next line raises
-        given |= {"gateway_url": url, "default_model": model or _DEFAULT_MODEL}
+        given: dict[str, Any] = {"host": DEFAULT_HOST, **own_values("Ollama", own, _VARIABLES, keyless=True)}
+        given["gateway_url"] = base_url_of(given.pop("host"))
+        given["api_key"] = _key(given["gateway_url"], given.pop("api_key", ""), is_given=is_given)
+        given |= {"default_model": model or _DEFAULT_MODEL, "max_retries": max_retries}
         if given["api_key"] == NO_KEY:
             given["allow_insecure"] = True  # there is no key that could be read on the way
-        settings = engine_settings(given)
+        settings = engine_settings("ollama", given)
         key = settings.api_key.get_secret_value()
         self._context_lengths: dict[str, int] = {}
         self._keep_alive, self._num_ctx = keep_alive, num_ctx
@@ -138,14 +140,6 @@ class AsyncOllamaClient(EngineClient):
         from raptscallions_ai.gateway_api.ollama import fetch_models
 
         return await fetch_models(self._api())
-
-    async def list_models(self) -> list[str]:
-        """Return the names of the models that the server has, such as `llama3.2:latest`.
-
-        Raises:
-            AiError: The list could not be fetched.
-        """
-        return [model.id for model in await self.models()]
 
     async def has_model(self, model: str) -> bool:
         """Return whether the server has a model; without a tag `latest` is meant.
@@ -293,26 +287,19 @@ class AsyncOllamaClient(EngineClient):
         length = self._num_ctx or self._context_lengths.get(model)
         return NO_FACTS if length is None else ModelFacts(context_length=length)
 
-    def _api(self, *, timeout: float | Timeouts | None = None, max_retries: int | None = None) -> JsonApi:
-        from raptscallions_ai._call.document import JsonApi
-        from raptscallions_ai._call.retry import checked_retries
 
-        return JsonApi(
-            self._open_gateway(),
-            self._defaults.timeouts if timeout is None else Timeouts.of(timeout),
-            max_retries=self._defaults.max_retries if max_retries is None else checked_retries(max_retries),
-        )
+def _key(url: str, key: str, *, is_given: bool) -> str:
+    """Return the key for a server, or the mark that none is needed.
 
-
-def _key(url: str, given: str | None) -> str:
-    """Return the key for a server, or the mark that none is needed."""
+    Raises:
+        ConfigurationError: It is Ollama's cloud, and there is no key.
+    """
     parts = urlsplit(url)
-    if given:
-        return given
-    if (parts.hostname or "") == _CLOUD or (parts.hostname or "").endswith(f".{_CLOUD}"):
-        return key_of("Ollama's cloud", None, ("OLLAMA_API_KEY",))
-    of_the_environment = variable(("OLLAMA_API_KEY",)) if parts.scheme == "https" else None
-    return of_the_environment or NO_KEY
+    host = parts.hostname or ""
+    if not key and (host == _CLOUD or host.endswith(f".{_CLOUD}")):
+        raise missing_key("Ollama's cloud", _VARIABLES["api_key"])
+    # A key of the environment is for servers that are asked with https, which is not every one that is asked.
+    return key if key and (is_given or parts.scheme == "https") else NO_KEY
 
 
 def _gateway(url: str, key: str, defaults: dict[str, Any], url_name: str, network: NetworkOptions) -> Gateway:
@@ -327,4 +314,4 @@ def _gateway(url: str, key: str, defaults: dict[str, Any], url_name: str, networ
         headers["Authorization"] = f"Bearer {key}"
     dialect = OllamaDialect(OllamaDefaults(**defaults, cloud=urlsplit(url).hostname == _CLOUD))
     connections = HttpConnections(base_url=url, headers=headers, network=Network.of(network))
-    return Gateway(url, key, connections, dialect, url_name)
+    return Gateway(url, key, connections, dialect, url_name, "ollama")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,7 +10,7 @@ from raptscallions_ai._call.defaults import CallDefaults
 from raptscallions_ai._dialects.openai.preset import Preset
 from raptscallions_ai._version import __version__
 from raptscallions_ai.client.engine import EngineClient
-from raptscallions_ai.client.engine_settings import NO_KEY, engine_settings, key_of, variable
+from raptscallions_ai.client.engine_settings import NO_KEY, engine_settings, missing_key, own_values
 from raptscallions_ai.client.presets import PRESETS, preset_named
 from raptscallions_ai.errors import ConfigurationError
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Unpack
 
-    from raptscallions_ai._call.document import JsonApi
     from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.gateway_api.models import ModelInfo
     from raptscallions_ai.options.call_options import OnInterrupt
@@ -31,6 +29,7 @@ __all__ = ["AsyncOpenAICompatClient"]
 
 _UNNAMED = "no-model-is-named"
 _LOCAL = ("localhost", "127.0.0.1", "::1")
+_KEY_OF_OTHERS = ("AI_API_KEY",)
 _VARIABLE = re.compile(r"\{(\w+)\}")
 
 
@@ -75,12 +74,11 @@ class AsyncOpenAICompatClient(EngineClient):
         **network: Unpack[NetworkOptions],
     ) -> None:
         chosen = _chosen(preset, base_url)
-        given: dict[str, Any] = {"api_key": api_key, "max_retries": max_retries}
+        given: dict[str, Any] = {"api_key": api_key, "gateway_url": base_url}
         del api_key  # a traceback with local variables must not show it if the next line raises
-        given["gateway_url"] = base_url or _address(chosen)
-        given["default_model"] = model or chosen.default_model or _UNNAMED
-        given["api_key"] = _key(chosen, given.pop("api_key"), given["gateway_url"])
-        settings = engine_settings(given)
+        given = _of_host(chosen, given)
+        given |= {"default_model": model or chosen.default_model or _UNNAMED, "max_retries": max_retries}
+        settings = engine_settings(chosen.name, given)
         super().__init__(
             _gateway(settings, chosen, headers or {}, "base_url" if base_url else "preset", network),
             CallDefaults.of(settings, timeout=timeout, on_interrupt=on_interrupt, fallback_models=fallback_models),
@@ -108,19 +106,6 @@ class AsyncOpenAICompatClient(EngineClient):
 
         return await fetch_models(self._api())
 
-    async def list_models(self) -> list[str]:
-        """Return the ids of the models that the host offers.
-
-        Raises:
-            AiError: The list could not be fetched.
-        """
-        return [model.id for model in await self.models()]
-
-    def _api(self) -> JsonApi:
-        from raptscallions_ai._call.document import JsonApi
-
-        return JsonApi(self._open_gateway(), self._defaults.timeouts, max_retries=self._defaults.max_retries)
-
 
 def _chosen(preset: str | Preset | None, base_url: str | None) -> Preset:
     """Return what is known of a host: the preset that was named, or the one whose address it has."""
@@ -132,30 +117,29 @@ def _chosen(preset: str | Preset | None, base_url: str | None) -> Preset:
         return PRESETS["openai"]
     host = urlsplit(base_url).netloc
     known = (each for each in PRESETS.values() if "{" not in each.base_url and urlsplit(each.base_url).netloc == host)
-    return next(known, None) or Preset(name=host or "this host", base_url=base_url)
+    return next(known, None) or Preset(name=host or "this host", base_url=base_url, provider="openai")
 
 
-def _address(preset: Preset) -> str:
-    """Return a preset's URL, with the environment's variables in it.
+def _of_host(preset: Preset, given: dict[str, Any]) -> dict[str, Any]:
+    """Return key and URL of a host, from what was given and what is in its variables; empties `given`.
 
     Raises:
-        ConfigurationError: One of them is not set.
+        ConfigurationError: The key, or a variable of the URL, is missing.
     """
-    missing = [name for name in _VARIABLE.findall(preset.base_url) if not os.environ.get(name)]
-    if missing:
+    wanted = [] if given["gateway_url"] else _VARIABLE.findall(preset.base_url)
+    is_local = (urlsplit(given["gateway_url"] or preset.base_url).hostname or "") in _LOCAL
+    keys = preset.key_env or (() if is_local else _KEY_OF_OTHERS)
+    found = own_values(preset.name, given, {"api_key": keys, **{name: (name,) for name in wanted}})
+    if missing := [name for name in wanted if name not in found]:
         listed = ", ".join(missing)
         problems = dict.fromkeys(missing, "is required but not set")
         raise ConfigurationError(f"{preset.name} needs {listed} in the environment", details={"variables": problems})
-    return _VARIABLE.sub(lambda found: os.environ[found[1]].rstrip("/"), preset.base_url)
-
-
-def _key(preset: Preset, given: str | None, url: str) -> str:
-    if given or preset.key_env:
-        is_local = (urlsplit(url).hostname or "") in _LOCAL
-        return (given or variable(preset.key_env) or NO_KEY) if is_local else key_of(preset.name, given, preset.key_env)
-    if (urlsplit(url).hostname or "") in _LOCAL:
-        return NO_KEY
-    return key_of(preset.name, None, ("AI_API_KEY",))
+    url = found.get("gateway_url") or _VARIABLE.sub(lambda name: found[name[1]].rstrip("/"), preset.base_url)
+    key = found.get("api_key") or (NO_KEY if is_local else None)
+    if key is None:
+        found.clear()
+        raise missing_key(preset.name, keys)
+    return {"api_key": key, "gateway_url": url}
 
 
 def _gateway(
@@ -174,4 +158,4 @@ def _gateway(
         key = ""
     sent |= {**preset.headers, **headers}
     connections = HttpConnections(base_url=url, headers=sent, network=Network.of(network))
-    return Gateway(url, key, connections, OpenAIDialect(preset), url_name)
+    return Gateway(url, key, connections, OpenAIDialect(preset), url_name, preset.provider or preset.name)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncOpenRouterClient", "OpenRouterClient"]
 
 
-class OpenRouterClient(EngineClient, Discovery):
+class OpenRouterClient(Discovery, EngineClient):
     """A client of one gateway; safe to share between tasks and to build outside a loop.
 
     Everything else comes from the environment (`AiSettings`). If key, URL and model are all given, or settings

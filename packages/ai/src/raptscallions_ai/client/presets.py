@@ -31,6 +31,7 @@ _BUILT_IN = (
         key_env=("AZURE_OPENAI_API_KEY",),
         auth="api-key",
         token_field="max_completion_tokens",
+        provider="azure.ai.openai",
         source="Azure OpenAI v1 API: the model is the name of a deployment; no api-version",
     ),
     Preset(
@@ -57,7 +58,7 @@ _BUILT_IN = (
         token_field="max_tokens",
         source="DeepSeek API docs, create chat completion",
     ),
-    Preset(name="xai", base_url="https://api.x.ai/v1", key_env=("XAI_API_KEY",)),
+    Preset(name="xai", base_url="https://api.x.ai/v1", key_env=("XAI_API_KEY",), provider="x_ai"),
     Preset(
         name="mistral",
         base_url="https://api.mistral.ai/v1",
@@ -66,12 +67,14 @@ _BUILT_IN = (
         stream_usage=False,
         renames={"developer": "system", "seed": "random_seed"},
         tool_choice_required="any",
+        provider="mistral_ai",
         source="Mistral API reference, chat: unknown fields give a 422",
     ),
     Preset(
         name="gemini",
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        provider="gcp.gemini",
         source="Gemini API, OpenAI compatibility",
     ),
     Preset(
@@ -104,6 +107,7 @@ _BUILT_IN = (
         name="bedrock",
         base_url="https://bedrock-runtime.{AWS_REGION}.amazonaws.com/openai/v1",
         key_env=("AWS_BEARER_TOKEN_BEDROCK",),
+        provider="aws.bedrock",
     ),
     Preset(name="zai", base_url="https://api.z.ai/api/paas/v4", key_env=("ZAI_API_KEY",)),
     Preset(name="minimax", base_url="https://api.minimax.io/v1", key_env=("MINIMAX_API_KEY",)),
@@ -112,7 +116,7 @@ _BUILT_IN = (
     Preset(name="lmstudio", base_url="http://localhost:1234/v1"),
     Preset(name="llamacpp", base_url="http://localhost:8080/v1"),
     Preset(name="sglang", base_url="http://localhost:30000/v1"),
-    Preset(name="ollama-openai", base_url="http://localhost:11434/v1"),
+    Preset(name="ollama-openai", base_url="http://localhost:11434/v1", provider="ollama"),
     Preset(name="litellm", base_url="http://localhost:4000", key_env=("LITELLM_API_KEY",)),
 )
 _presets: dict[str, Preset] = {preset.name: preset for preset in _BUILT_IN}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from raptscallions_ai._guards.log import Log
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._call.defaults import CallDefaults
     from raptscallions_ai._call.document import JsonApi
-    from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.gateway_api.account import Credits, KeyInfo
     from raptscallions_ai.gateway_api.catalogue import Catalogue
     from raptscallions_ai.gateway_api.embeddings import EmbeddingResult, EmbedOptions
@@ -31,7 +29,7 @@ _log = Log()
 _MAX_AGE = 300.0
 
 
-class Discovery(ABC):
+class Discovery:
     """The part of `OpenRouterClient` that is not chat.
 
     Other gateways than OpenRouter offer some of it; without an endpoint for it, a method raises `NotSupportedError`.
@@ -226,16 +224,6 @@ class Discovery(ABC):
         check_fit(estimate, max_tokens=max_tokens, context_length=context_length)
         return estimate
 
-    def _api(self, *, timeout: float | Timeouts | None = None, max_retries: int | None = None) -> JsonApi:
-        from raptscallions_ai._call.document import JsonApi
-        from raptscallions_ai._call.retry import checked_retries
-        from raptscallions_ai.options.timeouts import Timeouts
+    if TYPE_CHECKING:
 
-        return JsonApi(
-            self._open_gateway(),
-            self._defaults.timeouts if timeout is None else Timeouts.of(timeout),
-            max_retries=self._defaults.max_retries if max_retries is None else checked_retries(max_retries),
-        )
-
-    @abstractmethod
-    def _open_gateway(self) -> Gateway: ...
+        def _api(self, *, timeout: float | Timeouts | None = None, max_retries: int | None = None) -> JsonApi: ...

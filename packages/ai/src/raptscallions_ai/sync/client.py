@@ -67,6 +67,11 @@ class SyncChatClient(Generic[C]):
         """The base URL of the gateway; None if the client has none."""
         return self._client.base_url
 
+    @property
+    def provider_name(self) -> str | None:
+        """Who is asked, in the words of OpenTelemetry's conventions; None if the client cannot tell."""
+        return self._client.provider_name
+
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
     ) -> SyncChatStream:
@@ -253,6 +258,10 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
     ) -> list[ModelInfo]:
         """Return the gateway's models; see `OpenRouterClient.models`."""
         return self._run(self._client.models(max_age=max_age, extra_query=extra_query, **wanted))
+
+    def list_models(self) -> list[str]:
+        """Return the ids of the gateway's models."""
+        return self._run(self._client.list_models())
 
     def model(self, model_id: str) -> ModelInfo:
         """Return one model; see `OpenRouterClient.model`."""

@@ -32,6 +32,14 @@ class SyncEngineClient(SyncChatClient[E]):
         """Load what a call needs ahead of the first one; see `OpenRouterClient.warm_up`."""
         self._run(self._client.warm_up())
 
+    def models(self) -> list[ModelInfo]:
+        """Return the models that are offered; see the method of the asynchronous client."""
+        return self._run(self._client.models())
+
+    def list_models(self) -> list[str]:
+        """Return the ids of the models that are offered."""
+        return self._run(self._client.list_models())
+
 
 class AnthropicClient(SyncEngineClient[AsyncAnthropicClient]):
     """A client of the Anthropic Messages API; `AsyncAnthropicClient` describes the arguments."""
@@ -72,14 +80,6 @@ class AnthropicClient(SyncEngineClient[AsyncAnthropicClient]):
                 **network,
             )
         )
-
-    def models(self) -> list[ModelInfo]:
-        """Return the models that the host offers; see `AsyncAnthropicClient.models`."""
-        return self._run(self._client.models())
-
-    def list_models(self) -> list[str]:
-        """Return the ids of the models that the host offers."""
-        return self._run(self._client.list_models())
 
     def count_tokens(self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]) -> int:
         """Return how many tokens a request would have; see `AsyncAnthropicClient.count_tokens`."""
@@ -123,11 +123,3 @@ class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient]):
                 **network,
             )
         )
-
-    def models(self) -> list[ModelInfo]:
-        """Return the models that the host offers."""
-        return self._run(self._client.models())
-
-    def list_models(self) -> list[str]:
-        """Return the ids of the models that the host offers."""
-        return self._run(self._client.list_models())

@@ -71,14 +71,6 @@ class OllamaClient(SyncEngineClient[AsyncOllamaClient]):
         """Return the server's version; see `AsyncOllamaClient.version`."""
         return self._run(self._client.version())
 
-    def models(self) -> list[ModelInfo]:
-        """Return the models that the server has; see `AsyncOllamaClient.models`."""
-        return self._run(self._client.models())
-
-    def list_models(self) -> list[str]:
-        """Return the names of the models that the server has."""
-        return self._run(self._client.list_models())
-
     def has_model(self, model: str) -> bool:
         """Return whether the server has a model; without a tag `latest` is meant."""
         return self._run(self._client.has_model(model))

@@ -48,6 +48,11 @@ class WrappedClient(BaseChatClient):
         return self.inner.base_url if isinstance(self.inner, BaseChatClient) else None
 
     @property
+    def provider_name(self) -> str | None:
+        """Who is asked, in the words of OpenTelemetry's conventions; None if the wrapped client cannot tell."""
+        return self.inner.provider_name if isinstance(self.inner, BaseChatClient) else None
+
+    @property
     def timeouts(self) -> Timeouts | None:
         """The default deadlines; None if the wrapped client does not know them."""
         return self.inner.timeouts if isinstance(self.inner, BaseChatClient) else None

@@ -51,7 +51,8 @@ class TracedClient(WrappedClient):
         inner: The client to wrap.
         tracer_provider: Where spans go; else the process's own.
         meter_provider: Where metrics go; else the process's own.
-        provider_name: `gen_ai.provider.name`; else `openrouter`, or `openai` for any other gateway.
+        provider_name: `gen_ai.provider.name`; else what the wrapped client says of itself, such as `openrouter`,
+            `anthropic`, `ollama` or `groq`, and `openai` for a gateway of which no more is known.
         capture_content: Whether conversations and answers are written to the spans; no by default.
 
     Raises:
@@ -81,7 +82,7 @@ class TracedClient(WrappedClient):
         from opentelemetry.trace import SpanKind
 
         model = self.resolve_model(call.model)
-        attributes = describe(call, model) | describe_server(self.base_url, self._provider_name)
+        attributes = describe(call, model) | describe_server(self.base_url, self._provider_name or self.provider_name)
         name = f"chat {one_line(model)}" if model else "chat"
         span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
         if self._capture_content:

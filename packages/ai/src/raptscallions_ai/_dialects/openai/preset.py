@@ -30,6 +30,7 @@ class Preset:
         refused: Options that it refuses; they are refused here, before anything is sent.
         defaults: Fields of the body that are sent unless the caller gives them.
         tool_choice_required: Its own word for `tool_choice="required"`; None where it has none.
+        provider: What OpenTelemetry calls it; empty for its name.
         source: Where this is documented.
     """
 
@@ -46,4 +47,5 @@ class Preset:
     refused: frozenset[str] = frozenset()
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
     tool_choice_required: str | None = "required"
+    provider: str = ""
     source: str = ""
