@@ -46,6 +46,7 @@ _HARMLESS = frozenset(
         "max_retries",
         "on_interrupt",
         "fallback_models",
+        "fallback_cooldown_ms",
         "model_aliases",
         "app_url",
         "app_title",
@@ -125,6 +126,12 @@ class AiSettings(BaseSettings):
     )
     fallback_models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
         (), description="models to ask in order when the first one fails or is silent, separated by commas"
+    )
+    fallback_cooldown_ms: int = Field(
+        5_000,
+        gt=0,
+        le=_LONGEST_MS,
+        description="how long a model that failed three calls in a row is left alone, in milliseconds",
     )
     model_aliases: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(_paired)] = Field(
         None,

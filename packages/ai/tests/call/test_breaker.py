@@ -64,7 +64,7 @@ def test_an_answer_closes_it(breaker: CircuitBreaker, clock: Clock) -> None:
     assert breaker.allows()
 
 
-def test_a_failed_try_lengthens_the_rest_but_never_beyond_ten_seconds(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_a_failed_try_begins_another_rest(breaker: CircuitBreaker, clock: Clock) -> None:
     fail(breaker, 3)
     rests: list[int] = []
     for _ in range(6):
@@ -74,7 +74,16 @@ def test_a_failed_try_lengthens_the_rest_but_never_beyond_ten_seconds(breaker: C
             waited += 1
         breaker.failed()
         rests.append(waited)
-    assert rests == [5, 8, 8, 8, 8, 8]
+    assert rests == [5, 5, 5, 5, 5, 5]
+
+
+def test_how_long_it_rests_is_a_setting(clock: Clock) -> None:
+    breaker = CircuitBreaker(clock, cooldown=60)
+    fail(breaker, 3)
+    clock.now += 59
+    assert not breaker.allows()
+    clock.now += 1
+    assert breaker.allows()
 
 
 def test_calls_that_were_under_way_do_not_prolong_the_rest(breaker: CircuitBreaker, clock: Clock) -> None:

@@ -409,10 +409,9 @@ def _lateness() -> float:
 
 
 async def test_a_dead_primary_is_spared_and_comes_back(
-    new_client: ClientFactory, second: OpenRouterClient, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+    new_client: ClientFactory, second: OpenRouterClient, fake_gateway: FakeGateway
 ) -> None:
-    monkeypatch.setattr("raptscallions_ai._call.breaker._FIRST_REST", 0.3)
-    client = new_client(default_model="fake/first", fallback_clients=[second])
+    client = new_client(default_model="fake/first", fallback_clients=[second], fallback_cooldown=0.3)
     fake_gateway.error(503, "down", times=3)
     for _ in range(3):
         await client.chat("Hi")
@@ -452,5 +451,7 @@ async def test_what_cannot_be_a_fallback_is_refused(new_client: ClientFactory, c
         new_client(fallback_models="fake/second")
     with pytest.raises(ValueError, match="must not hold an empty name"):
         client.stream_chat("Hi", fallback_models=[" "])
+    with pytest.raises(ValueError, match="fallback_cooldown must be more than 0 seconds"):
+        new_client(fallback_cooldown=0)
     with pytest.raises(TypeError, match="fallback_clients must be OpenRouterClients, not str"):
         new_client(fallback_clients=["https://example.com"])

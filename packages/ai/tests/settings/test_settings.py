@@ -112,6 +112,7 @@ def test_defaults(key: str) -> None:
         "max_retries": 2,
         "on_interrupt": "fail",
         "fallback_models": (),
+        "fallback_cooldown_ms": 5_000,
         "model_aliases": None,
         "app_url": None,
         "app_title": None,

@@ -130,8 +130,7 @@ def check_failure(expected: Fails, heard: Heard, gateway: FakeGateway) -> None:
     assert heard.text == (expected.partial or "") or not heard.chunks
     assert "done" not in {chunk.type for chunk in heard.chunks}
     assert (error.partial.usage.total_tokens if error.partial else 0) == expected.tokens
-    # A redirect is one more request of the same attempt.
-    assert len(error.attempts) == (1 if "redirects to" in error.message else max(expected.requests, 1))
+    assert len(error.attempts) == max(expected.requests, 1)
     check_silence_about(error, (gateway.api_key, PROMPT, "Ambleside-4711", *expected.hidden))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from decimal import Decimal
 
 import pytest
@@ -164,11 +163,11 @@ async def test_a_deadline_of_the_caller_holds_for_tools_and_answers(
 ) -> None:
     fake_gateway.stream(tool_calls=[ToolCall("call_1", "endless", "{}")])
     run = client.run_tools("Hi", tools=[endless])
-    began = time.monotonic()
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
-            await run.result()
-    assert time.monotonic() - began < 10
+        async with asyncio.timeout(None) as deadline:
+            async for event in run:
+                if event.type == "tool_started":  # however long it took to get there
+                    deadline.reschedule(0)
     assert run.messages[-1] == ChatMessage("tool", "not finished: it was cancelled while it ran", tool_call_id="call_1")
 
 

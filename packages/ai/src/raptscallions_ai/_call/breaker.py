@@ -14,27 +14,27 @@ __all__ = ["CircuitBreaker", "CircuitBreakers"]
 
 _MOST_MODELS = 256  # that fail at the same time; their names may be a stranger's choice
 _FAILURES = 3
-_FIRST_REST = 5.0
-_LONGEST_REST = 8.0  # so that a route that is back is used within ten seconds
+_COOLDOWN = 5.0  # seconds
 
 
 class CircuitBreaker:
     """Tell whether a route should be asked, from how it answered before.
 
-    After three calls in a row that failed on the route it is left alone, for five seconds at first. Then one call
-    may try it: if that is answered the route is back, else it rests again, for eight seconds. A call that never
-    reports back, because its caller left, counts for nothing; the next may try after another rest.
+    After three calls in a row that failed on the route it is left alone for a while. Then one call may try it: if that
+    is answered the route is back, else it rests again, as long as before. A call that never reports back, because its
+    caller left, counts for nothing; the next may try after another rest.
 
     See Michael Nygard, "Release It!", chapter "Stability patterns".
 
     Args:
         clock: Seconds that never go back; for tests.
+        cooldown: Seconds of a rest.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, cooldown: float = _COOLDOWN) -> None:
         self._clock = clock
         self._failures = 0
-        self._rest = _FIRST_REST
+        self._cooldown = cooldown
         self._rests_until: float | None = None
         self._tried = False  # by the one call that may, since the last rest was over
 
@@ -45,24 +45,23 @@ class CircuitBreaker:
         now = self._clock()
         if now < self._rests_until:
             return False
-        self._rests_until = now + self._rest
+        self._rests_until = now + self._cooldown
         self._tried = True
         return True
 
     def succeeded(self) -> None:
         """Note that the route gave a whole answer."""
-        self._failures, self._rest, self._rests_until, self._tried = 0, _FIRST_REST, None, False
+        self._failures, self._rests_until, self._tried = 0, None, False
 
     def failed(self) -> None:
         """Note that a call gave up on the route; one that was under way before the rest began changes nothing."""
         self._failures += 1
         if self._rests_until is None:
             if self._failures >= _FAILURES:
-                self._rests_until = self._clock() + self._rest
+                self._rests_until = self._clock() + self._cooldown
         elif self._tried:
             self._tried = False
-            self._rest = min(2 * self._rest, _LONGEST_REST)
-            self._rests_until = self._clock() + self._rest
+            self._rests_until = self._clock() + self._cooldown
 
     @property
     def rests(self) -> bool:
@@ -78,10 +77,12 @@ class CircuitBreakers:
 
     Args:
         clock: Seconds that never go back; for tests.
+        cooldown: Seconds for which a model that is down is left alone.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, cooldown: float = _COOLDOWN) -> None:
         self._clock = clock
+        self._cooldown = cooldown
         self._failing: BoundedMap[CircuitBreaker] = BoundedMap(_MOST_MODELS)
 
     def allows(self, model: str) -> bool:
@@ -101,7 +102,7 @@ class CircuitBreakers:
     def failed(self, model: str) -> None:
         """Note that a call gave up on a model."""
         if (breaker := self._failing.get(model)) is None:
-            self._failing.put(model, breaker := CircuitBreaker(self._clock))
+            self._failing.put(model, breaker := CircuitBreaker(self._clock, cooldown=self._cooldown))
         breaker.failed()
 
     def __len__(self) -> int:

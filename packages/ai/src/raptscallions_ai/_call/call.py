@@ -13,9 +13,9 @@ from raptscallions_ai._call.settling import settled_usage
 from raptscallions_ai._call.watchdog import Watchdog
 from raptscallions_ai._dialects.redact import Redactor
 from raptscallions_ai._guards.log import Log
-from raptscallions_ai._transport.exceptions import ai_error, lost_connection
+from raptscallions_ai._transport.exceptions import ai_error, lost_connection, replaced_error
 from raptscallions_ai.answer.chunks import DoneChunk, WaitingChunk
-from raptscallions_ai.errors import ConnectionError, TimeoutError
+from raptscallions_ai.errors import TimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -138,6 +138,9 @@ class GatewayCall:
                 if exchange.fold.failure is not None:  # perhaps behind chunks that the caller has got meanwhile
                     exchange = await self._recover(exchange.fold.failure)
                     continue
+                if exchange.read is None and not exchange.route.gateway.connections.is_loaded:
+                    await self._load()
+                    continue
                 if deadlines.ends_at <= deadlines.began:  # while the caller was busy, so that no timer could tell
                     chunks = self._expire()
                 else:
@@ -158,6 +161,15 @@ class GatewayCall:
         deadlines.no_content(self._now())
         return []
 
+    async def _load(self) -> None:
+        """Load what the current route's connections need, which counts against no deadline."""
+        started = self._now()
+        try:
+            await self._exchange.route.gateway.connections.load()
+        except Exception as exception:
+            self._handle_interruption(exception)
+        self._deadlines.postpone(self._now() - started)
+
     async def _send(self) -> list[StreamChunk]:
         """Send the request of the current exchange; there are no chunks of its answer yet."""
         if self._delay:
@@ -169,11 +181,10 @@ class GatewayCall:
         return []
 
     def _note_resend(self, lost: Replaced) -> None:
-        """Note a request that was lost on a kept connection and is sent once more, which is an attempt of its own."""
+        """Note a request that was lost or redirected and is sent once more, which is an attempt of its own."""
         now, exchange = self._now(), self._exchange
-        _log.debug("the kept connection was lost (%s), sending again on a new one", lost.reason)
-        error = ConnectionError(details={"reason": lost.reason})
-        self._history.attempts.append(exchange.attempt(error, delay=0.0, now=now))
+        _log.debug("the request was lost or redirected (%s), sending it again", lost.reason)
+        self._history.attempts.append(exchange.attempt(replaced_error(lost), delay=0.0, now=now))
         exchange.sent_at = now
 
     def _next_request(self) -> ChatRequest:
@@ -198,8 +209,9 @@ class GatewayCall:
         chunks = decoder.feed(data) if data else []
         if decoder.ended or not data:
             return self._end(chunks)
-        if exchange.fold.awaits_end:
-            self._deadlines.awaits_end(self._now())
+        if exchange.fold.complete:
+            needs_usage = self._policy.require_usage and not exchange.fold.awaits_end
+            self._deadlines.awaits_end(self._now(), needs_usage=needs_usage)
             self._watchdog.close()
         if not chunks and self._policy.include_waiting and exchange.got_keep_alive():
             return [WaitingChunk()]
@@ -242,11 +254,11 @@ class GatewayCall:
         return []
 
     def _expire(self) -> list[StreamChunk]:
-        """Return the end of an answer whose end mark never came by the deadline; any other answer has failed."""
+        """Return the end of an answer that is whole although its end mark never came; any other has failed."""
         fold = self._exchange.fold
-        if fold.awaits_end:
-            return self._end([])
         _, phase, limit = self._deadlines.nearest()
+        if fold.awaits_end or (fold.complete and (limit is None or not self._policy.require_usage)):
+            return self._end([])
         fold.fail(TimeoutError(None if limit is None else round(limit * 1000), phase=phase))
         return []
 

@@ -13,6 +13,7 @@ __all__ = ["Deadline", "Deadlines"]
 
 _PATIENCE = 10.0  # seconds that a silent route is waited for, with another to ask and no limit of the caller's own
 _GRACE = 2.0  # seconds that an answer which is complete in all but its end mark waits for that mark
+_USAGE_GRACE = 10.0  # the same for the usage, without which nobody knows what was paid
 
 
 class Deadline(NamedTuple):
@@ -66,10 +67,16 @@ class Deadlines:
         """Note that a wait ended without content: what is waited for next goes on with it."""
         self._waited += now - self.began
 
-    def awaits_end(self, now: float) -> None:
-        """Note that only the end mark is missing."""
-        if self._end_mark_until is None:
-            self._end_mark_until = now + _GRACE
+    def postpone(self, seconds: float) -> None:
+        """Note that so much time has passed that counts for nothing."""
+        self.began += seconds
+        self.ends_at += seconds
+        self._route_at += seconds
+
+    def awaits_end(self, now: float, *, needs_usage: bool) -> None:
+        """Note that the answer is whole, and only its usage or its end mark may still come."""
+        grace = _USAGE_GRACE if needs_usage else _GRACE
+        self._end_mark_until = min(self._end_mark_until or math.inf, now + grace)
 
     def attempt(self, now: float, *, moved: bool, restarted: bool) -> None:
         """Note that there will be another attempt.
@@ -90,9 +97,13 @@ class Deadlines:
         return self.nearest().when
 
     def nearest(self) -> Deadline:
-        """Return what ends the current wait."""
-        if self._end_mark_until is not None:
-            return Deadline(min(self._end_mark_until, self.ends_at), "idle", None)
+        """Return what ends the current wait; without a limit if that is only that the answer has been whole so long."""
+        nearest = self._nearest_limit()
+        if self._end_mark_until is not None and self._end_mark_until < nearest.when:
+            return Deadline(self._end_mark_until, "idle", None)
+        return nearest
+
+    def _nearest_limit(self) -> Deadline:
         limits = self._recovery.route.timeouts
         phase: Phase = "idle" if self.answering else "first_chunk"
         limit = limits.idle if self.answering else limits.first_chunk

@@ -18,7 +18,9 @@ from raptscallions_ai.errors import NotSupportedError, TimeoutError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from raptscallions_ai._transport.connections import OnReplaced
     from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai._transport.http.errors import Replaced
     from raptscallions_ai.errors import AiError
     from raptscallions_ai.options.timeouts import Timeouts
 
@@ -63,13 +65,22 @@ class JsonApi:
         gateway: The gateway.
         timeouts: `first_chunk`, or `total` if that is less, limits a request with all its retries.
         max_retries: Further attempts after a failure that may pass.
+        headers: Further headers of each request.
 
     Attributes:
         gateway: The same.
     """
 
-    def __init__(self, gateway: Gateway, timeouts: Timeouts, *, max_retries: int) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        timeouts: Timeouts,
+        *,
+        max_retries: int,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.gateway = gateway
+        self._headers = headers or {}
         self._timeouts = timeouts
         self._max_retries = max_retries
 
@@ -82,11 +93,13 @@ class JsonApi:
         """
         from raptscallions_ai._transport.exceptions import is_not_offered
 
-        gateway = self.gateway
+        gateway, connect = self.gateway, self._timeouts.connect
 
-        async def send() -> bytes | None:
+        async def send(on_replaced: OnReplaced) -> bytes | None:
             try:
-                return await gateway.connections.get_json(path, query or {}, connect_timeout=self._timeouts.connect)
+                return await gateway.connections.get_json(
+                    path, query or {}, headers=self._headers, connect_timeout=connect, on_replaced=on_replaced
+                )
             except StatusError as error:
                 if error.status == 404 and not is_not_offered(error, gateway):
                     return None
@@ -109,33 +122,48 @@ class JsonApi:
             AiError: The document could not be fetched.
         """
         connections, connect = self.gateway.connections, self._timeouts.connect
-        headers = {"Accept": "application/json", **request.headers}
+        headers = {"Accept": "application/json", **self._headers, **request.headers}
         encoded = Encoded(path, request.body, headers, request.query, method)
 
-        async def send() -> bytes:
-            return await connections.post_json(encoded, connect_timeout=connect, max_bytes=max_bytes)
+        async def send(on_replaced: OnReplaced) -> bytes:
+            return await connections.post_json(
+                encoded, connect_timeout=connect, max_bytes=max_bytes, on_replaced=on_replaced
+            )
 
         redact = Redactor([self.gateway.secret], request.quotable)
         return await self._request(send, f"{method} {path}", model=request.model, redact=redact) or b""
 
     async def _request(
         self,
-        send: Callable[[], Awaitable[bytes | None]],
+        send: Callable[[OnReplaced], Awaitable[bytes | None]],
         endpoint: str,
         *,
         model: str,
         redact: Redactor,
     ) -> bytes | None:
+        from raptscallions_ai._transport.exceptions import replaced_error
+
         limit = min((each for each in (self._timeouts.first_chunk, self._timeouts.total) if each), default=None)
         clock = asyncio.get_running_loop().time
-        ends_at = math.inf if limit is None else clock() + limit
+        started, ends_at = clock(), None
         attempts: list[Attempt] = []
-        while True:
+        failures = 0
+
+        def note_replaced(lost: Replaced) -> None:
+            nonlocal started
+            attempts.append(_attempt(replaced_error(lost), model=model, duration=lost.seconds, delay=0.0))
             started = clock()
-            deadline = asyncio.timeout_at(None if limit is None else ends_at)
+
+        while True:
+            deadline = asyncio.timeout_at(ends_at)
             try:
+                await self.gateway.connections.load()  # which counts against no deadline
+                started = clock()
+                if ends_at is None and limit is not None:
+                    ends_at = started + limit
+                    deadline = asyncio.timeout_at(ends_at)
                 async with deadline:
-                    return await send()
+                    return await send(note_replaced)
             except asyncio.CancelledError as cancelled:
                 raise cancelled.with_traceback(None) from None  # the frames below hold the key
             except Exception as exception:
@@ -143,7 +171,7 @@ class JsonApi:
                     error = TimeoutError(round((limit or 0) * 1000), phase="total")
                 else:
                     error = self._error(exception, endpoint, model=model, redact=redact)
-            failures, left = len(attempts) + 1, ends_at - clock()
+            failures, left = failures + 1, math.inf if ends_at is None else ends_at - clock()
             delay = retry_delay(error, failures=failures, max_retries=self._max_retries, remaining=left)
             attempts.append(_attempt(error, model=model, duration=clock() - started, delay=delay))
             if delay is None:

@@ -165,23 +165,25 @@ def written(body: Mapping[str, object]) -> bytes:
     raise ValueError(f"the messages or options {why}")
 
 
-def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+def checked_headers(headers: Mapping[str, str], name: str = "extra_headers") -> Mapping[str, str]:
     """Return further headers, once it is sure that they can be sent and change nothing but this request.
+
+    Args:
+        headers: The headers.
+        name: What the caller calls them.
 
     Raises:
         TypeError: A name or a value is no text.
         ValueError: A name or a value cannot be sent, or the header belongs to the connection.
     """
-    for name, value in cast("Mapping[object, object]", headers).items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError("extra_headers must map str to str")
-        if not _HEADER_NAME.fullmatch(name):
+    for header, value in cast("Mapping[object, object]", headers).items():
+        if not isinstance(header, str) or not isinstance(value, str):
+            raise TypeError(f"{name} must map str to str")
+        if not _HEADER_NAME.fullmatch(header):
             # Not quoted: it may be a whole header line, with a key in it.
-            raise ValueError("extra_headers: a name contains characters that a header name may not have")
-        if name.lower() in _OF_THE_CONNECTION:
-            raise ValueError(f"extra_headers: {name!r} belongs to the connection, and the client sets it")
+            raise ValueError(f"{name}: a name contains characters that a header name may not have")
+        if header.lower() in _OF_THE_CONNECTION:
+            raise ValueError(f"{name}: {header!r} belongs to the connection, and the client sets it")
         if not _HEADER_VALUE.fullmatch(value):
-            raise ValueError(
-                f"extra_headers: the value of {name!r} contains control characters or characters outside Latin-1"
-            )
+            raise ValueError(f"{name}: the value of {header!r} contains control characters or ones outside Latin-1")
     return headers

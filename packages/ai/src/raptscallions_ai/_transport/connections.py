@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     """Returns what has come of a body, waiting for something; nothing at the end."""
 
     OnReplaced = Callable[[Replaced], object]
-    """Called when a request was lost on a kept connection, and is about to be sent once more on a new one."""
+    """Called when a request was lost on a kept connection, or redirected, and is about to be sent once more."""
 
 __all__ = ["Connections", "Response"]
 
@@ -55,6 +55,15 @@ class Connections(Protocol):
         """Whether there is anything to close."""
         ...
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether all that sending takes has been imported."""
+        ...
+
+    async def load(self) -> None:
+        """Import what sending takes, unless that is done; nothing is opened."""
+        ...
+
     async def send(
         self, request: Encoded, *, connect_timeout: float | None, on_replaced: OnReplaced | None = None
     ) -> Response:
@@ -63,7 +72,7 @@ class Connections(Protocol):
         Args:
             request: What to send.
             connect_timeout: Seconds for connecting; None for no limit. Reading has none here.
-            on_replaced: Called for each request that is sent twice because its connection turned out to be dead.
+            on_replaced: Called for each request that was lost or redirected, and is sent again.
 
         Raises:
             StatusError: The status is no success.
@@ -72,8 +81,23 @@ class Connections(Protocol):
         """
         ...
 
-    async def get_json(self, path: str, query: Mapping[str, object], *, connect_timeout: float | None) -> bytes:
+    async def get_json(
+        self,
+        path: str,
+        query: Mapping[str, object],
+        *,
+        headers: Mapping[str, str] | None = None,
+        connect_timeout: float | None,
+        on_replaced: OnReplaced | None = None,
+    ) -> bytes:
         """Return the body of a GET request.
+
+        Args:
+            path: The path under the base URL.
+            query: Query parameters.
+            headers: Further headers.
+            connect_timeout: Seconds for connecting; None for no limit.
+            on_replaced: Called for each request that was lost or redirected and is sent again.
 
         Raises:
             StatusError: The status is no success.
@@ -82,7 +106,14 @@ class Connections(Protocol):
         """
         ...
 
-    async def post_json(self, request: Encoded, *, connect_timeout: float | None, max_bytes: int) -> bytes:
+    async def post_json(
+        self,
+        request: Encoded,
+        *,
+        connect_timeout: float | None,
+        max_bytes: int,
+        on_replaced: OnReplaced | None = None,
+    ) -> bytes:
         """Send a request whose answer is one JSON document, and return that.
 
         Raises:

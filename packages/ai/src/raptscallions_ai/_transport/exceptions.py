@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._dialects.failures import Failure
     from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai._transport.http.errors import Replaced
 
-__all__ = ["ai_error", "is_not_offered", "lost_connection"]
+__all__ = ["ai_error", "is_not_offered", "lost_connection", "replaced_error"]
 
 
 def ai_error(
@@ -60,6 +61,13 @@ def ai_error(
     if (own := _http_error(exception)) is not None:
         return _from_own(own, gateway, connect_timeout)
     return foreign_exceptions.ai_error(exception, url_name=gateway.url_name, connect_timeout=connect_timeout)
+
+
+def replaced_error(lost: Replaced) -> AiError:
+    """Return the error that stands for a request that is sent again."""
+    if lost.redirect is None:
+        return ConnectionError(details={"reason": lost.reason})
+    return InvalidResponseError(f"the gateway redirects to {lost.reason}", gateway_status=lost.redirect)
 
 
 def is_not_offered(error: StatusError, gateway: Gateway) -> bool:

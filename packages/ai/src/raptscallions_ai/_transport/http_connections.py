@@ -10,10 +10,8 @@ from raptscallions_ai._transport.errors import StatusError
 from raptscallions_ai._transport.pooled import PooledConnections
 from raptscallions_ai._transport.redirects import (
     GET_REDIRECTS,
-    MOST_REDIRECTS,
     POST_REDIRECTS,
-    redirect_target,
-    too_many_redirects,
+    Redirects,
 )
 from raptscallions_ai._transport.response import read_document
 
@@ -65,15 +63,31 @@ class HttpConnections(PooledConnections["HttpClient"]):
             on_replaced,
         )
 
-    async def get_json(self, path: str, query: Mapping[str, object], *, connect_timeout: float | None) -> bytes:
+    async def get_json(
+        self,
+        path: str,
+        query: Mapping[str, object],
+        *,
+        headers: Mapping[str, str] | None = None,
+        connect_timeout: float | None,
+        on_replaced: OnReplaced | None = None,
+    ) -> bytes:
         """Return the body of a GET request."""
-        headers = {"accept": "application/json"}
-        response = await self._send("GET", path, query, headers, b"", GET_REDIRECTS, connect_timeout)
+        fields = {"accept": "application/json", **{name.lower(): value for name, value in (headers or {}).items()}}
+        response = await self._send("GET", path, query, fields, b"", GET_REDIRECTS, connect_timeout, on_replaced)
         return await read_document(response, max_bytes=_LARGEST_DOCUMENT)
 
-    async def post_json(self, request: Encoded, *, connect_timeout: float | None, max_bytes: int) -> bytes:
+    async def post_json(
+        self,
+        request: Encoded,
+        *,
+        connect_timeout: float | None,
+        max_bytes: int,
+        on_replaced: OnReplaced | None = None,
+    ) -> bytes:
         """Send a request whose answer is one JSON document, and return that."""
-        return await read_document(await self.send(request, connect_timeout=connect_timeout), max_bytes=max_bytes)
+        response = await self.send(request, connect_timeout=connect_timeout, on_replaced=on_replaced)
+        return await read_document(response, max_bytes=max_bytes)
 
     async def _send(
         self,
@@ -95,16 +109,13 @@ class HttpConnections(PooledConnections["HttpClient"]):
         url = f"{self._base_url.rstrip('/')}/{path.lstrip('/')}"
         if query:
             url += f"{'&' if '?' in url else '?'}{urlencode(list(_pairs(query)))}"
-        for _ in range(MOST_REDIRECTS):
+        redirects = Redirects(followed, on_replaced)
+        while True:
             request = HttpRequest(method, address_of_url(url), fields, body)
             response = await client.send(request, connect_timeout=connect_timeout, on_replaced=on_replaced)
             if 200 <= response.status < 300:
                 return Response(response.status, response.headers, response.read, response.aclose)
-            error = await _status_error(response, url, sent)
-            if not 300 <= response.status < 400:
-                raise error
-            url = redirect_target(error, followed)
-        raise too_many_redirects()
+            url = redirects.follow(await _status_error(response, url, sent))
 
     def _load(self) -> None:
         """Load what sending a request takes, certificates included."""

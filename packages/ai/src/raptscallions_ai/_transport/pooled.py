@@ -37,7 +37,7 @@ class PooledConnections(ABC, Generic[T]):
         self._base_url = base_url
         self._network = network or Network()
         self._open: dict[AbstractEventLoop, tuple[T, ConnectionPool]] = {}
-        self._closed = False
+        self._closed = self._loaded = False
         self._process = os.getpid()
 
     @property
@@ -45,6 +45,17 @@ class PooledConnections(ABC, Generic[T]):
         """Whether there is anything to close."""
         self._leave_to_the_parent()
         return bool(self._open)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether all that sending takes has been imported."""
+        return self._loaded
+
+    async def load(self) -> None:
+        """Import what sending takes, unless that is done; nothing is opened."""
+        if not self._loaded:
+            await run_in_thread(self._load)
+            self._loaded = True
 
     async def get(self) -> T:
         """Return the running loop's sender, building it on first use."""
@@ -99,7 +110,7 @@ class PooledConnections(ABC, Generic[T]):
     async def _open_on(self, loop: AbstractEventLoop) -> tuple[T, ConnectionPool]:
         from raptscallions_ai._transport.pool import shared_pool
 
-        await run_in_thread(self._load)
+        await self.load()
         if self._closed:
             raise AiError("This client is closed; build a new one")
         pool = await shared_pool(self._base_url, self._network)

@@ -19,15 +19,13 @@ from raptscallions_ai._transport.errors import StatusError
 from raptscallions_ai._transport.pooled import PooledConnections
 from raptscallions_ai._transport.redirects import (
     GET_REDIRECTS,
-    MOST_REDIRECTS,
     POST_REDIRECTS,
-    redirect_target,
-    too_many_redirects,
+    Redirects,
 )
 from raptscallions_ai._transport.response import body_reader, read_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
     import httpx2
     from openai import AsyncOpenAI, RequestOptions
@@ -78,23 +76,20 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         self, request: Encoded, *, connect_timeout: float | None, on_replaced: OnReplaced | None = None
     ) -> Response:
         """Send a request and return the response as soon as its status is known to be good, body unread."""
-        from raptscallions_ai._transport.httpx_transport import OWN_RESPONSE, listeners
+        from raptscallions_ai._transport.httpx_transport import OWN_RESPONSE
 
         sdk = await self.get()
         if self._injected is not None:  # what it does with a path is its own affair
             path = _azure_path(sdk, request)
         else:  # a whole URL spares the SDK to put one together
             path = f"{self._base_url.rstrip('/')}/{request.path.lstrip('/')}"
-        callbacks = [] if on_replaced is None else [on_replaced]
-        listening = listeners.set(callbacks)
-        try:
-            for _ in range(MOST_REDIRECTS):
+        redirects = Redirects(POST_REDIRECTS, on_replaced)
+        with _listening(on_replaced):
+            while True:
                 try:
                     response = await _post(sdk, path, request, connect_timeout=connect_timeout)
                 except StatusError as error:
-                    if not 300 <= error.status < 400:
-                        raise
-                    path = redirect_target(error, POST_REDIRECTS)
+                    path = redirects.follow(error)
                 else:
                     if (own := response.extensions.get(OWN_RESPONSE)) is not None:
                         return Response(own.status, own.headers, own.read, own.aclose)
@@ -102,12 +97,16 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
                     # The hooks of the user's own client may still want what a response holds.
                     read = body_reader(response, drop_headers=self._injected is None)
                     return Response(response.status_code, headers, read, response.aclose)
-        finally:
-            callbacks.clear()  # a connection that was opened meanwhile keeps the context, which must not keep the call
-            listeners.reset(listening)
-        raise too_many_redirects()
 
-    async def get_json(self, path: str, query: Mapping[str, object], *, connect_timeout: float | None) -> bytes:
+    async def get_json(
+        self,
+        path: str,
+        query: Mapping[str, object],
+        *,
+        headers: Mapping[str, str] | None = None,
+        connect_timeout: float | None,
+        on_replaced: OnReplaced | None = None,
+    ) -> bytes:
         """Return the body of a GET request."""
         import httpx2
         from openai import OpenAIError
@@ -115,23 +114,30 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         from raptscallions_ai._transport.sdk_exceptions import without_sdk
 
         sdk, options = await self.get(), _options(connect_timeout=connect_timeout)
-        options["params"] = query
-        for _ in range(MOST_REDIRECTS):
-            try:
+        options["params"], options["headers"] = query, headers or {}
+        redirects = Redirects(GET_REDIRECTS, on_replaced)
+        with _listening(on_replaced):
+            while True:
                 try:
-                    return (await sdk.get(path, cast_to=httpx2.Response, options=options)).content
-                except OpenAIError as error:
-                    raise without_sdk(error) from error.__cause__
-            except StatusError as error:
-                if error.status not in GET_REDIRECTS:
-                    raise
-                path = redirect_target(error, GET_REDIRECTS)
-                options["params"] = {}  # the new address has its own
-        raise too_many_redirects()
+                    try:
+                        return (await sdk.get(path, cast_to=httpx2.Response, options=options)).content
+                    except OpenAIError as error:
+                        raise without_sdk(error) from error.__cause__
+                except StatusError as error:
+                    path = redirects.follow(error)
+                    options["params"] = {}  # the new address has its own
 
-    async def post_json(self, request: Encoded, *, connect_timeout: float | None, max_bytes: int) -> bytes:
+    async def post_json(
+        self,
+        request: Encoded,
+        *,
+        connect_timeout: float | None,
+        max_bytes: int,
+        on_replaced: OnReplaced | None = None,
+    ) -> bytes:
         """Send a request whose answer is one JSON document, and return that."""
-        return await read_document(await self.send(request, connect_timeout=connect_timeout), max_bytes=max_bytes)
+        response = await self.send(request, connect_timeout=connect_timeout, on_replaced=on_replaced)
+        return await read_document(response, max_bytes=max_bytes)
 
     def _load(self) -> None:
         """Load what sending a request takes: half a second of imports and certificates."""
@@ -200,6 +206,20 @@ def _azure_path(sdk: AsyncOpenAI, request: Encoded) -> str:
     if sdk.base_url.path.rstrip("/").endswith("/v1") or not isinstance(model, str):
         return request.path
     return f"/deployments/{quote(model, safe='')}{request.path}"
+
+
+@contextlib.contextmanager
+def _listening(on_replaced: OnReplaced | None) -> Generator[None]:
+    """Let a callback be called, for a while, when a request is lost on a kept connection and sent again."""
+    from raptscallions_ai._transport.httpx_transport import listeners
+
+    callbacks = [] if on_replaced is None else [on_replaced]
+    token = listeners.set(callbacks)
+    try:
+        yield
+    finally:
+        callbacks.clear()  # a connection that was opened meanwhile keeps the context, which must not keep the call
+        listeners.reset(token)
 
 
 async def _post(sdk: AsyncOpenAI, path: str, request: Encoded, *, connect_timeout: float | None) -> httpx2.Response:

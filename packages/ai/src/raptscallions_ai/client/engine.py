@@ -67,7 +67,7 @@ class EngineClient(BaseChatClient):
         fallback_clients: Sequence[EngineClient] = (),
     ) -> None:
         self._aliases = aliases
-        self._breakers = CircuitBreakers()
+        self._breakers = CircuitBreakers(cooldown=defaults.fallback_cooldown)
         self._calls = WeakSet()
         self._closed = False
         self._defaults = defaults
@@ -193,7 +193,13 @@ class EngineClient(BaseChatClient):
         """The same as `aclose`."""
         await self.aclose()
 
-    def _api(self, *, timeout: float | Timeouts | None = None, max_retries: int | None = None) -> JsonApi:
+    def _api(
+        self,
+        *,
+        timeout: float | Timeouts | None = None,
+        max_retries: int | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+    ) -> JsonApi:
         """Return what asks the gateway for anything but an answer."""
         from raptscallions_ai._call.document import JsonApi
 
@@ -201,13 +207,14 @@ class EngineClient(BaseChatClient):
             self._open_gateway(),
             self._defaults.timeouts if timeout is None else Timeouts.of(timeout),
             max_retries=self._defaults.max_retries if max_retries is None else checked_retries(max_retries),
+            headers=extra_headers,
         )
 
     def _facts(self, model: str) -> ModelFacts:
         """Return what is known of a model, without asking anybody."""
         return NO_FACTS
 
-    def _look_up(self, timeouts: Timeouts, max_retries: int) -> LookUp | None:
+    def _look_up(self, timeouts: Timeouts, max_retries: int, headers: Mapping[str, str] | None) -> LookUp | None:
         """Return what looks up the usage of an answer that did not tell it; None where that cannot be had."""
         return None
 
@@ -251,7 +258,7 @@ class EngineClient(BaseChatClient):
             breakers=self._breakers,
             waits_by_default=timeout is None and self._defaults.waits_by_default,
             facts=self._facts(model),
-            look_up=self._look_up(timeouts, max_retries),
+            look_up=self._look_up(timeouts, max_retries, options.get("extra_headers")),
         )
 
     @property

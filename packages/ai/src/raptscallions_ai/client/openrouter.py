@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from raptscallions_ai._call.defaults import CallDefaults
 from raptscallions_ai._dialects.dialect import NO_FACTS, ModelFacts
 from raptscallions_ai._dialects.failures import URL_SETTING
+from raptscallions_ai._dialects.request import checked_headers
 from raptscallions_ai._version import __version__
 from raptscallions_ai.client.engine import EngineClient
 from raptscallions_ai.gateway_api.catalogue import Catalogue
@@ -49,8 +50,11 @@ class OpenRouterClient(Discovery, EngineClient):
         fallback_clients: Clients to ask after those: of another gateway, or with another key. One of the same gateway
             is asked for the call's model, one of another gateway for its own default model; then for its own
             `fallback_models`. They are not closed with this client.
+        fallback_cooldown: Seconds for which a model that failed three calls in a row is left alone; then one request
+            sees whether it is back. Else `AI_FALLBACK_COOLDOWN_MS`, five seconds.
         model_aliases: Short names of models and the ids they stand for, instead of `AI_MODEL_ALIASES`. If neither is
             given they are `MODEL_ALIASES` at OpenRouter, and none at another gateway.
+        headers: Headers to send with every request, such as those that a proxy of your company wants.
         settings: Settings to use instead of the environment's; the arguments above win over them.
         openai_client: An `openai.AsyncOpenAI` of your own, used with its own URL and key and never closed here.
         **network: `NetworkOptions`: `verify`, `cert` and `proxy`.
@@ -58,8 +62,9 @@ class OpenRouterClient(Discovery, EngineClient):
     Raises:
         ConfigurationError: Something is missing or invalid; the message names all of it.
         TypeError: `fallback_models` or `fallback_clients` is not a sequence of these, or `model_aliases` is not a
-            mapping.
-        ValueError: `timeout` is not positive, `on_interrupt` is unknown, or an alias contains a slash.
+            mapping; or there are `headers` beside an `openai_client`.
+        ValueError: `timeout` or `fallback_cooldown` is not positive, `on_interrupt` is unknown, a header cannot be
+            sent, or an alias contains a slash.
     """
 
     def __init__(
@@ -72,14 +77,18 @@ class OpenRouterClient(Discovery, EngineClient):
         *,
         on_interrupt: OnInterrupt | None = None,
         fallback_models: Sequence[str] | None = None,
+        fallback_cooldown: float | None = None,
         fallback_clients: Sequence[EngineClient] = (),
         model_aliases: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         settings: AiSettings | None = None,
         openai_client: AsyncOpenAI | None = None,
         **network: Unpack[NetworkOptions],
     ) -> None:
         url_name = URL_SETTING if base_url is None else "base_url"
         if openai_client is not None:
+            if headers:
+                raise TypeError("an openai_client of your own has its own headers: give them to it as default_headers")
             from raptscallions_ai._transport.sdk import address_of
 
             api_key, base_url, url_name = "held-by-the-given-client", address_of(openai_client), "openai_client"
@@ -93,8 +102,14 @@ class OpenRouterClient(Discovery, EngineClient):
         settings = _resolve(settings, given, trusted=openai_client is not None)
         self._catalogue = Catalogue()
         super().__init__(
-            _gateway(settings, openai_client, url_name, network),
-            CallDefaults.of(settings, timeout=timeout, on_interrupt=on_interrupt, fallback_models=fallback_models),
+            _gateway(settings, openai_client, url_name, network, checked_headers(headers or {}, "headers")),
+            CallDefaults.of(
+                settings,
+                timeout=timeout,
+                on_interrupt=on_interrupt,
+                fallback_models=fallback_models,
+                fallback_cooldown=fallback_cooldown,
+            ),
             aliases=_aliases(settings, model_aliases),
             fallback_clients=fallback_clients,
         )
@@ -103,19 +118,21 @@ class OpenRouterClient(Discovery, EngineClient):
         length = self._catalogue.context_length(model)
         return NO_FACTS if length is None else ModelFacts(context_length=length)
 
-    def _look_up(self, timeouts: Timeouts, max_retries: int) -> LookUp | None:
-        return partial(_look_up, self._gateway, timeouts, max_retries)
+    def _look_up(self, timeouts: Timeouts, max_retries: int, headers: Mapping[str, str] | None) -> LookUp | None:
+        return partial(_look_up, self._gateway, timeouts, max_retries, headers)
 
 
 AsyncOpenRouterClient = OpenRouterClient
 """The same client under a name that fits those of the other engines."""
 
 
-async def _look_up(gateway: Gateway, timeouts: Timeouts, max_retries: int, generation_id: str) -> Usage | None:
+async def _look_up(
+    gateway: Gateway, timeouts: Timeouts, max_retries: int, headers: Mapping[str, str] | None, generation_id: str
+) -> Usage | None:
     from raptscallions_ai._call.document import JsonApi
     from raptscallions_ai.gateway_api.generation import booked_usage
 
-    return await booked_usage(JsonApi(gateway, timeouts, max_retries=max_retries), generation_id)
+    return await booked_usage(JsonApi(gateway, timeouts, max_retries=max_retries, headers=headers), generation_id)
 
 
 def _aliases(settings: AiSettings, given: Mapping[str, str] | None) -> Mapping[str, str]:
@@ -124,7 +141,11 @@ def _aliases(settings: AiSettings, given: Mapping[str, str] | None) -> Mapping[s
 
 
 def _gateway(
-    settings: AiSettings, openai_client: AsyncOpenAI | None, url_name: str, network: NetworkOptions
+    settings: AiSettings,
+    openai_client: AsyncOpenAI | None,
+    url_name: str,
+    network: NetworkOptions,
+    own_headers: Mapping[str, str],
 ) -> Gateway:
     from raptscallions_ai._dialects.openai.dialect import OpenAIDialect
     from raptscallions_ai._transport.gateway import Gateway
@@ -144,7 +165,7 @@ def _gateway(
     connections = SdkConnections(
         base_url=settings.gateway_url,
         api_key=key,
-        headers={name: value for name, value in headers.items() if value},
+        headers={**{name: value for name, value in headers.items() if value}, **own_headers},
         injected=openai_client,
         network=Network.of(network),
     )

@@ -44,6 +44,7 @@ class Discovery:
         *,
         max_age: float = _MAX_AGE,
         extra_query: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
         **wanted: Unpack[ModelFilter],
     ) -> list[ModelInfo]:
         """Return the gateway's models, with prices and context lengths if it reports them.
@@ -51,6 +52,7 @@ class Discovery:
         Args:
             max_age: Seconds for which a list that was fetched before will do; 0 for a new one.
             extra_query: Further query parameters for the gateway, such as `{"category": "programming"}`.
+            extra_headers: Further headers; what each of a client's requests needs is better given to the client.
             **wanted: `ModelFilter`: `supports`, `max_prompt_price`, `min_context_length` and more.
 
         Raises:
@@ -60,16 +62,18 @@ class Discovery:
         """
         from urllib.parse import urlencode
 
+        from raptscallions_ai._dialects.request import checked_headers
         from raptscallions_ai.gateway_api.models import fetch_models, filter_models
 
         filter_models([], **wanted)  # checked before anything is sent
+        checked_headers(extra_headers or {})
         query = dict(extra_query or {})
         if outputs := wanted.get("output_modalities"):
             query["output_modalities"] = ",".join(outputs)  # else OpenRouter lists only what answers with text
 
         async def fetch() -> list[ModelInfo]:
             _log.info("listing models")
-            return await fetch_models(self._api(), query)
+            return await fetch_models(self._api(extra_headers=extra_headers), query)
 
         listed = await self._catalogue.models(fetch, query=urlencode(sorted(query.items())), max_age=max_age)
         return filter_models(listed, **wanted)
@@ -149,21 +153,27 @@ class Discovery:
 
         return await fetch_credits(self._api())
 
-    async def generation(self, generation_id: str, *, patience: float = 15.0) -> GenerationInfo:
+    async def generation(
+        self, generation_id: str, *, patience: float = 15.0, extra_headers: Mapping[str, str] | None = None
+    ) -> GenerationInfo:
         """Return what the gateway's books say of a generation: its real cost, also if its stream was cut or left.
 
         Args:
             generation_id: `ChatResult.id`, `AiError.request_id` or `Attempt.generation_id`.
             patience: Seconds to keep asking while the gateway does not know the id; its books need a moment.
+            extra_headers: Further headers, such as those of the call.
 
         Raises:
+            ValueError: A header cannot be sent.
             BadRequestError: The gateway does not know the id; `status_code` is 404.
             NotSupportedError: The gateway keeps no books.
             AiError: The look-up failed.
         """
+        from raptscallions_ai._dialects.request import checked_headers
         from raptscallions_ai.gateway_api.generation import fetch_generation
 
-        return await fetch_generation(self._api(), generation_id, patience=patience)
+        api = self._api(extra_headers=checked_headers(extra_headers or {}))
+        return await fetch_generation(api, generation_id, patience=patience)
 
     async def embed(
         self, texts: str | Sequence[str], *, model: str, **options: Unpack[EmbedOptions]
@@ -226,4 +236,10 @@ class Discovery:
 
     if TYPE_CHECKING:
 
-        def _api(self, *, timeout: float | Timeouts | None = None, max_retries: int | None = None) -> JsonApi: ...
+        def _api(
+            self,
+            *,
+            timeout: float | Timeouts | None = None,
+            max_retries: int | None = None,
+            extra_headers: Mapping[str, str] | None = None,
+        ) -> JsonApi: ...

@@ -204,14 +204,16 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
         on_interrupt: What to do when an answer breaks off: `fail`, `restart` or `continue`.
         fallback_models: Models to ask in order when the first one fails or is silent.
         fallback_clients: Clients to ask after those.
+        fallback_cooldown: Seconds for which a model that keeps failing is left alone.
         model_aliases: Short names of models and the ids they stand for.
+        headers: Headers to send with every request.
         settings: Settings to use instead of the environment's.
         openai_client: An `openai.AsyncOpenAI` of your own.
 
     Raises:
         ConfigurationError: Something is missing or invalid; the message names all of it.
         TypeError: `fallback_models` or `fallback_clients` is not a sequence of such.
-        ValueError: `timeout` is not positive, or `on_interrupt` is unknown.
+        ValueError: `timeout` or `fallback_cooldown` is not positive, or `on_interrupt` is unknown.
     """
 
     def __init__(
@@ -224,8 +226,10 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
         *,
         on_interrupt: OnInterrupt | None = None,
         fallback_models: Sequence[str] | None = None,
+        fallback_cooldown: float | None = None,
         fallback_clients: Sequence[SyncChatClient[Any]] = (),
         model_aliases: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         settings: AiSettings | None = None,
         openai_client: AsyncOpenAI | None = None,
         **network: Unpack[NetworkOptions],
@@ -242,7 +246,9 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
                 on_interrupt=on_interrupt,
                 fallback_models=fallback_models,
                 fallback_clients=self._async_clients(fallback_clients),
+                fallback_cooldown=fallback_cooldown,
                 model_aliases=model_aliases,
+                headers=headers,
                 settings=settings,
                 openai_client=openai_client,
                 **network,
@@ -254,10 +260,16 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
         self._run(self._client.warm_up())
 
     def models(
-        self, *, max_age: float = 300.0, extra_query: Mapping[str, str] | None = None, **wanted: Unpack[ModelFilter]
+        self,
+        *,
+        max_age: float = 300.0,
+        extra_query: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        **wanted: Unpack[ModelFilter],
     ) -> list[ModelInfo]:
         """Return the gateway's models; see `OpenRouterClient.models`."""
-        return self._run(self._client.models(max_age=max_age, extra_query=extra_query, **wanted))
+        found = self._client.models(max_age=max_age, extra_query=extra_query, extra_headers=extra_headers, **wanted)
+        return self._run(found)
 
     def list_models(self) -> list[str]:
         """Return the ids of the gateway's models."""
@@ -283,9 +295,11 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
         """Return what the account has paid in and spent; see `OpenRouterClient.credits`."""
         return self._run(self._client.credits())
 
-    def generation(self, generation_id: str, *, patience: float = 15.0) -> GenerationInfo:
+    def generation(
+        self, generation_id: str, *, patience: float = 15.0, extra_headers: Mapping[str, str] | None = None
+    ) -> GenerationInfo:
         """Return what the gateway's books say of a generation; see `OpenRouterClient.generation`."""
-        return self._run(self._client.generation(generation_id, patience=patience))
+        return self._run(self._client.generation(generation_id, patience=patience, extra_headers=extra_headers))
 
     def embed(self, texts: str | Sequence[str], *, model: str, **options: Unpack[EmbedOptions]) -> EmbeddingResult:
         """Return texts as vectors, one for each, in their order; see `OpenRouterClient.embed`."""

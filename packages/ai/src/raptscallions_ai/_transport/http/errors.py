@@ -24,15 +24,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """A request that was lost on a kept connection and sent again on a new one.
+    """A request that is sent again: it was lost on a kept connection, or redirected.
 
     Attributes:
-        reason: What happened to the kept connection.
+        reason: What happened to the kept connection, or where the redirect leads.
         seconds: How long its answer was waited for.
+        redirect: The status of the redirect; None if the connection was lost.
     """
 
     reason: str
     seconds: float
+    redirect: int | None = None
 
 
 class HttpError(Exception):

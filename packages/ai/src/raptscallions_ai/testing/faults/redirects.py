@@ -131,9 +131,7 @@ FAULTS = (
         "redirect-nowhere",
         "A 307 does not say where to.",
         _to(None),
-        _to(None),
-        _to(None),
-        expected=Fails(error="InvalidResponseError", status_code=502, requests=3),
+        expected=_refused("redirects to nowhere"),
         source=sources.NETWORK,
     ),
     _redirect(
