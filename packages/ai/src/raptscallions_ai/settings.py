@@ -115,10 +115,7 @@ class AiSettings(BaseSettings):
         10_000, gt=0, le=_LONGEST_MS, description="longest wait for a connection, in milliseconds"
     )
     total_timeout_ms: OptionalMs = Field(
-        None,
-        gt=0,
-        le=_LONGEST_MS,
-        description="longest duration of a whole call, in milliseconds; empty for no limit",
+        None, gt=0, le=_LONGEST_MS, description="longest duration of a whole call, in milliseconds; empty for none"
     )
     max_retries: int = Field(2, ge=0, le=5, description="further attempts after a failure that may pass, 0 to 5")
     on_interrupt: OnInterrupt = Field(
@@ -128,10 +125,7 @@ class AiSettings(BaseSettings):
         (), description="models to ask in order when the first one fails or is silent, separated by commas"
     )
     fallback_cooldown_ms: int = Field(
-        5_000,
-        gt=0,
-        le=_LONGEST_MS,
-        description="how long a model that failed three calls in a row is left alone, in milliseconds",
+        5_000, gt=0, le=_LONGEST_MS, description="rest of a model that failed three calls in a row, in milliseconds"
     )
     model_aliases: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(_paired)] = Field(
         None,
