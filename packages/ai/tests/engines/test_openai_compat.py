@@ -192,7 +192,7 @@ def test_a_host_on_this_machine_needs_no_key() -> None:
 
 def test_presets_of_your_own_are_as_good_as_ours(fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = Preset(name="mine", base_url=fake_gateway.base_url, default_model="m", defaults={"temperature": 0})
-    monkeypatch.setitem(presets._presets, "mine", mine)  # to be forgotten with the test
+    monkeypatch.setitem(presets._presets, "mine", mine)  # pyright: ignore[reportPrivateUsage] - forgets it after the test
     register_preset(mine)
     assert get_provider("mine", api_key="k").resolve_model() == "m"
     assert preset_named("mine") is mine
