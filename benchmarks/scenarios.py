@@ -78,7 +78,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "chunk",
         "drain",
         _COALESCED,
-        goals={"cpu_us": Goal(22, 36)},
+        goals={"cpu_us": Goal(40, 55)},
         quick=True,
     ),
     Scenario(
@@ -95,7 +95,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "chunk",
         "drain",
         _LIVE,
-        goals={"cpu_us": Goal(4, 5)},
+        goals={"cpu_us": Goal(6, 7)},
         quick=True,
     ),
     Scenario(
@@ -117,7 +117,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         Model("paced", 100, rate=50),
         also=("p50_ms", "p99_ms", "late_s"),
         options={"streams": 200},
-        goals={"cpu_us": Goal(3, 3.5)},
+        goals={"cpu_us": Goal(4, 4.5)},
         quick=True,
     ),
     Scenario(
@@ -136,7 +136,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "call",
         "first",
         also=("first_ms",),
-        goals={"first_ms": Goal(2.3, 4)},
+        goals={"first_ms": Goal(3.5, 4)},
         quick=True,
     ),
     Scenario(
@@ -146,7 +146,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "first",
         also=("first_ms",),
         options=_HUNDRED,
-        goals={"first_ms": Goal(18, 30)},
+        goals={"first_ms": Goal(30)},
         quick=True,
     ),
     Scenario(
@@ -156,7 +156,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "complete",
         also=("per_s",),
         options={"streams": 50},
-        goals={"cpu_us": Goal(2.5, 4)},
+        goals={"cpu_us": Goal(3.5, 4)},
         quick=True,
     ),
     Scenario(

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.requirement("E04-T003.AC7")
+@pytest.mark.requirement("E04-T013.AC1")
 def test_a_short_soak_leaves_nothing() -> None:
     command = [sys.executable, "benchmarks/soak.py", "--streams", "310", "--seconds", "60"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)

@@ -22,6 +22,7 @@ def base_url(fault: Fault, fake_gateway: FakeGateway) -> Iterator[str]:
 
 @pytest.mark.requirement("E04-T003.AC1")
 @pytest.mark.requirement("E04-T003.AC2")
+@pytest.mark.requirement("E04-T011.AC5")
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 async def test_fault(fault: Fault, fake_gateway: FakeGateway, base_url: str) -> None:
     if fault.address == "ignores" and sys.platform != "linux":

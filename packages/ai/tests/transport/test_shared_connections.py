@@ -29,7 +29,7 @@ from raptscallions_ai import (
 from raptscallions_ai.testing import FakeGateway, Gate, Hang, Reset, chunk, sse, usage
 from raptscallions_ai.testing.wire import DONE, Answer
 
-pytestmark = pytest.mark.requirement("E04-T005.AC12")
+pytestmark = [pytest.mark.requirement("E04-T005.AC12"), pytest.mark.requirement("E04-T012.AC2")]
 
 
 END = (sse(chunk("", finish_reason="stop")), sse({"choices": [], "usage": usage()}), DONE)

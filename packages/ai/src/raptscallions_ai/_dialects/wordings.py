@@ -9,6 +9,7 @@ public reports named in `docs/decisions/0018-codes-before-words.md`).
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Literal, NamedTuple
 
@@ -196,9 +197,11 @@ _OF_A_PARAMETER = re.compile(
     re.I | re.S,
 )
 
-_PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
-    (wording.kind, re.compile(wording.pattern, re.IGNORECASE)) for wording in WORDINGS
-)
+
+@functools.cache
+def _patterns() -> tuple[tuple[Kind, re.Pattern[str]], ...]:
+    # Compiled at the first failure: that takes a tenth of an import.
+    return tuple((wording.kind, re.compile(wording.pattern, re.IGNORECASE)) for wording in WORDINGS)
 
 
 def kind_of_words(text: str, *, among: frozenset[str]) -> Kind | None:
@@ -210,7 +213,7 @@ def kind_of_words(text: str, *, among: frozenset[str]) -> Kind | None:
     """
     if not text:
         return None
-    for kind, pattern in _PATTERNS:
+    for kind, pattern in _patterns():
         if kind in among and pattern.search(text) and not _means_something_else(kind, text):
             return kind
     return None

@@ -198,6 +198,7 @@ def late():
 """
 
 
+@pytest.mark.requirement("E04-T012.AC3")
 @pytest.mark.parametrize("start", ["threading.Thread(target=late).start()", "ThreadPoolExecutor().submit(late)"])
 def test_names_are_looked_up_after_the_main_thread_has_ended(start: str) -> None:
     done = subprocess.run([sys.executable, "-c", LATE + start], capture_output=True, text=True, timeout=60, check=False)

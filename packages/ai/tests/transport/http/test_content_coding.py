@@ -19,6 +19,8 @@ from raptscallions_ai._transport.http.client import HttpClient
 from raptscallions_ai._transport.http.content_coding import DecodedBody, codings_of
 from raptscallions_ai._transport.http.errors import BodyCodingError
 
+pytestmark = pytest.mark.requirement("E04-T011.AC3")
+
 try:
     zstd: Any = importlib.import_module("compression.zstd")  # of Python 3.14
 except ImportError:

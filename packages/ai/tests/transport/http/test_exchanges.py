@@ -85,6 +85,7 @@ async def test_a_read_returns_what_has_come(client: HttpClient, serve: Serve) ->
     assert await response.read() == b""
 
 
+@pytest.mark.requirement("E04-T011.AC1")
 async def test_what_came_before_an_error_is_delivered_first(client: HttpClient, serve: Serve) -> None:
     async def handler(connection: Served) -> None:
         await connection.request()
@@ -242,6 +243,7 @@ async def test_cancelling_closes_the_connection(client: HttpClient, serve: Serve
     await gone.wait()
 
 
+@pytest.mark.requirement("E04-T011.AC4")
 async def test_nobody_reads_and_the_server_is_slowed_down(client: HttpClient, serve: Serve) -> None:
     sent = 0
 

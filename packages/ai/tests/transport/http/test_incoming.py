@@ -73,6 +73,7 @@ def fed(*parts: bytes, eof: bool = False) -> ResponseParser:
 CUTS = st.lists(st.integers(min_value=0, max_value=2000), max_size=6)
 
 
+@pytest.mark.requirement("E04-T011.AC1")
 @given(messages(), CUTS)
 def test_every_cut_gives_the_same_response(message: Message, places: list[int]) -> None:
     whole, parser = fed(message.wire, eof=message.until_close), fed(*cut(message.wire, places), eof=message.until_close)
@@ -104,6 +105,7 @@ def test_an_end_at_any_byte_is_reported_after_what_came(message: Message, end: i
     assert message.body.startswith(b"".join(parser.parts))
 
 
+@pytest.mark.requirement("E04-T011.AC2")
 @given(messages(), messages(), CUTS)
 def test_nothing_of_the_next_response_is_taken_for_this_one(first: Message, second: Message, places: list[int]) -> None:
     if first.until_close:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 
 import pytest
 from http_servers import OK, Serve, Served, request, say_ok, whole
@@ -11,6 +13,7 @@ from raptscallions_ai._transport.http.client import HttpClient
 from raptscallions_ai._transport.http.errors import LostConnectionError, Replaced
 
 ENDINGS = ["reset", "close"]
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 async def end(connection: Served, how: str) -> None:
@@ -51,6 +54,7 @@ async def test_a_request_that_dies_with_its_kept_connection_is_sent_once_more(
     assert server.accepted == 2
 
 
+@pytest.mark.requirement("E04-T012.AC1")
 async def test_twenty_dead_connections_cost_one_further_request(client: HttpClient, serve: Serve) -> None:
     async def handler(connection: Served) -> None:
         await connection.request()
@@ -201,3 +205,36 @@ async def test_a_connection_opened_ahead_that_fails_is_new(client: HttpClient, s
     with pytest.raises(LostConnectionError):
         await client.send(request(server.url), on_replaced=lost.append)
     assert (len(server.heads), lost) == (1, [])
+
+
+@pytest.mark.requirement("E04-T013.AC1")
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_storm_of_cancellations_leaves_nothing(client: HttpClient, serve: Serve, seed: int) -> None:
+    chance, served = random.Random(seed), list[asyncio.Event]()
+
+    async def handler(connection: Served) -> None:
+        served.append(ended := asyncio.Event())
+        with contextlib.suppress(ConnectionError):
+            while await connection.request():
+                await connection.send(CHUNKED, *[b"5\r\nhello\r\n"] * 20, b"0\r\n\r\n")
+        ended.set()
+
+    async def ask() -> bytes:
+        return await whole(await client.send(request(server.url)))
+
+    server = await serve(handler)
+    for _ in range(10):
+        asking = [asyncio.create_task(ask()) for _ in range(30)]
+        for _ in range(chance.randrange(40)):  # turns of the loop: some have no connection yet, others are at the end
+            await asyncio.sleep(0)
+        for task in chance.sample(asking, 20):
+            task.cancel()
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        assert {answer for answer in answers if not isinstance(answer, BaseException)} <= {b"hello" * 20}
+        assert {type(answer) for answer in answers if isinstance(answer, BaseException)} <= {asyncio.CancelledError}
+    origin = request(server.url).address.origin
+    assert all(connection.usable for connection in client.idle(origin))
+    assert await ask() == b"hello" * 20
+    await client.aclose()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(ended.wait() for ended in served))
