@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING
 from pygments.lexers.data import JsonLexer
 from pygments.lexers.shell import BashLexer
 from pygments.lexers.special import TextLexer
+from sphinx import addnodes
 
 from raptscallions_ai import AiError, ChatResult, DoneChunk, Usage, __version__
 
 if TYPE_CHECKING:
+    from docutils import nodes
     from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
 NAMED = re.compile(r"(?<!`)`([^`]+)`(?!`)(\w?)")
+# The builtin `type`, which several classes have as an attribute; `Outcome`, of which each test kit has its own.
+AMBIGUOUS = frozenset({"type", "Outcome"})
 LINK = re.compile(r"\[([^\]]*)\]\((\.\.?/[^)#\s]+)\)")
 
 # msgspec looks up the annotations of its structs, which their module imports for type checkers only.
@@ -96,6 +100,13 @@ def _described_where_it_is_defined(
             return
 
 
+def _without_ambiguous_links(app: Sphinx, doctree: nodes.document) -> None:
+    """Make names in annotations plain text that would lead to any of several things."""
+    for link in [*doctree.findall(addnodes.pending_xref)]:
+        if link["refdomain"] == "py" and link["reftarget"] in AMBIGUOUS:
+            link.replace_self(link.children)
+
+
 def _target(statement: ast.stmt) -> str | None:
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
@@ -109,12 +120,9 @@ def setup(app: Sphinx) -> None:
     app.add_lexer("csv", TextLexer)
     app.add_lexer("env", BashLexer)
     app.add_lexer("jsonl", JsonLexer)
+    app.connect("doctree-read", _without_ambiguous_links)
     app.connect("source-read", _without_links_to_the_repository)
     app.connect("include-read", lambda app, _, document, text: _without_links_to_the_repository(app, document, text))
     # Both before napoleon, whose priority is 500.
     app.connect("autodoc-process-docstring", _described_where_it_is_defined, priority=100)
     app.connect("autodoc-process-docstring", _prose, priority=200)
-
-
-# The builtin `type` of an annotation has the name of attributes that several classes have; it links to none of them.
-suppress_warnings = ["ref.python"]

@@ -108,9 +108,8 @@ USAGE = st.builds(
     is_byok=st.booleans(),
     raw=OBJECT,
 )
-# Further fields of a call are beside those that it always has.
-FURTHER = OBJECT.filter(lambda extra: extra.keys().isdisjoint({"id", "type", "function"}))
-TOOL_CALL = st.builds(ToolCall, TEXT, TEXT, TEXT, FURTHER)
+KEY = TEXT | st.sampled_from(["id", "type", "index", "function"])
+TOOL_CALL = st.builds(ToolCall, TEXT, TEXT, TEXT, st.dictionaries(KEY, JSON, max_size=2) | OBJECT)
 ATTEMPT = st.builds(
     Attempt,
     TEXT,

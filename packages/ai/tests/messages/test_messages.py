@@ -158,3 +158,10 @@ def test_what_cannot_be_a_breakpoint() -> None:
             cached(message)
     with pytest.raises(TypeError, match="cached\\(\\) takes a part, a str or a ChatMessage, not NoneType"):
         cached(nothing)
+
+
+def test_further_fields_of_a_call_never_replace_its_own() -> None:
+    call = ToolCall("c1", "f", "{}", {"id": "other", "type": "custom", "function": {}, "index": 3, "extra_content": 1})
+    assert call.extra == {"extra_content": 1}
+    function = {"name": "f", "arguments": "{}"}
+    assert call.to_dict() == {"id": "c1", "type": "function", "function": function, "extra_content": 1}

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 import httpx2
 
 from raptscallions_ai._transport.body_limit import limit_error_body
-
-if TYPE_CHECKING:
-    from raptscallions_ai._transport.aiohttp_transport import AiohttpTransport
-    from raptscallions_ai._transport.httpx_transport import HttpxTransport
 
 __all__ = ["GatewayHttpClient", "GatewayRequest"]
 
@@ -60,6 +56,14 @@ class _Unused(httpx2.AsyncBaseTransport):
     """Keeps httpx2 from making a transport of its own, with a pool and certificates."""
 
 
+class RequestSender(Protocol):
+    """What sends the requests of a `GatewayHttpClient`: one of our transports."""
+
+    async def handle_async_request(self, request: GatewayRequest) -> httpx2.Response:
+        """Send a request, and return the response before its body."""
+        ...
+
+
 class GatewayHttpClient(httpx2.AsyncClient):
     """Build and send requests that are complete already: the SDK has put in its URL, headers and timeout.
 
@@ -71,7 +75,7 @@ class GatewayHttpClient(httpx2.AsyncClient):
         transport: What requests travel through.
     """
 
-    def __init__(self, transport: AiohttpTransport | HttpxTransport) -> None:
+    def __init__(self, transport: RequestSender) -> None:
         super().__init__(transport=_Unused(), trust_env=False)
         self._gateway = transport
 

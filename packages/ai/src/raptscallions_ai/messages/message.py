@@ -240,8 +240,7 @@ def _tool_call(wire: Mapping[str, Any]) -> ToolCall | None:
     named = cast("dict[str, Any]", function)
     texts = (wire.get("id"), named.get("name"), named.get("arguments"))
     id_, name, arguments = (text if isinstance(text, str) else "" for text in texts)
-    extra = {key: value for key, value in wire.items() if key not in ("id", "type", "index", "function")}
-    return ToolCall(id_, name, arguments, extra)
+    return ToolCall(id_, name, arguments, wire)
 
 
 def _is_list_of_dicts(value: object) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["ToolCall"]
 
 _NO_OBJECT = "are not a JSON object"
+_OWN_KEYS = frozenset({"id", "type", "index", "function"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,18 @@ class ToolCall:
         name: The tool's name.
         raw_arguments: The arguments' JSON text exactly as received.
         extra: Further fields of the call that are sent back unchanged, such as Gemini's `extra_content` with its
-            signature.
+            signature. Keys that the call writes itself (`id`, `type`, `index`, `function`) are left out.
     """
 
     id: str
     name: str
     raw_arguments: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+
+    def __post_init__(self) -> None:
+        if not _OWN_KEYS.isdisjoint(self.extra):
+            further = {key: value for key, value in self.extra.items() if key not in _OWN_KEYS}
+            object.__setattr__(self, "extra", further)
 
     @property
     def arguments(self) -> dict[str, Any]:
