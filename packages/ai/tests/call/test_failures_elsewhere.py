@@ -19,7 +19,7 @@ from raptscallions_ai import (
 )
 from raptscallions_ai.testing import FakeGateway, Reply, json_reply, sse
 
-pytestmark = pytest.mark.usefixtures("short_delays")
+pytestmark = [pytest.mark.requirement("E04-T019.AC3"), pytest.mark.usefixtures("short_delays")]
 
 
 def error(message: str, **fields: Any) -> dict[str, Any]:
