@@ -64,7 +64,8 @@ async def main() -> None:
             def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
                 statements.append(statement)
 
-            event.listen(store.database.engine.sync_engine, "before_cursor_execute", note)
+            for engine in store.database.engines:
+                event.listen(engine, "before_cursor_execute", note)
             alone, served = list[float](), list[float]()
             for _ in range(rounds):
                 conversation = (await http.post("/conversations", json={})).json()["id"]

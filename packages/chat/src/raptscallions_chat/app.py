@@ -126,7 +126,7 @@ def create_app(
             app.state.services = Services(
                 runtime=runtime,
                 auth=auth or auth_from(chosen, database, tenants, around.sessions),
-                admission=admission or Limits(database, tenants, chosen, around.budgets),
+                admission=admission or Limits(tenants, chosen, around.budgets),
                 max_message_bytes=chosen.max_message_bytes,
                 streams_per_user=chosen.streams_per_user,
                 tools=around.find_tool,

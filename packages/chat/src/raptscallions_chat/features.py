@@ -81,15 +81,14 @@ class Features:
         found = await self.tools.newest(principal.tenant_id, name)
         return None if found is None else found.id
 
-    async def check_message(
+    async def attach(
         self, principal: Principal, conversation_id: str, parts: Sequence[Mapping[str, Any]] | None
     ) -> None:
-        """Refuse a message that its conversation's tool does not allow, or with files that are not there.
+        """Attach the files of a message to its conversation.
 
         Raises:
-            ChatError: `conversation_completed`, or `invalid_request`.
+            ChatError: `invalid_request`: one of them is not there.
         """
-        await self.conversation_tools.check(conversation_id)
         ids = [str(part["id"]) for part in parts or () if part.get("type") == "attachment"]
         if not ids:
             return

@@ -9,16 +9,19 @@ from sqlalchemy import func, select
 
 from raptscallions_chat.domain.errors import ChatError
 from raptscallions_chat.domain.principal import Principal
+from raptscallions_chat.domain.tool_definition import ToolDefinition
 from raptscallions_chat.runs.prompts import Prompts
 from raptscallions_chat.store.database import utc_now
-from raptscallions_chat.store.schema import conversations, messages
+from raptscallions_chat.store.schema import conversations, messages, tools
 from raptscallions_chat.tenants.cache import ShortCache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from raptscallions_chat.domain.records import Message, Run
-    from raptscallions_chat.domain.tool_definition import ToolDefinition
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from raptscallions_chat.domain.commands import Known
+    from raptscallions_chat.domain.records import Conversation, Message, Run
     from raptscallions_chat.files.attachments import Attachments
     from raptscallions_chat.runs.prompts import Prompt
     from raptscallions_chat.store.database import Database
@@ -43,7 +46,10 @@ class ConversationTools:
 
     async def of(self, conversation_id: str) -> ToolDefinition | None:
         """Return what the tool of a conversation says; None if it has none."""
-        tool_id = await self._kept.get(conversation_id, lambda: self._look_up(conversation_id))
+        return await self.by_id(await self._kept.get(conversation_id, lambda: self._look_up(conversation_id)))
+
+    async def by_id(self, tool_id: str | None) -> ToolDefinition | None:
+        """Return what a version of a tool says."""
         return None if tool_id is None else (await self._tools.get(tool_id)).definition
 
     async def functions(self, conversation_id: str) -> tuple[str, ...] | None:
@@ -51,19 +57,21 @@ class ConversationTools:
         tool = await self.of(conversation_id)
         return None if tool is None else tool.functions
 
-    async def check(self, conversation_id: str) -> None:
+    async def guard(self, connection: AsyncConnection, conversation: Conversation) -> None:
         """Refuse a message that the constraints of the conversation's tool do not allow.
 
         Raises:
             ChatError: `conversation_completed`.
         """
-        tool = await self.of(conversation_id)
-        if tool is None or (tool.constraints.max_messages is None and tool.constraints.max_minutes is None):
+        if conversation.tool_id is None:
             return
-        mine = (messages.c.conversation_id == conversation_id, messages.c.role == "user")
+        found = await connection.execute(select(tools.c.parsed).where(tools.c.id == conversation.tool_id))
+        tool = ToolDefinition.model_validate(found.scalar_one())
+        if tool.constraints.max_messages is None and tool.constraints.max_minutes is None:
+            return
+        mine = (messages.c.conversation_id == conversation.id, messages.c.role == "user")
         query = select(func.count(), func.min(messages.c.created_at)).where(*mine)
-        async with self._database.read() as connection:
-            count, first = (await connection.execute(query)).one()
+        count, first = (await connection.execute(query)).one()
         most, minutes = tool.constraints.max_messages, tool.constraints.max_minutes
         if most is not None and count >= most:
             raise ChatError("conversation_completed", f"This conversation takes {most} messages.")
@@ -90,12 +98,12 @@ class ConversationPrompts(Prompts):
         self._tools = tools
         self._attachments = attachments
 
-    async def prompt(self, run: Run) -> tuple[Prompt, Message]:
+    async def prompt(self, run: Run, known: Known | None = None) -> tuple[Prompt, Message]:
         """Return what is to be asked for a run, and the answer that it writes as far as there is one."""
-        prompt, answer = await super().prompt(run)
+        prompt, answer = await super().prompt(run, known)
         principal = Principal(run.tenant_id, run.user_id)
         asked = [await self._with_files(principal, message) for message in prompt.messages]
-        tool = await self._tools.of(run.conversation_id)
+        tool = await (self._tools.of(run.conversation_id) if known is None else self._tools.by_id(known.tool_id))
         if tool is None:
             return replace(prompt, messages=asked), answer
         return replace(

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from raptscallions_ai import ChatClient
+    from raptscallions_chat.domain.commands import Guard
     from raptscallions_chat.domain.log_batches import LogBatch
     from raptscallions_chat.domain.principal import Principal
 
@@ -95,8 +96,8 @@ class Clients(Protocol):
 class Admission(Protocol):
     """Limits that a send must keep: rates, budgets, runs at a time."""
 
-    async def admit(self, principal: Principal) -> None:
-        """Count a send.
+    async def admit(self, principal: Principal) -> Guard | None:
+        """Refuse a send, or return what is to be asked in the transaction that stores it.
 
         Raises:
             ChatError: `rate_limited`, `too_many_runs` or `budget_exceeded`.

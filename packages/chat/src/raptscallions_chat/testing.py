@@ -91,7 +91,8 @@ async def serve_chat(
     """
     unlimited = {"messages_per_minute": 0, "runs_per_user": 0, "streams_per_user": 0}
     app = create_app(ChatSettings(**{**unlimited, **settings}), client=client, migrate=migrate, functions=functions)
-    with socket.socket() as listener:
+    # Named, or asyncio would not know that it may switch Nagle's algorithm off, and events would wait 40 ms.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         server = _Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5, lifespan="on"))
         serving = asyncio.create_task(server.serve([listener]))

@@ -77,6 +77,8 @@ async def chat(service_set: dict[str, Any], request: pytest.FixtureRequest) -> A
         )
         served = await stack.enter_async_context(serve_chat(client, migrate=None, **{**service_set, **more}))
         http = await stack.enter_async_context(
-            httpx2.AsyncClient(base_url=served.url, timeout=60.0, limits=httpx2.Limits(max_connections=None))
+            httpx2.AsyncClient(
+                base_url=served.url, timeout=60.0, limits=httpx2.Limits(max_connections=None), verify=False
+            )
         )
         yield Chat(served, gateway, http)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -50,9 +51,19 @@ def serve(
 
     settings = read_settings(host=host, port=port)
     try:
-        asyncio.run(serve_until_told(settings, local=local, migrate=migrate))
+        with asyncio.Runner(loop_factory=_new_event_loop()) as runner:
+            runner.run(serve_until_told(settings, local=local, migrate=migrate))
     except (MigrationNeededError, ConfigurationError) as error:
         fail(str(error))
+
+
+def _new_event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's, which takes about half the time for the same events; None where there is none."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 @app.command("migrate")

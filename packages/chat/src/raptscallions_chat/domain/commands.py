@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,12 +12,14 @@ from raptscallions_chat.domain.tree import UNSET, Unset
 
 if TYPE_CHECKING:
     from raptscallions_chat.domain.principal import Principal
-    from raptscallions_chat.domain.records import Message, Run
+    from raptscallions_chat.domain.records import Conversation, Message, Run
     from raptscallions_chat.domain.statuses import OnBusy, RunStatus, StopReason
 
 __all__ = [
     "Generation",
+    "Guard",
     "Idempotent",
+    "Known",
     "Outcome",
     "Reply",
     "RunEnd",
@@ -26,6 +28,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+Guard: TypeAlias = "Callable[[Any, Conversation], Awaitable[None]]"
+"""Refuses something in the transaction that stores it; it is given the store's connection, and awaits nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class Send:
         title: The conversation's title, if it has none yet.
         queue_depth: The most runs that may wait in a conversation.
         worker_id: The worker that can begin at once; None if the run is to wait for one.
+        guards: What may still refuse it.
     """
 
     principal: Principal
@@ -94,6 +99,22 @@ class Send:
     title: str | None = None
     queue_depth: int = 5
     worker_id: str | None = None
+    guards: tuple[Guard, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a run's prompt is made of, if it was read together with what began the run.
+
+    Attributes:
+        path: The messages up to the one that is answered.
+        answer: The answer that is to be written.
+        tool_id: The conversation's tool.
+    """
+
+    path: list[Message]
+    answer: Message
+    tool_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +128,7 @@ class Sent:
         title: The conversation's title if this gave it one.
         to_stop: Runs that are to be stopped for this one.
         stopped: Runs that waited and were stopped for this one.
+        known: What its prompt is made of, if it begins at once.
     """
 
     message: Message
@@ -115,6 +137,7 @@ class Sent:
     title: str | None = None
     to_stop: tuple[str, ...] = ()
     stopped: tuple[str, ...] = ()
+    known: Known | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from raptscallions_chat.domain.records import Message
 
-__all__ = ["to_wire"]
+__all__ = ["MOST_MESSAGES", "to_wire"]
+
+MOST_MESSAGES = 400
+"""How many messages of a conversation's end are read: more would fit into no model, and take long."""
 
 
 def to_wire(path: Sequence[Message]) -> list[Mapping[str, object]]:

@@ -179,10 +179,9 @@ async def send_message(
     given = body.parent_id if "parent_id" in body.model_fields_set else UNSET
     if given is not None and given != UNSET and (given := parse_id(given)) is None:
         raise ChatError("unknown_parent", "`parent_id` is no message of this conversation.")
-    if here.admission is not None:
-        await here.admission.admit(asked.principal)
+    guards = await here.guards(asked.principal, sends=True)
     if here.features is not None:
-        await here.features.check_message(asked.principal, conversation_id, parts)
+        await here.features.attach(asked.principal, conversation_id, parts)
     command = Send(
         principal=asked.principal,
         conversation_id=conversation_id,
@@ -196,6 +195,7 @@ async def send_message(
         title=first_words(text) or None,
         queue_depth=here.runtime.options.queue_depth,
         worker_id=here.runtime.claimant,
+        guards=guards,
     )
     outcome = await here.runtime.send(command, asked.once(begin_reply))
     return await sent_reply(request, asked.principal, outcome)

@@ -21,6 +21,7 @@ from raptscallions_chat.http.schemas import ErrorOut
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from raptscallions_chat.domain.commands import Guard
     from raptscallions_chat.features import Features
     from raptscallions_chat.protocols import Admission, Auth, AuthRequest
     from raptscallions_chat.runs.runtime import Runtime
@@ -71,6 +72,20 @@ class Services:
     open_streams: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     tools: ToolFinder | None = None
     features: Features | None = None
+
+    async def guards(self, principal: Principal, *, sends: bool = False) -> tuple[Guard, ...]:
+        """Refuse what may not begin a run, and return what is still to be asked in the transaction that stores it.
+
+        Args:
+            principal: Who asks.
+            sends: Whether it is a new message, which the conversation's tool may not allow.
+
+        Raises:
+            ChatError: A limit is reached.
+        """
+        admitted = None if self.admission is None else await self.admission.admit(principal)
+        of_tool = self.features.conversation_tools.guard if sends and self.features is not None else None
+        return tuple(guard for guard in (admitted, of_tool) if guard is not None)
 
     async def find_tool(self, principal: Principal, name: str) -> str:
         """Return the id of a tool's newest version.

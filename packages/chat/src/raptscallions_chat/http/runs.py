@@ -100,14 +100,14 @@ async def continue_run(
 ) -> Response:
     """Go on with an answer that was stopped, interrupted or failed, by a new run."""
     here = services(request)
-    if here.admission is not None:
-        await here.admission.admit(asked.principal)
+    guards = await here.guards(asked.principal)
     outcome = await here.runtime.continue_run(
         asked.principal,
         run_id,
         model=None if body is None else body.model,
         options=_options(body),
         request=asked.once(begin_reply),
+        guards=guards,
     )
     return await sent_reply(request, asked.principal, outcome)
 
@@ -118,14 +118,14 @@ async def regenerate(
 ) -> Response:
     """Write another answer beside one; the message is the answer, or what it answers."""
     here = services(request)
-    if here.admission is not None:
-        await here.admission.admit(asked.principal)
+    guards = await here.guards(asked.principal)
     outcome = await here.runtime.regenerate(
         asked.principal,
         message_id,
         model=None if body is None else body.model,
         options=_options(body),
         request=asked.once(begin_reply),
+        guards=guards,
     )
     return await sent_reply(request, asked.principal, outcome)
 

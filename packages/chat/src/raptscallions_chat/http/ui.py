@@ -76,16 +76,16 @@ async def send(request: Request, user: User, body: UiChat) -> Response:
     """Store the last message, and stream its answer; it goes on whatever becomes of the page."""
     here = services(request)
     conversation = await _conversation(request, user, body.id, make=True)
-    if here.admission is not None:
-        await here.admission.admit(user)
+    guards = await here.guards(user, sends=body.trigger == "submit-message")
     if body.trigger == "regenerate-message":
-        outcome = await here.runtime.regenerate(user, await _to_regenerate(request, user, body, conversation))
+        message_id = await _to_regenerate(request, user, body, conversation)
+        outcome = await here.runtime.regenerate(user, message_id, guards=guards)
         return _answer(request, outcome)
     last = body.messages[-1]
     if last.get("role") != "user":
         raise ChatError("invalid_request", "The last message must be the user's.")
     text, parts = _said(last, here.max_message_bytes)
-    await features(request).check_message(user, conversation.id, parts)
+    await features(request).attach(user, conversation.id, parts)
     before = [message for message in body.messages[:-1] if message.get("role") == "assistant"]
     parent = parse_id(str(before[-1].get("id", ""))) if before else None
     is_edit = body.message_id is not None
@@ -102,6 +102,7 @@ async def send(request: Request, user: User, body: UiChat) -> Response:
         title=first_words(text) or None,
         queue_depth=here.runtime.options.queue_depth,
         worker_id=here.runtime.claimant,
+        guards=guards,
     )
     return _answer(request, await here.runtime.send(command, _once(user, conversation, last, body)))
 

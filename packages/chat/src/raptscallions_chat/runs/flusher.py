@@ -107,6 +107,9 @@ class Flusher:
         finally:
             for live in lives:
                 live.in_flight = None
+                if live.hurry():
+                    self._dirty[live.run.id] = live
+                    self._wake.set()
             flight.set_result(None)
 
     async def _stored(self, pieces: list[Piece], begun: list[tuple[Run, Generation]]) -> set[str]:

@@ -95,7 +95,7 @@ class Generator:
             return
         if live.run.kind != "continue":
             self._flusher.note(live)
-        prompt, answer = await self._prompts.prompt(live.run)
+        prompt, answer = await self._prompts.prompt(live.run, live.known)
         self._begin(live, answer)
         if work.lease is None:
             work.lease = await self._clients.lease(live.run.tenant_id, prompt.model)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from raptscallions_ai import ChatStream, ToolRun
-    from raptscallions_chat.domain.commands import Generation, Piece
+    from raptscallions_chat.domain.commands import Generation, Known, Piece
     from raptscallions_chat.domain.records import Run
     from raptscallions_chat.domain.statuses import StopReason
 
@@ -28,6 +28,7 @@ class LiveRun:
 
     Args:
         run: The run, as it was claimed.
+        known: What was read together with what began it.
 
     Attributes:
         answer: The answer, with everything that has come.
@@ -37,8 +38,9 @@ class LiveRun:
         in_flight: Set while events of it are being stored.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, known: Known | None = None) -> None:
         self.run = run
+        self.known = known
         self.answer = Answer()
         self.begun: Generation | None = None
         self.stop_reason: StopReason | None = None
@@ -48,6 +50,7 @@ class LiveRun:
         self.task: asyncio.Task[None] | None = None
         self._is_new = True
         self._pending: list[Event] = list(opening_events(run))
+        self._later: list[Event] = []
         self._stream: ChatStream | ToolRun | None = None
         self._opened = asyncio.Event()
         self._stopping: asyncio.Task[None] | None = None
@@ -62,8 +65,20 @@ class LiveRun:
         """Whether there are events that nobody has stored."""
         return bool(self._pending)
 
+    def add_later(self, event: Event) -> None:
+        """Add an event that can wait for the next one, or for a moment: it is not worth a transaction before that."""
+        self._later.append(event)
+
+    def hurry(self) -> bool:
+        """Let what could wait be pending now; False if there was nothing."""
+        later, self._later = self._later, []
+        self._pending += later
+        return bool(later)
+
     def add(self, event: Event) -> None:
         """Add an event; pieces of text that follow one another become one event."""
+        if self._later:
+            self.hurry()
         kind = event["type"]
         if kind in ("content", "reasoning"):
             text = clean(event["content"])

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from raptscallions_chat.domain.context import to_wire
+from raptscallions_chat.domain.context import MOST_MESSAGES, to_wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from raptscallions_chat.domain.commands import Known
     from raptscallions_chat.domain.records import Message, Run
     from raptscallions_chat.store.sql_store import SqlStore
 
 __all__ = ["Prompt", "Prompts"]
 
-_MOST_MESSAGES = 400  # of the conversation's end; more would not fit into any model, and take long to read
 _GO_ON = "Go on exactly where your last message breaks off. Do not repeat any of it, and do not comment on it."
 
 
@@ -38,10 +38,17 @@ class Prompts:
     def __init__(self, store: SqlStore) -> None:
         self._store = store
 
-    async def prompt(self, run: Run) -> tuple[Prompt, Message]:
-        """Return what is to be asked for a run, and the answer that it writes as far as there is one."""
-        path = await self._store.get_path(run.answer_message_id, limit=_MOST_MESSAGES)
-        *asked, answer = path
+    async def prompt(self, run: Run, known: Known | None = None) -> tuple[Prompt, Message]:
+        """Return what is to be asked for a run, and the answer that it writes as far as there is one.
+
+        Args:
+            run: The run.
+            known: What was read when the run began.
+        """
+        if known is None:
+            *asked, answer = await self._store.get_path(run.answer_message_id, limit=MOST_MESSAGES)
+        else:
+            asked, answer = known.path, known.answer
         messages = to_wire(asked)
         if run.kind == "continue" and answer.text:
             messages.append({"role": "assistant", "content": answer.text})

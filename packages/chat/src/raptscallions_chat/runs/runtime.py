@@ -20,7 +20,7 @@ from raptscallions_chat.runs.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from raptscallions_chat.domain.commands import Idempotent, Outcome, Send, Sent
+    from raptscallions_chat.domain.commands import Guard, Idempotent, Outcome, Send, Sent
     from raptscallions_chat.domain.principal import Principal
     from raptscallions_chat.domain.records import Run
     from raptscallions_chat.domain.statuses import StopReason
@@ -153,13 +153,14 @@ class Runtime:
         model: str | None = None,
         options: dict[str, object] | None = None,
         request: Idempotent[Sent] | None = None,
+        guards: Sequence[Guard] = (),
     ) -> Outcome[Sent]:
         """Go on in the answer of a run that broke off."""
         self._refuse_while_draining()
         await self.clients.check(principal.tenant_id, model)
         return await self._to_the_end(
             self.store.continue_run(
-                principal, run_id, model=model, options=options, worker_id=self.claimant, request=request
+                principal, run_id, model=model, options=options, worker_id=self.claimant, request=request, guards=guards
             )
         )
 
@@ -171,13 +172,20 @@ class Runtime:
         model: str | None = None,
         options: dict[str, object] | None = None,
         request: Idempotent[Sent] | None = None,
+        guards: Sequence[Guard] = (),
     ) -> Outcome[Sent]:
         """Write another answer beside one."""
         self._refuse_while_draining()
         await self.clients.check(principal.tenant_id, model)
         return await self._to_the_end(
             self.store.regenerate(
-                principal, message_id, model=model, options=options, worker_id=self.claimant, request=request
+                principal,
+                message_id,
+                model=model,
+                options=options,
+                worker_id=self.claimant,
+                request=request,
+                guards=guards,
             )
         )
 
@@ -216,7 +224,7 @@ class Runtime:
         for run_id in sent.stopped:
             await self.sweeper.tell(await self.store.get_run(run_id))
         if sent.run.status == "running":
-            self.worker.begin(sent.run, title=sent.title)
+            self.worker.begin(sent.run, title=sent.title, known=sent.known)
         elif not sent.to_stop:
             self.worker.wake()
             await self.signals.send("wake", sent.run.conversation_id)

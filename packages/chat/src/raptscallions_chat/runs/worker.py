@@ -15,6 +15,7 @@ from raptscallions_chat.runs.live import LiveRun
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from raptscallions_chat.domain.commands import Known
     from raptscallions_chat.domain.records import Run
     from raptscallions_chat.domain.statuses import StopReason
     from raptscallions_chat.protocols import RunLog, Signals
@@ -96,11 +97,17 @@ class Worker:
         self._tasks = [asyncio.create_task(loop) for loop in loops]
         self.wake()
 
-    def begin(self, run: Run, *, title: str | None = None) -> None:
-        """Begin a run that was claimed for this worker."""
-        live = LiveRun(run)
+    def begin(self, run: Run, *, title: str | None = None, known: Known | None = None) -> None:
+        """Begin a run that was claimed for this worker.
+
+        Args:
+            run: The run.
+            title: The conversation's new title, which its stream tells.
+            known: What was read together with what began the run.
+        """
+        live = LiveRun(run, known)
         if title is not None:
-            live.add({"type": "title", "title": title})
+            live.add_later({"type": "title", "title": title})
         self._live[run.id] = live
         self._metrics.live_runs.set(len(self._live))
         if run.started_at is not None:

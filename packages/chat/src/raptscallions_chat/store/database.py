@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import event, make_url
+from sqlalchemy import make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from raptscallions_chat.domain.errors import ChatError
+from raptscallions_chat.store.sqlite_threads import SqliteThreads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
 __all__ = ["Database", "async_url", "utc_now"]
 
-_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+T = TypeVar("T")
+_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 
 
 # A connection that was refused comes as the system's own error, past SQLAlchemy.
@@ -53,7 +58,8 @@ class Database:
     """Connections to the database, handed out for one short transaction each.
 
     Nothing but the database is to be awaited inside of one: on SQLite there is one writer, and with PostgreSQL the pool
-    may have the size 1.
+    may have the size 1. `reading` and `writing` take the whole transaction as a function: on SQLite it then runs in one
+    go in a thread, which is for what happens in every run.
 
     Args:
         url: `sqlite:///file` or `postgresql://user@host/name`.
@@ -64,25 +70,25 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10, pool_timeout: float = 30.0) -> None:
         self.url = async_url(url)
         self.is_sqlite = self.url.startswith("sqlite")
-        self.in_memory = self.is_sqlite and make_url(self.url).database in (None, "", ":memory:")
-        if self.in_memory:
+        self._threads: SqliteThreads | None = None
+        if not self.is_sqlite:
+            self._pool = create_async_engine(
+                self.url,
+                pool_size=pool_size,
+                max_overflow=0,
+                pool_timeout=pool_timeout,
+                # What goes into a statement may be a user's message, and errors are logged.
+                hide_parameters=True,
+            )
+            return
+        if make_url(self.url).database in (None, "", ":memory:"):
             raise ValueError("a database in memory would lose every answer; name a file: sqlite:///chat.db")
-        # What goes into a statement may be a user's message, and errors are logged.
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": pool_timeout}
-        options["hide_parameters"] = True
-        self._readers = create_async_engine(self.url, **options)
-        self._writers = self._readers
-        self._write_lock = asyncio.Lock()
-        if self.is_sqlite:
-            self._writers = create_async_engine(self.url, **{**options, "pool_size": 1})
-            event.listen(self._readers.sync_engine, "connect", _prepare_sqlite)
-            event.listen(self._writers.sync_engine, "connect", _prepare_sqlite)
-            event.listen(self._writers.sync_engine, "begin", _begin_to_write)
+        self._threads = SqliteThreads(self.url, readers=pool_size, patience=pool_timeout)
 
     @property
-    def engine(self) -> AsyncEngine:
-        """The engine that writes."""
-        return self._writers
+    def engines(self) -> list[Engine]:
+        """SQLAlchemy's engines, to listen to their events."""
+        return [self._pool.sync_engine] if self._threads is None else [self._threads.readers, self._threads.writer]
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:
@@ -91,8 +97,9 @@ class Database:
         Raises:
             ChatError: `store_unavailable`: the database cannot be reached, or has no connection left.
         """
+        connected = self._pool.connect() if self._threads is None else self._threads.connection(writes=False)
         try:
-            async with self._readers.connect() as connection:
+            async with connected as connection:
                 yield connection
         except _UNAVAILABLE as error:
             raise _unavailable() from error
@@ -104,40 +111,44 @@ class Database:
         Raises:
             ChatError: `store_unavailable`: the database cannot be reached, or has no connection left.
         """
-        # On SQLite a lock in order of arrival; its own would make writers poll.
-        turn = self._write_lock if self.is_sqlite else nullcontext()
+        connected = self._pool.begin() if self._threads is None else self._threads.connection(writes=True)
         try:
-            async with turn, self._writers.begin() as connection:
+            async with connected as connection:
                 yield connection
+        except _UNAVAILABLE as error:
+            raise _unavailable() from error
+
+    async def reading(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do some reading that awaits nothing but the connection that it is given.
+
+        Raises:
+            ChatError: `store_unavailable`, or whatever the work raises.
+        """
+        if self._threads is None:
+            async with self.read() as connection:
+                return await work(connection)
+        try:
+            return await self._threads.work(work, writes=False)
+        except _UNAVAILABLE as error:
+            raise _unavailable() from error
+
+    async def writing(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do some work in a transaction; it awaits nothing but the connection that it is given.
+
+        Raises:
+            ChatError: `store_unavailable`, or whatever the work raises.
+        """
+        if self._threads is None:
+            async with self.write() as connection:
+                return await work(connection)
+        try:
+            return await self._threads.work(work, writes=True)
         except _UNAVAILABLE as error:
             raise _unavailable() from error
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._readers.dispose()
-        if self._writers is not self._readers:
-            await self._writers.dispose()
+        await (self._pool.dispose() if self._threads is None else self._threads.aclose())
 
     def __repr__(self) -> str:
         return f"Database({make_url(self.url).render_as_string(hide_password=True)!r})"
-
-
-def _prepare_sqlite(connection: Any, record: object) -> None:
-    # The driver must not begin transactions by itself: a writer begins its own at once, before it reads.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-        "busy_timeout=10000",
-        "temp_store=MEMORY",
-        # What is deleted is overwritten, so that an erasure leaves nothing in the file.
-        "secure_delete=ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_to_write(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

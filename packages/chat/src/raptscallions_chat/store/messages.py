@@ -197,8 +197,11 @@ class MessageStore:
 
     async def get_path(self, message_id: str, *, limit: int | None = None) -> list[Message]:
         """Return the messages that lead to one, that one last, for the runtime itself."""
-        async with self._database.read() as connection:
+
+        async def work(connection: AsyncConnection) -> list[Message]:
             return [message_of(row) for row in await path_to(connection, message_id, limit)]
+
+        return await self._database.reading(work)
 
     async def stored_text(self, message_id: str) -> Answer:
         """Return an answer as its message has it, for the runtime itself."""

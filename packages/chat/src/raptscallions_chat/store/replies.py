@@ -37,7 +37,8 @@ async def once(
     Raises:
         ChatError: `idempotency_mismatch`: the key was used for another body; and whatever the work raises.
     """
-    async with database.write() as connection:
+
+    async def whole(connection: AsyncConnection) -> Outcome[T]:
         if request is None:
             return Outcome(await work(connection))
         if not await _reserve(connection, request):
@@ -47,6 +48,8 @@ async def once(
         values = {"status_code": reply.status, "body": reply.body, "run_id": reply.run_id}
         await connection.execute(update(idempotency).where(*_is(request)).values(values))
         return Outcome(result)
+
+    return await database.writing(whole)
 
 
 async def _reserve(connection: AsyncConnection, request: Idempotent[Any]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import exists, func, insert, select, text, tuple_, update
+from sqlalchemy import bindparam, exists, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -54,6 +54,35 @@ _APPEND_SQLITE = text("""
     ON CONFLICT DO NOTHING
     RETURNING run_id
 """)
+
+# Statements of every run are built once, because that takes longer than to execute them.
+_KNOWN = (
+    "credential_id",
+    "generation_id",
+    "model",
+    "prompt_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "cost",
+    "cost_source",
+    "final",
+)
+
+
+def _put_generations_on(dialect: Any) -> Any:
+    put = dialect.insert(usage)
+    return put.on_conflict_do_update(
+        index_elements=["run_id", "attempt"], set_={name: put.excluded[name] for name in _KNOWN}
+    )
+
+
+_PUT_GENERATIONS = {"sqlite": _put_generations_on(sqlite), "postgresql": _put_generations_on(postgresql)}
+_END_RUN = update(runs).where(
+    runs.c.id == bindparam("run"), runs.c.attempt == bindparam("of_attempt"), runs.c.status == "running"
+)
+_END_ANSWER = update(messages).where(messages.c.id == bindparam("answer"))
 
 
 class RunStore:
@@ -157,14 +186,18 @@ class RunStore:
             begun: Generations that begin with these events; stored with them, so that their cost can be asked for
                 whatever happens.
         """
+
+        async def work(connection: AsyncConnection) -> set[str]:
+            stored = await _append(connection, self._database.is_sqlite, worker_id, pieces)
+            if len(stored) < len(pieces):
+                stored |= await _stored_before(connection, worker_id, pieces)
+            for run, generation in begun:
+                if run.id in stored:
+                    await _put_generations(connection, run, [generation])
+            return stored
+
         try:
-            async with self._database.write() as connection:
-                stored = await _append(connection, self._database.is_sqlite, worker_id, pieces)
-                if len(stored) < len(pieces):
-                    stored |= await _stored_before(connection, worker_id, pieces)
-                for run, generation in begun:
-                    if run.id in stored:
-                        await _put_generation(connection, run, generation)
+            stored = await self._database.writing(work)
         except IntegrityError:
             if len(pieces) == 1:
                 return {pieces[0][0]}
@@ -190,8 +223,9 @@ class RunStore:
     async def finish_run(self, run: Run, end: RunEnd) -> bool:
         """Store the end of a run with everything that belongs to it; False if another has ended it."""
         now = utc_now()
-        guard = (runs.c.id == run.id, runs.c.attempt == run.attempt, runs.c.status == "running")
         values: dict[str, Any] = {
+            "run": run.id,
+            "of_attempt": run.attempt,
             "status": end.status,
             "last_seq": end.last_seq,
             "error": end.error,
@@ -203,29 +237,27 @@ class RunStore:
         }
         if end.stop_reason is not None:
             values["stop_reason"] = end.stop_reason
-        async with self._database.write() as connection:
-            changed = await connection.execute(update(runs).where(*guard).values(values))
+        answer = {
+            "answer": run.answer_message_id,
+            "status": message_status(end.status, end.finish_reason),
+            "text": end.text,
+            "parts": end.parts,
+            "model": end.model,
+            "finish_reason": end.finish_reason,
+            "completed_at": now,
+        }
+
+        async def work(connection: AsyncConnection) -> bool:
+            changed = await connection.execute(_END_RUN, values)
             if changed.rowcount == 0:
                 return False
-            await connection.execute(
-                update(messages)
-                .where(messages.c.id == run.answer_message_id)
-                .values(
-                    status=message_status(end.status, end.finish_reason),
-                    text=end.text,
-                    parts=end.parts,
-                    model=end.model,
-                    finish_reason=end.finish_reason,
-                    completed_at=now,
-                )
-            )
+            await connection.execute(_END_ANSWER, answer)
             seq_to, events = end.piece
-            await connection.execute(
-                insert(answer_pieces).values({"run_id": run.id, "seq_to": seq_to, "events": events})
-            )
-            for generation in end.generations:
-                await _put_generation(connection, run, generation)
-        return True
+            await connection.execute(insert(answer_pieces), {"run_id": run.id, "seq_to": seq_to, "events": events})
+            await _put_generations(connection, run, end.generations)
+            return True
+
+        return await self._database.writing(work)
 
     async def request_stop(
         self, principal: Principal, run_id: str, reason: StopReason, request: Idempotent[Run] | None = None
@@ -296,33 +328,21 @@ async def _stored_before(connection: AsyncConnection, worker_id: str, pieces: Se
     return set((await connection.execute(query)).scalars())
 
 
-async def _put_generation(connection: AsyncConnection, run: Run, generation: Generation) -> None:
-    """Store what is known of a generation, over what was known before."""
-    known = {
-        name: getattr(generation, name)
-        for name in (
-            "credential_id",
-            "generation_id",
-            "model",
-            "prompt_tokens",
-            "completion_tokens",
-            "reasoning_tokens",
-            "cached_tokens",
-            "cache_write_tokens",
-            "cost",
-            "cost_source",
-            "final",
-        )
-    }
-    row = {
-        "run_id": run.id,
-        "attempt": generation.number,
-        "tenant_id": run.tenant_id,
-        "user_id": run.user_id,
-        "message_id": run.answer_message_id,
-        "created_at": utc_now(),
-        **known,
-    }
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    put = dialect.insert(usage).values(row)
-    await connection.execute(put.on_conflict_do_update(index_elements=["run_id", "attempt"], set_=known))
+async def _put_generations(connection: AsyncConnection, run: Run, generations: Sequence[Generation]) -> None:
+    """Store what is known of generations, over what was known before."""
+    if not generations:
+        return
+    now = utc_now()
+    rows = [
+        {
+            "run_id": run.id,
+            "attempt": generation.number,
+            "tenant_id": run.tenant_id,
+            "user_id": run.user_id,
+            "message_id": run.answer_message_id,
+            "created_at": now,
+            **{name: getattr(generation, name) for name in _KNOWN},
+        }
+        for generation in generations
+    ]
+    await connection.execute(_PUT_GENERATIONS[connection.dialect.name], rows)

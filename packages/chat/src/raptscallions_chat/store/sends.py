@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
-from raptscallions_chat.domain.commands import Sent
+from raptscallions_chat.domain.commands import Known, Sent
+from raptscallions_chat.domain.context import MOST_MESSAGES
 from raptscallions_chat.domain.errors import ChatError
 from raptscallions_chat.domain.ids import new_id
 from raptscallions_chat.domain.tree import UNSET, place
@@ -15,23 +16,32 @@ from raptscallions_chat.store.approvals import is_decided
 from raptscallions_chat.store.conversations import find_conversation
 from raptscallions_chat.store.database import utc_now
 from raptscallions_chat.store.ends import stop_queued
-from raptscallions_chat.store.messages import find_message
+from raptscallions_chat.store.messages import find_message, path_to
 from raptscallions_chat.store.replies import once
 from raptscallions_chat.store.rows import message_of, run_of
 from raptscallions_chat.store.schema import conversations, messages, runs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from raptscallions_chat.domain.commands import Idempotent, Outcome, Send
+    from raptscallions_chat.domain.commands import Guard, Idempotent, Outcome, Send
     from raptscallions_chat.domain.principal import Principal
     from raptscallions_chat.domain.records import Conversation, Run
     from raptscallions_chat.store.database import Database
 
 __all__ = ["SendStore"]
+
+# Built once, because that takes longer than to execute them.
+_BUSY = (
+    select(runs)
+    .where(runs.c.conversation_id == bindparam("of"), runs.c.status.in_(["queued", "running"]))
+    .order_by(runs.c.queued_at, runs.c.id)
+)
+_TOUCH = update(conversations).where(conversations.c.id == bindparam("touched"))
 
 
 @dataclass(slots=True)
@@ -70,6 +80,7 @@ class SendStore:
         options: dict[str, Any] | None,
         worker_id: str | None,
         request: Idempotent[Sent] | None = None,
+        guards: Sequence[Guard] = (),
     ) -> Outcome[Sent]:
         """Store a run that goes on in the answer of one that broke off.
 
@@ -79,7 +90,7 @@ class SendStore:
 
         async def work(connection: AsyncConnection) -> Sent:
             old = await _find_run(connection, principal, run_id)
-            conversation = await _open_conversation(connection, principal, old.conversation_id)
+            conversation = await _open_conversation(connection, principal, old.conversation_id, guards)
             _refuse_if_busy(await _busy(connection, conversation.id))
             answer = await find_message(connection, principal, old.answer_message_id)
             if answer["status"] in ("complete", "blocked") and not await is_decided(connection, run_id):
@@ -92,7 +103,7 @@ class SendStore:
             run |= {"user_message_id": asked["id"], "answer_message_id": answer["id"]}
             run |= {"model": model or old.model, "options": old.options if options is None else options}
             changes = {"status": "streaming", "run_id": run["id"], "completed_at": None, "finish_reason": None}
-            await connection.execute(insert(runs).values(run))
+            await connection.execute(insert(runs), run)
             await connection.execute(update(messages).where(messages.c.id == answer["id"]).values(changes))
             await _touch(connection, conversation, now, {})
             return Sent(message=message_of(asked), answer=message_of({**answer, **changes}), run=run_of(run))
@@ -108,6 +119,7 @@ class SendStore:
         options: dict[str, Any] | None,
         worker_id: str | None,
         request: Idempotent[Sent] | None = None,
+        guards: Sequence[Guard] = (),
     ) -> Outcome[Sent]:
         """Store a run that writes another answer beside one; `message_id` is the answer, or what it answers.
 
@@ -117,7 +129,7 @@ class SendStore:
 
         async def work(connection: AsyncConnection) -> Sent:
             named = await find_message(connection, principal, message_id)
-            conversation = await _open_conversation(connection, principal, named["conversation_id"])
+            conversation = await _open_conversation(connection, principal, named["conversation_id"], guards)
             _refuse_if_busy(await _busy(connection, conversation.id))
             asked = named if named["role"] == "user" else await _asked(connection, principal, named)
             old = None if named["run_id"] is None else await _find_run(connection, principal, named["run_id"])
@@ -127,8 +139,8 @@ class SendStore:
             run |= {"user_message_id": asked["id"], "answer_message_id": answer["id"]}
             before = old.options if old is not None else {}
             run |= {"model": model or conversation.model, "options": before if options is None else options}
-            await connection.execute(insert(messages).values(answer))
-            await connection.execute(insert(runs).values(run))
+            await connection.execute(insert(messages), answer)
+            await connection.execute(insert(runs), run)
             changes = {"head_id": answer["id"], "last_seq": answer["seq"]}
             await _touch(connection, conversation, now, changes)
             return Sent(message=message_of(asked), answer=message_of(answer), run=run_of(run))
@@ -137,7 +149,7 @@ class SendStore:
 
 
 async def _send(connection: AsyncConnection, command: Send) -> Sent:
-    conversation = await _open_conversation(connection, command.principal, command.conversation_id)
+    conversation = await _open_conversation(connection, command.principal, command.conversation_id, command.guards)
     busy = await _busy(connection, conversation.id)
     parent_id = await _parent(connection, command, conversation, busy)
     if busy.newest is not None and command.on_busy == "merge" and busy.queued:
@@ -160,14 +172,14 @@ async def _send(connection: AsyncConnection, command: Send) -> Sent:
     message |= {"text": command.text, "parts": command.parts}
     answer = _new_message(conversation, now, seq + 2, message["id"], "assistant", run["id"])
     run |= {"user_message_id": message["id"], "answer_message_id": answer["id"]}
-    await connection.execute(insert(messages).values([message, answer]))
-    await connection.execute(insert(runs).values(run))
+    await connection.execute(insert(messages), [message, answer])
+    await connection.execute(insert(runs), run)
     changes: dict[str, Any] = {"head_id": answer["id"], "last_seq": seq + 2}
     title = command.title if conversation.title is None else None
     if title:
         changes |= {"title": title, "title_source": "first_words"}
     await _touch(connection, conversation, now, changes)
-    return Sent(
+    sent = Sent(
         message=message_of(message),
         answer=message_of(answer),
         run=run_of(run),
@@ -175,6 +187,10 @@ async def _send(connection: AsyncConnection, command: Send) -> Sent:
         to_stop=tuple(to_stop),
         stopped=tuple(stopped),
     )
+    if worker_id is None:
+        return sent
+    rows = [] if parent_id is None else await path_to(connection, parent_id, MOST_MESSAGES)
+    return replace(sent, known=Known([*map(message_of, rows), sent.message], sent.answer, conversation.tool_id))
 
 
 async def _parent(connection: AsyncConnection, command: Send, conversation: Conversation, busy: _Busy) -> str | None:
@@ -199,7 +215,7 @@ async def _merge(connection: AsyncConnection, command: Send, conversation: Conve
     now, seq = utc_now(), conversation.last_seq
     message = _new_message(conversation, now, seq + 1, queued.user_message_id, "user", queued.id)
     message |= {"text": command.text, "parts": command.parts}
-    await connection.execute(insert(messages).values(message))
+    await connection.execute(insert(messages), message)
     moved = (
         update(messages)
         .where(messages.c.id == queued.answer_message_id)
@@ -213,21 +229,19 @@ async def _merge(connection: AsyncConnection, command: Send, conversation: Conve
     return Sent(message=message_of(message), answer=message_of(answer), run=run_of(run))
 
 
-async def _open_conversation(connection: AsyncConnection, principal: Principal, conversation_id: str) -> Conversation:
+async def _open_conversation(
+    connection: AsyncConnection, principal: Principal, conversation_id: str, guards: Sequence[Guard]
+) -> Conversation:
     conversation = await find_conversation(connection, principal, conversation_id, lock=True)
     if conversation.state == "completed":
         raise ChatError("conversation_completed", "The conversation is completed; begin another one, or fork it.")
+    for guard in guards:
+        await guard(connection, conversation)
     return conversation
 
 
 async def _busy(connection: AsyncConnection, conversation_id: str) -> _Busy:
-    columns = runs.c
-    query = (
-        select(runs)
-        .where(columns.conversation_id == conversation_id, columns.status.in_(["queued", "running"]))
-        .order_by(columns.queued_at, columns.id)
-    )
-    found = [run_of(row) for row in (await connection.execute(query)).mappings()]
+    found = [run_of(row) for row in (await connection.execute(_BUSY, {"of": conversation_id})).mappings()]
     running = next((run for run in found if run.status == "running"), None)
     return _Busy(running, [run for run in found if run.status == "queued"])
 
@@ -274,7 +288,7 @@ async def _touch(
     connection: AsyncConnection, conversation: Conversation, now: datetime, changes: dict[str, Any]
 ) -> None:
     values = {**changes, "last_activity_at": now, "version": conversation.version + 1}
-    await connection.execute(update(conversations).where(conversations.c.id == conversation.id).values(values))
+    await connection.execute(_TOUCH, {"touched": conversation.id, **values})
 
 
 def _new_message(
