@@ -107,11 +107,12 @@ if TYPE_CHECKING:
     from raptscallions_ai.client.openai_compat import AsyncOpenAICompatClient
     from raptscallions_ai.client.presets import PRESETS, Preset, register_preset
     from raptscallions_ai.client.provider import get_provider
+    from raptscallions_ai.client.proxy import AsyncProxyClient
     from raptscallions_ai.proxy.app import proxy_app
     from raptscallions_ai.proxy.callers import Caller
     from raptscallions_ai.settings import AiSettings, get_settings, reset_settings
     from raptscallions_ai.structured.parsed_stream import ParsedStream
-    from raptscallions_ai.sync.engines import AnthropicClient, OpenAICompatClient
+    from raptscallions_ai.sync.engines import AnthropicClient, OpenAICompatClient, ProxyClient
     from raptscallions_ai.sync.ollama import OllamaClient
     from raptscallions_ai.tool_runs.run import ToolRun
 
@@ -134,6 +135,8 @@ __all__ = [
     "Preset",
     "register_preset",
     "openrouter_client",
+    "AsyncProxyClient",
+    "ProxyClient",
     "proxy_app",
     "Caller",
     "close_all_clients",
@@ -228,11 +231,12 @@ __getattr__ = lazy_names(
         "client.ollama": ("AsyncOllamaClient",),
         "client.anthropic": ("AsyncAnthropicClient",),
         "client.openai_compat": ("AsyncOpenAICompatClient",),
+        "client.proxy": ("AsyncProxyClient",),
         "client.presets": ("PRESETS", "Preset", "register_preset"),
         "client.provider": ("get_provider",),
         "proxy": ("proxy_app",),
         "proxy.callers": ("Caller",),
-        "sync.engines": ("AnthropicClient", "OpenAICompatClient"),
+        "sync.engines": ("AnthropicClient", "OpenAICompatClient", "ProxyClient"),
         "settings": ("AiSettings", "get_settings", "reset_settings"),
         "structured.parsed_stream": ("ParsedStream",),
         "sync.ollama": ("OllamaClient",),

@@ -13,6 +13,8 @@ from raptscallions_ai.errors.text import printable_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from raptscallions_ai.errors import AiError
+
 __all__ = ["Failure", "cleaned", "count_of", "read_failure", "is_bare_error"]
 
 _LONGEST_READ = 4000  # of a text before the key and the prompt are taken out of it
@@ -43,6 +45,7 @@ class Failure:
         codes: All the names that it gives to it, the most telling place first.
         body: The innermost error object.
         headers: The response's headers, with lower-case names; empty inside a stream.
+        typed: The error itself, where it was told as one of ours.
         upstream: What the provider behind the gateway said, where the gateway passes it on (`metadata.raw`).
     """
 
@@ -53,6 +56,7 @@ class Failure:
     body: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     upstream: Failure | None = field(default=None, repr=False)
+    typed: AiError | None = None
 
     @property
     def metadata(self) -> Mapping[str, Any]:

@@ -149,6 +149,9 @@ def classify(failure: Failure, *, model: str, redact: Callable[[str], str], url_
         redact: Removes the key and the prompt from a text.
         url_name: What the user set the gateway's URL with.
     """
+    if failure.typed is not None:
+        failure.typed.message = redact(failure.typed.message)
+        return failure.typed
     message = _cut(redact(failure.message), _LONGEST_MESSAGE)
     provider_message = _cut(redact(failure.upstream.message), _LONGEST_MESSAGE) if failure.upstream is not None else ""
     reason = provider_message if provider_message and _NO_REASON.match(failure.message) else message

@@ -83,6 +83,7 @@ class Fold:
         self._native_finish_reason: str | None = None
         self._usage = UsageMeter()
         self.native: Callable[[], Mapping[str, Any]] | None = None
+        self._whole_result: ChatResult | None = None
 
     @property
     def complete(self) -> bool:
@@ -175,17 +176,21 @@ class Fold:
         ):
             self._upstream_failed = False
             return
-        self.failure = classify(failure, model=self.asked_model, redact=self._redacted, url_name=self._url_name)
+        self.failure = classify(failure, model=self.asked_model, redact=self.redacted, url_name=self._url_name)
 
     def fail(self, error: AiError) -> None:
         """Note what is wrong with the answer itself, as it was read."""
         self.failure = error
 
-    def _redacted(self, text: str) -> str:
+    def redacted(self, text: str) -> str:
         """Hide what a gateway quotes, of the request and of the answer so far: moderation quotes what it flagged."""
         answer = self.partial()
         answer_texts = [answer.content, answer.reasoning, *map(_arguments, answer.tool_calls)]
         return Redactor([], answer_texts)(self._redact(text))
+
+    def take_whole(self, result: ChatResult) -> None:
+        """Take in the result as it was told, which stands for what it was told in pieces before."""
+        self._whole_result = result
 
     def excuse_usage(self) -> None:
         """Let an answer without usage be whole, because the host was not asked for any."""
@@ -217,6 +222,8 @@ class Fold:
 
     def partial(self) -> ChatResult:
         """Return what has arrived so far."""
+        if self._whole_result is not None:
+            return self._whole_result
         fields = self._answer.fields()
         finish = self._finish_reason
         if fields["tool_calls"] and finish in (None, "stop", "function_call") and self.complete:

@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from raptscallions_ai._dialects.proxy.encode import OWN_MESSAGE
 from raptscallions_ai.messages.message import ChatMessage
 from raptscallions_ai.tools.tool_call import ToolCall
 
 __all__ = ["EXTRA", "conversation_of", "options_of", "plain", "tools_of"]
 
-EXTRA = "raptscallions_message"
+EXTRA = OWN_MESSAGE
 """The field of an assistant message that has our own form of it, which loses nothing."""
 
 _EFFORTS = frozenset({"minimal", "low", "medium", "high", "xhigh"})
@@ -46,7 +47,8 @@ def conversation_of(system_prompt: str | None, messages: Sequence[object]) -> li
         fields = _fields(message)
         role = fields.get("role")
         if role == "user":
-            made.append({"role": "user", "content": _content(fields.get("content"))})
+            named = {"name": name} if (name := fields.get("name")) else {}
+            made.append({"role": "user", "content": _content(fields.get("content")), **named})
         elif role == "assistant":
             made.append(_assistant(fields))
         elif role in _RESULT_ROLES:

@@ -67,7 +67,7 @@ def missing_key(engine: str, names: tuple[str, ...]) -> ConfigurationError:
     return ConfigurationError(f"{engine} needs a key: {wanted} {problem}", details={"variables": {wanted: problem}})
 
 
-def engine_settings(engine: str, values: dict[str, Any]) -> AiSettings:
+def engine_settings(engine: str, values: dict[str, Any], *, names: Mapping[str, str] | None = None) -> AiSettings:
     """Return settings with these values, and with those of the environment for the rest.
 
     The environment's gateway for `OpenRouterClient` (its key, address, models and aliases) is ignored.
@@ -76,6 +76,7 @@ def engine_settings(engine: str, values: dict[str, Any]) -> AiSettings:
     Args:
         engine: What the engine is called.
         values: Fields of `AiSettings`: at least `api_key`, `gateway_url` and `default_model`.
+        names: What the user gave, by the variables that an error would name in its place.
 
     Raises:
         ConfigurationError: A value is invalid.
@@ -84,7 +85,16 @@ def engine_settings(engine: str, values: dict[str, Any]) -> AiSettings:
 
     given = {name: value for name, value in values.items() if value is not None}
     values.clear()
+    problem: ConfigurationError | None = None
     try:
         return AiSettings(**{"engine": engine, "fallback_models": (), "model_aliases": {}, **given})
+    except ConfigurationError as error:
+        problem = error
     finally:
         given.clear()
+    message, variables = problem.message, dict[str, Any](problem.details.get("variables", {}))
+    for variable, name in (names or {}).items():
+        message = message.replace(variable, name)
+        if variable in variables:
+            variables[name] = variables.pop(variable)
+    raise ConfigurationError(message, details={"variables": variables})

@@ -150,12 +150,15 @@ def filter_models(models: Iterable[ModelInfo], **wanted: Unpack[ModelFilter]) ->
     ]
 
 
-async def fetch_models(api: JsonApi, query: Mapping[str, object] | None = None) -> list[ModelInfo]:
+async def fetch_models(
+    api: JsonApi, query: Mapping[str, object] | None = None, *, path: str = "/models"
+) -> list[ModelInfo]:
     """Return the gateway's models, in the order that it lists them, from all pages of the list.
 
     Args:
         api: The gateway.
         query: Query parameters of the first page; the gateway gives those of the next ones.
+        path: Where the list is, below the base URL.
 
     Raises:
         AiError: The list could not be fetched.
@@ -164,7 +167,7 @@ async def fetch_models(api: JsonApi, query: Mapping[str, object] | None = None) 
     pages: set[str] = set()
     while len(pages) < _MOST_PAGES:
         try:
-            document = await api.get("/models", query)
+            document = await api.get(path, query)
         except NotSupportedError:
             document = None
         if document is None:

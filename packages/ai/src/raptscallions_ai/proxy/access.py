@@ -24,6 +24,8 @@ SAFE_OPTIONS: frozenset[str] = frozenset(
 """The options that a caller may give unless a proxy says otherwise: none that asks anybody else or buys anything."""
 
 _MOST_NAMED = 20
+# They keep the books of whoever answers, and change no answer.
+_WITHOUT_EFFECT = frozenset({"metadata", "prompt_cache_key", "prompt_cache_options", "session_id", "trace", "user"})
 
 
 class Access:
@@ -73,12 +75,13 @@ class Access:
         return name if self._ids is None else self._ids[name]
 
     def options_of(self, asked: Asked) -> dict[str, Any]:
-        """Return the options of a request.
+        """Return the options of a request, without those that are not allowed but change nothing.
 
         Raises:
             PermissionDeniedError: One of them is not allowed.
         """
         given = {name: value for name, value in asked.options.items() if value is not None}
+        given = {name: given[name] for name in given if name in self._options or name not in _WITHOUT_EFFECT}
         if refused := sorted(given.keys() - self._options):
             raise PermissionDeniedError(f"These options are not allowed here: {', '.join(refused)}")
         # The gateway's own tools search the web, or run code, for money.

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["AgentEvents", "read_agent_request", "result_object"]
 
 # Of pi, for the library in which it calls gateways itself; none of them changes an answer of ours.
-_PASSED_OVER = frozenset(
-    {"cacheRetention", "sessionId", "headers", "metadata", "transport", "thinkingBudgets", "maxRetryDelayMs"}
-)
+_PASSED_OVER = frozenset({"cacheRetention", "sessionId", "headers", "transport", "thinkingBudgets", "maxRetryDelayMs"})
 _DOCUMENTED = frozenset({"temperature", "maxTokens", "max_tokens", "reasoning"})
 _STOP_REASONS = {"tool_calls": ("tool_calls", "toolUse"), "length": ("length", "length")}
 # The operator's: which gateways were asked, and how that went.

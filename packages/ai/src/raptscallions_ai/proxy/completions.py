@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CompletionBody", "read_completion_request"]
 
-# They keep the books of whoever answers, and change no answer.
-_PASSED_OVER = frozenset(
-    {"metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "store", "stream_options", "user"}
-)
+# Of OpenAI's own books; none of them changes an answer.
+_PASSED_OVER = frozenset({"prompt_cache_retention", "safety_identifier", "store", "stream_options"})
 _FIELDS = frozenset({"messages", "model", "n", "service_tier", "stream"})
 _OPTIONS = frozenset(ChatOptions.__annotations__) - {"stream"}
 _encode = msgspec.json.Encoder(decimal_format="number").encode

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from raptscallions_ai.client.anthropic import AsyncAnthropicClient
 from raptscallions_ai.client.engine import EngineClient
 from raptscallions_ai.client.openai_compat import AsyncOpenAICompatClient
+from raptscallions_ai.client.proxy import AsyncProxyClient
 from raptscallions_ai.sync.client import SyncChatClient
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.options.network import NetworkOptions
     from raptscallions_ai.options.timeouts import Timeouts
 
-__all__ = ["AnthropicClient", "OpenAICompatClient"]
+__all__ = ["AnthropicClient", "OpenAICompatClient", "ProxyClient"]
 
 E = TypeVar("E", bound=EngineClient)
 
@@ -115,6 +116,39 @@ class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient]):
                 model,
                 preset=preset,
                 headers=headers,
+                timeout=timeout,
+                max_retries=max_retries,
+                on_interrupt=on_interrupt,
+                fallback_models=fallback_models,
+                fallback_clients=self._async_clients(fallback_clients),
+                **network,
+            )
+        )
+
+
+class ProxyClient(SyncEngineClient[AsyncProxyClient]):
+    """A client of a proxy that holds the keys; `AsyncProxyClient` describes the arguments."""
+
+    def __init__(
+        self,
+        proxy_url: str,
+        auth_token: str,
+        *,
+        model: str | None = None,
+        timeout: float | Timeouts | None = None,
+        max_retries: int | None = None,
+        on_interrupt: OnInterrupt | None = None,
+        fallback_models: Sequence[str] | None = None,
+        fallback_clients: Sequence[SyncChatClient[Any]] = (),
+        **network: Unpack[NetworkOptions],
+    ) -> None:
+        given: dict[str, Any] = {"auth_token": auth_token}
+        del auth_token  # a traceback with local variables must not show it if the next line raises
+        super().__init__(
+            AsyncProxyClient(
+                proxy_url,
+                given.pop("auth_token"),
+                model=model,
                 timeout=timeout,
                 max_retries=max_retries,
                 on_interrupt=on_interrupt,

@@ -31,6 +31,8 @@ _OPERATORS_BUSINESS = (AuthenticationError, ConfigurationError, InsufficientCred
 
 # Other details hold free text of the gateway or of the provider behind it, meant for the operator's log.
 _PUBLIC_DETAILS = (
+    "allowed",
+    "limit",
     "max_tokens",
     "model",
     "phase",
@@ -38,6 +40,7 @@ _PUBLIC_DETAILS = (
     "requested_tokens",
     "retry_after",
     "timeout_ms",
+    "used",
 )
 
 _PUBLIC_USAGE = (
