@@ -147,8 +147,8 @@ async def arrive(browser: Browser) -> AsyncIterator[Arrive]:
 @pytest.fixture
 async def upstream(fake_gateway: FakeGateway) -> AsyncIterator[OpenRouterClient]:
     """A client of the fake gateway."""
-    options = {"max_retries": 0}
-    async with OpenRouterClient(fake_gateway.api_key, fake_gateway.base_url, fake_gateway.model, **options) as client:
+    gateway = fake_gateway
+    async with OpenRouterClient(gateway.api_key, gateway.base_url, gateway.model, max_retries=0) as client:
         yield client
 
 

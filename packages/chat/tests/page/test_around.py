@@ -120,22 +120,26 @@ async def test_files_are_chosen_dropped_and_pasted_and_drafts_are_kept(
     assert "data:image/png;base64," in told
 
 
+@pytest.mark.parametrize("tabs", [1, pytest.param(7, marks=pytest.mark.long)])
 @pytest.mark.requirement("E07-T002.AC2")
 async def test_an_answer_goes_on_after_a_reload_in_other_tabs_and_on_another_device(
-    chat: ServedChat, fake_gateway: FakeGateway, arrive: Arrive
+    chat: ServedChat, fake_gateway: FakeGateway, arrive: Arrive, tabs: int
 ) -> None:
     go_on = Gate()
     fake_gateway.reply(sse(chunk("Half of ")), go_on, sse(chunk("it.")), *END)
     person, elsewhere = await arrive(chat.url), await arrive(chat.url)
-    await person.does("""
+    await person.does(
+        """
         await say("Tell me");
         await page.getByText("Half of").waitFor();
         await page.reload();
         await page.getByText("Half of").waitFor();
-        const tabs = await Promise.all(Array.from({ length: 6 }, () => context.newPage()));
+        const tabs = await Promise.all(Array.from({ length: given.tabs }, () => context.newPage()));
         await Promise.all(tabs.map((tab) => tab.goto(page.url())));
         await Promise.all(tabs.map((tab) => tab.getByText("Half of").waitFor()));
-    """)
+        """,
+        tabs=tabs,
+    )
     # One stream for all tabs of a browser, or the seventh would wait for ever.
     assert chat.app.state.services.open_streams == {(next(iter(chat.app.state.services.open_streams))): 1}
     await elsewhere.does("""
@@ -149,7 +153,7 @@ async def test_an_answer_goes_on_after_a_reload_in_other_tabs_and_on_another_dev
         await Promise.all(tabs.map((tab) => answered("Half of it.", tab)));
         return Promise.all(tabs.map((tab) => tab.locator(".markdown").textContent()));
     """)
-    assert texts == ["Half of it.\n"] * 7
+    assert texts == ["Half of it.\n"] * (1 + tabs)
     await elsewhere.does("await answered('Half of it.')")
     assert [request.path for request in fake_gateway.requests if "chat" in request.path] == ["/api/v1/chat/completions"]
     assert await person.problems() == []

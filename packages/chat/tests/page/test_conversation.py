@@ -271,7 +271,7 @@ async def test_a_model_is_chosen_by_its_price(chat: ServedChat, fake_gateway: Fa
         return facts;
     """)
     assert "tokens of context" in seen
-    assert "per million tokens" in seen
+    assert "per 1M tokens" in seen
     async with httpx2.AsyncClient(base_url=chat.url) as http:
         models = (await http.get("/models")).json()["items"]
     assert fake_gateway.requests[-1].json["model"] == models[1]["id"]

@@ -69,6 +69,22 @@ def test_every_text_that_the_page_asks_for_is_there_and_no_other() -> None:
     assert sorted(name for name in words if name not in whole and not name.startswith(begun)) == []
 
 
+def test_every_module_that_is_needed_at_once_is_asked_for_at_once() -> None:
+    """One after another, each import would cost a journey to the service and back."""
+    told = set(re.findall(r'rel="modulepreload" href="page/([^"]+)"', (PAGE / "index.html").read_text("utf-8")))
+    needed: set[str] = set()
+    waiting = ["main.js"]
+    while waiting:
+        name = waiting.pop()
+        source = (PAGE / name).read_text("utf-8")
+        found = {
+            match.removeprefix("./") for match in re.findall(r'^(?:import|\} from)[^"\n]*"(\./[^"]+)"', source, re.M)
+        }
+        waiting += sorted(found - needed)
+        needed |= found
+    assert told == needed
+
+
 async def test_the_page_is_there_and_obeys_nobody_else(served: Serve) -> None:
     chat = await served(ScriptedClient("Hi"))
     async with httpx2.AsyncClient(base_url=chat.url) as http:

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { ask, confirm } from "./dialogs.js";
-import { h, iconButton, plain, withoutBidi } from "./dom.js";
+import { field, h, iconButton, plain, withoutBidi } from "./dom.js";
 import { date, money, t } from "./i18n.js";
 
 const MINE = "tenants/mine";
@@ -29,7 +29,7 @@ function adding(fields, submit) {
     const input = options
       ? h("select", properties, ...options.map(([value, shown]) => h("option", { value }, shown)))
       : h("input", { autocomplete: "off", ...properties });
-    return h("label.field", {}, h("span", {}, label), input, hint ? h("span.hint", {}, hint) : null);
+    return field(label, input, hint);
   });
   const onsubmit = (event) => {
     event.preventDefault();

@@ -2,7 +2,7 @@
 
 import { get, post, request } from "./api.js";
 import { auditPart, budgetsPart, credentialsPart, membersPart } from "./admin-parts.js";
-import { focusOn, h, icon, svg, withoutBidi, plain } from "./dom.js";
+import { field, focusOn, h, icon, svg, withoutBidi, plain } from "./dom.js";
 import { explain } from "./errors.js";
 import { money, number, t } from "./i18n.js";
 
@@ -83,7 +83,6 @@ async function usagePart(administration) {
     chosen[name] = target.value;
     administration.show();
   };
-  const field = (name, label, input) => h("label.field", {}, h("span", {}, label), input);
   const groups = ["day", "model", "user"].map((by) =>
     h("option", { value: by, selected: by === chosen.by }, t(`usage_chart.${by}`)),
   );
@@ -91,9 +90,9 @@ async function usagePart(administration) {
     h(
       "div.filters",
       {},
-      field("by", t("usage_chart.group"), h("select", { onchange: set("by") }, ...groups)),
-      field("from", t("usage_chart.from"), h("input", { type: "date", value: chosen.from, onchange: set("from") })),
-      field("to", t("usage_chart.to"), h("input", { type: "date", value: chosen.to, onchange: set("to") })),
+      field(t("usage_chart.group"), h("select", { onchange: set("by") }, ...groups)),
+      field(t("usage_chart.from"), h("input", { type: "date", value: chosen.from, onchange: set("from") })),
+      field(t("usage_chart.to"), h("input", { type: "date", value: chosen.to, onchange: set("to") })),
     ),
     sums(report.total),
     chart(items),

@@ -3,10 +3,11 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 const ICONS = {
+  chat: "M5 19V9a3 3 0 0 1 3-3h8a3 3 0 0 1 3 3v4a3 3 0 0 1-3 3H8z",
   plus: "M12 5v14M5 12h14",
   search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14M20 20l-4-4",
   menu: "M4 7h16M4 12h16M4 17h10",
-  more: "M5 12h.01M12 12h.01M19 12h.01",
+  more: "M4.6 12h.8M11.6 12h.8M18.6 12h.8",
   send: "M12 19V5M6 11l6-6 6 6",
   stop: "M7 7h10v10H7z",
   copy: "M9 9h10v10H9zM5 15V5h10",
@@ -68,6 +69,16 @@ export function iconButton(name, label, onclick, more = {}) {
   const { className, ...rest } = more;
   const classes = className ? `.${className}` : "";
   return h(`button.icon-button${classes}`, { type: "button", title: label, "aria-label": label, onclick, ...rest }, icon(name));
+}
+
+let fields = 0;
+
+/** An input with its label, and a hint if there is one. */
+export function field(label, input, hint) {
+  input.id ||= `field-${(fields += 1)}`;
+  if (hint) input.setAttribute("aria-describedby", `${input.id}-hint`);
+  const told = hint ? h("span.hint", { id: `${input.id}-hint` }, hint) : null;
+  return h("div.field", {}, h("label", { htmlFor: input.id }, label), input, told);
 }
 
 const BIDI = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;

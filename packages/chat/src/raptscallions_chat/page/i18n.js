@@ -4,6 +4,7 @@ const STORED = "chat.language";
 let words = {};
 let plurals = new Intl.PluralRules("en");
 export let language = "en";
+let region = "en"; // the same language as it is written where the person is
 
 /** The languages that there are: the names of the files. */
 export const languages = () => document.documentElement.dataset.languages.split(" ");
@@ -18,6 +19,7 @@ export async function loadLanguage() {
   const [english, chosen] = await Promise.all([read("en"), found === "en" ? {} : read(found)]);
   words = { ...english, ...chosen };
   language = found;
+  region = navigator.languages.find((tag) => tag.split("-")[0] === found.split("-")[0]) ?? found;
   plurals = new Intl.PluralRules(found);
   document.documentElement.lang = found;
 }
@@ -35,14 +37,17 @@ export function t(name, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, key) => (key in values ? values[key] : whole));
 }
 
-export const number = (value) => new Intl.NumberFormat(language).format(value);
+export const number = (value) => new Intl.NumberFormat(region).format(value);
+
+/** A number in few characters, such as 128K. */
+export const compact = (value) => new Intl.NumberFormat(region, { notation: "compact" }).format(value);
 
 /** An amount in dollars, small ones with the digits that count. */
 export function money(amount) {
   const value = Number(amount);
   const digits = value !== 0 && value < 0.01 ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: value < 1 ? 3 : 2 };
-  return new Intl.NumberFormat(language, { style: "currency", currency: "USD", ...digits }).format(value);
+  return new Intl.NumberFormat(region, { style: "currency", currency: "USD", ...digits }).format(value);
 }
 
 export const date = (moment) =>
-  new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(moment));
+  new Intl.DateTimeFormat(region, { dateStyle: "medium", timeStyle: "short" }).format(new Date(moment));

@@ -22,8 +22,9 @@ class Page {
   }
 
   async start() {
+    const session = openSession().catch((error) => error);
     await loadLanguage();
-    this.session = await this.#session();
+    this.session = await this.#session(await session);
     this.#build();
     onSignedOut(() => location.reload());
     await openStreams(
@@ -35,15 +36,13 @@ class Page {
     await Promise.all([this.#route(), this.#try(() => this.sidebar.load()), this.models.load()]);
   }
 
-  async #session() {
-    for (;;) {
-      try {
-        return await openSession();
-      } catch (error) {
-        if (error.status === 401 || error.status === 403) return askToSignIn(this.root);
-        this.root.replaceChildren(h("main.sign-in", {}, h("p", { role: "alert" }, explain(error))));
-        await new Promise((done) => setTimeout(done, 2000));
-      }
+  /** Returns who asks, once that is known. */
+  async #session(told) {
+    for (let session = told; ; session = await openSession().catch((error) => error)) {
+      if (!(session instanceof Error)) return session;
+      if (session.status === 401 || session.status === 403) return askToSignIn(this.root);
+      this.root.replaceChildren(h("main.sign-in", {}, h("p", { role: "alert" }, explain(session))));
+      await new Promise((done) => setTimeout(done, 2000));
     }
   }
 
@@ -66,7 +65,7 @@ class Page {
     });
     this.scroller = h("div.scroller", { tabIndex: -1 });
     this.toEndButton = toEndButton(() => this.toEnd());
-    this.welcome = h("div.welcome", {}, h("div.mark", {}, icon("forward")), h("p", {}, t("page.welcome")));
+    this.welcome = h("div.welcome", {}, h("div.mark", {}, icon("chat")), h("p", {}, t("page.welcome")));
     this.main = h(
       "main",
       { id: "main" },
@@ -99,6 +98,7 @@ class Page {
     this.sticks = true;
     this.grown = new ResizeObserver(() => this.sticks && this.toEnd());
     this.#toggleSidebar(!NARROW.matches);
+    NARROW.addEventListener("change", () => this.#toggleSidebar(!NARROW.matches));
   }
 
   #foot() {

@@ -119,7 +119,7 @@ export class AnswerView {
     const { answer } = this;
     this.parts.show(answer.parts, answer.isGrowing);
     this.cost = performance.now() - begun;
-    const state = `${answer.status}/${answer.usage?.final}/${answer.usage?.cost}/${this.queued}/${this.message.siblings?.length}`;
+    const state = `${answer.status}/${answer.usage?.final}/${answer.usage?.cost}/${this.message.model}/${this.message.siblings}`;
     this.wait.hidden = !answer.isGrowing || answer.parts.length > 0;
     if (state === this.state) return;
     this.state = state;
@@ -141,7 +141,7 @@ export class AnswerView {
     this.note.hidden = told === null;
     this.note.className = `note ${answer.status}`;
     this.note.replaceChildren();
-    if (told !== null) this.note.append(icon("warning"), h("p", {}, told), h("div.buttons", {}, ...buttons));
+    if (told !== null) this.note.append(icon(answer.status === "stopped" ? "stop" : "warning"), h("p", {}, told), h("div.buttons", {}, ...buttons));
   }
 
   #showTools() {
@@ -186,5 +186,5 @@ function usageView(usage, model) {
     reasoning: number(usage.reasoning_tokens),
   });
   const settling = usage.final ? null : h("span.settling", { title: t("usage.settling_why") }, t("usage.settling"));
-  return h("span.usage", { title: details }, model ? h("span.model", {}, plain(model)) : null, h("span", {}, shown.join(" · ")), settling);
+  return h("span.usage", { title: details }, model ? h("span", {}, plain(model)) : null, h("span", {}, shown.join(" · ")), settling);
 }

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { h, icon, plain, withoutBidi } from "./dom.js";
-import { money, number, t } from "./i18n.js";
+import { compact, money, t } from "./i18n.js";
 
 const STORED = "chat.model";
 
@@ -115,5 +115,3 @@ export class ModelPicker {
     if (back) this.button.focus();
   }
 }
-
-const compact = (count) => (count >= 10_000 ? `${number(Math.round(count / 1000))}k` : number(count));

@@ -1,16 +1,13 @@
 // Looks and language: kept in this browser.
 
 import { openDialog } from "./dialogs.js";
-import { h } from "./dom.js";
+import { field, h } from "./dom.js";
 import { chooseLanguage, language, languages, t } from "./i18n.js";
 
-const select = (label, options, value, onchange) =>
-  h(
-    "label.field",
-    {},
-    h("span", {}, label),
-    h("select", { onchange: ({ target }) => onchange(target.value) }, ...options.map(([id, name]) => h("option", { value: id, selected: id === value }, name))),
-  );
+const select = (label, options, value, onchange) => {
+  const shown = options.map(([id, name]) => h("option", { value: id, selected: id === value }, name));
+  return field(label, h("select", { onchange: ({ target }) => onchange(target.value) }, ...shown));
+};
 
 /** Lets the person choose how the page looks, and its language. */
 export function openPreferences() {
