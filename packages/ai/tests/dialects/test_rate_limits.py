@@ -36,6 +36,16 @@ ANTHROPIC = {
     [
         (OPENAI, RateLimits(10000, 9999, 0.006, 2000000, 1999000, 360.5)),
         (ANTHROPIC, RateLimits(50, 40, 12.0)),
+        (
+            {
+                "anthropic-ratelimit-tokens-limit": "100",
+                "anthropic-ratelimit-input-tokens-limit": "80",
+                "anthropic-ratelimit-input-tokens-remaining": "0",
+                "anthropic-ratelimit-output-tokens-limit": "20",
+                "anthropic-ratelimit-output-tokens-reset": "2026-11-30T12:00:01Z",
+            },
+            RateLimits(tokens=100, input_tokens=80, input_tokens_left=0, output_tokens=20, output_tokens_reset=1.0),
+        ),
         ({"x-ratelimit-limit-requests": "-1", "x-ratelimit-limit-tokens": "0"}, None),
         ({"x-ratelimit-limit-requests": "30", RESET: "2m59.56s"}, RateLimits(30, None, 179.56)),
         (
@@ -58,6 +68,7 @@ async def test_an_attempt_tells_limits_and_the_cache(fake_gateway: FakeGateway) 
         result = await client.chat("Hi", stream=False)
     (attempt,) = result.attempts
     assert attempt.limits is not None and attempt.limits.requests == 10000
+    assert result.limits == attempt.limits
     assert attempt.response_cache == "hit"
     assert from_json(to_json(result)) == result
 

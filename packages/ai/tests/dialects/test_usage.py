@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raptscallions_ai._dialects.chunk import decode_chunk
+from raptscallions_ai._dialects.fold import Fold
 from raptscallions_ai._dialects.usage import UsageMeter
 from raptscallions_ai.answer.result import Usage
 from raptscallions_ai.gateway_api.costs import estimate_cost
@@ -297,3 +298,12 @@ def test_what_a_call_really_cost(usage: Usage, spend: str) -> None:
 
 def test_nobody_knows_what_a_call_cost_that_told_nothing() -> None:
     assert Usage().spend is None
+
+
+def test_the_speed_is_the_one_that_the_engine_measured() -> None:
+    folding = Fold(model="m", require_usage=True, redact=str)
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": {"completion_tokens": 3}}
+    folding.feed(decode_chunk(json.dumps({**end, "timings": {"predicted_per_second": 41.5}}).encode()), [])
+    assert folding.partial().tokens_per_second == 41.5
+    folding.feed(decode_chunk(json.dumps({**end, "timings": {"predicted_per_second": -1}}).encode()), [])
+    assert folding.partial().tokens_per_second is None

@@ -11,13 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raptscallions_ai._dialects.anthropic.conversation import conversation
 from raptscallions_ai._dialects.anthropic.encode import ANSWER_TOOL
 from raptscallions_ai._dialects.anthropic.reader import AnthropicReader
 from raptscallions_ai._dialects.decoder import AnswerDecoder
 from raptscallions_ai._dialects.fold import Fold
 from raptscallions_ai.answer.chunks import AnnotationChunk, ContentChunk, ReasoningChunk, StreamChunk, ToolCallChunk
 from raptscallions_ai.answer.result import ChatResult
-from raptscallions_ai.errors import AiError, InvalidResponseError, ProviderError
+from raptscallions_ai.errors import AiError, InvalidResponseError, ProviderError, RefusalError
+from raptscallions_ai.structured.call import read_answer
+from raptscallions_ai.structured.output_format import OutputFormat
 from raptscallions_ai.testing.replay import recorded_reply
 
 WIRE = Path(__file__).parents[1] / "fixtures" / "wire"
@@ -216,7 +219,10 @@ def test_finish_reasons(reason: str, finish: str) -> None:
 def test_a_refusal_has_the_words_of_the_model_and_its_category() -> None:
     details = {"category": "cyber", "explanation": "I cannot help with that."}
     result = answer(end("refusal", stop_details=details))
-    assert result.refusal == "I cannot help with that."
+    assert (result.refusal, result.refusal_category) == ("I cannot help with that.", "cyber")
+    refused = read_answer(result, OutputFormat(dict[str, str], strict=False))
+    assert isinstance(refused, RefusalError)
+    assert refused.reasons == ("cyber",)
     assert result.native is not None
     assert result.native["stop_details"] == details
 
@@ -255,6 +261,29 @@ def test_a_compaction_is_part_of_the_bill() -> None:
     _, result, _ = read(sse(start(), *text("x"), ending))
     assert result is not None
     assert (result.usage.prompt_tokens, result.usage.completion_tokens) == (1100, 55)
+
+
+def test_compaction_and_edits_of_the_context_are_kept_and_go_back() -> None:
+    edits = {"applied_edits": [{"type": "clear_tool_uses_20250919", "cleared_tool_uses": 3}]}
+    compaction = {"type": "compaction", "content": None}
+    ending = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}
+    _, result, _ = read(
+        sse(
+            start(),
+            {"type": "content_block_start", "index": 0, "content_block": compaction},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "compaction_delta", "content": "So far."}},
+            {"type": "content_block_stop", "index": 0},
+            {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
+            {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "Yes."}},
+            {**ending, "context_management": edits},
+        )
+    )
+    assert result is not None
+    assert result.native is not None
+    assert result.native["context_management"] == edits
+    blocks = [{"type": "compaction", "content": "So far."}, {"type": "text", "text": "Yes."}]
+    _, messages = conversation([result.to_message().to_dict()], origin="http://here")
+    assert messages == [{"role": "assistant", "content": blocks}]
 
 
 def test_citations_of_the_web_have_the_form_of_other_gateways() -> None:

@@ -88,6 +88,7 @@ def test_text_thinking_and_tool_calls() -> None:
     usage = result.usage
     assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, usage.cost) == (11, 4, 15, None)
     assert usage.raw["eval_duration"] == 2_000_000_000
+    assert result.tokens_per_second == 2.0
 
 
 def test_calls_without_ids_get_ids_of_their_own_which_are_the_same_every_time() -> None:

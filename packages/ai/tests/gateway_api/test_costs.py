@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -71,3 +72,40 @@ def test_a_price_list_finds_the_first_name_that_has_a_price() -> None:
     assert prices.find("m/3", None) is None
     assert prices.find("m/2:nitro") is free
     assert prices.find("m/2:nitro", "m/1") is not free
+
+
+def test_what_is_cached_for_an_hour_has_its_own_price() -> None:
+    written = {**RAW, "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 30}}
+    usage = Usage(40, 0, 40, cache_write_tokens=40, raw=written)
+    assert estimate_cost(usage, model(input_cache_write="1", input_cache_write_1h="2")).cost == 10 + 60
+    assert estimate_cost(usage, model(input_cache_write="1")).cost == 40
+
+
+CATALOGUE = [
+    ModelInfo(id="anthropic/claude-sonnet-4.5", pricing=Pricing(prompt=Decimal(1), completion=Decimal(1))),
+    ModelInfo(id="one/twin", pricing=Pricing(prompt=Decimal(2), completion=Decimal(2))),
+    ModelInfo(id="other/twin", pricing=Pricing(prompt=Decimal(3), completion=Decimal(3))),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "price"),
+    [
+        ("anthropic/claude-sonnet-4.5", 1),
+        ("claude-sonnet-4-5", 1),
+        ("claude-sonnet-4-5-20250929", 1),
+        ("claude-sonnet-4-5-latest", 1),
+        ("claude-sonnet-4-5-fast", None),
+        ("one/twin", 2),
+        ("twin", None),
+    ],
+)
+def test_a_catalogue_of_another_gateway_is_read_where_it_is_clear(name: str, price: int | None) -> None:
+    found = PriceList(CATALOGUE).find(name)
+    assert (None if found is None else found.prompt_price) == price
+
+
+@pytest.mark.parametrize("prices", [{"m": 3}, [3], "m"])
+def test_what_is_no_price_is_told(prices: Any) -> None:
+    with pytest.raises(TypeError, match="prices must be"):
+        PriceList(prices)

@@ -52,7 +52,9 @@ class Exchange:
         gateway = route.gateway
         named = gateway.url_name
         self.route = route
-        self.fold = fold = Fold(model=route.model, require_usage=require_usage, redact=redact, url_name=named)
+        self.fold = fold = Fold(
+            model=route.model, require_usage=require_usage, redact=redact, url_name=named, price=route.price
+        )
         self.decoder = AnswerDecoder(
             fold,
             gateway.dialect.reader(fold),

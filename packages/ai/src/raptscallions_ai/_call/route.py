@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from raptscallions_ai.answer.result import Usage
     from raptscallions_ai.options.timeouts import Timeouts
 
+    Price = Callable[[Usage, str | None, str | None], Usage]
+    """Takes a usage, and the names of the model that answered and of the one that was asked."""
+
     LookUp = Callable[[str], Awaitable[Usage | None]]
     """Returns what the books say of a generation id; None where they do not know it, or there are none."""
 
-__all__ = ["Route"]
+__all__ = ["Price", "Route"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Route:
         breakers: Remember how the client's models answered before.
         facts: What is known of the model.
         waits_by_default: Whether no timeout was set, so that another route is asked sooner.
+        price: Returns a usage with its cost, by the prices that the caller has given; None without such.
         look_up: Looks up what an answer used, in the gateway's books; None if it keeps none.
     """
 
@@ -41,6 +45,7 @@ class Route:
     max_retries: int
     breakers: CircuitBreakers
     facts: ModelFacts
+    price: Price | None = None
     look_up: LookUp | None = None
     waits_by_default: bool = False
 

@@ -32,6 +32,7 @@ __all__ = [
     "WireChoice",
     "WireChunk",
     "WireDelta",
+    "WireTimings",
     "WireToolCall",
     "WireUsage",
     "decode_chunk",
@@ -66,6 +67,7 @@ class WireDelta(msgspec.Struct, gc=False):
     """A delta; or, in a body that was not streamed, a whole message.
 
     Attributes:
+        refusal_category: What it is refused for; no gateway sends it so.
         halved: Whether one of its texts begins or ends with half a character; no gateway sends it.
     """
 
@@ -83,6 +85,7 @@ class WireDelta(msgspec.Struct, gc=False):
     reasoning_text: str | None = None  # Copilot
     thinking: str | None = None
     function_call: WireFunction | None = None  # what tool calls were before 2023-11
+    refusal_category: str | None = msgspec.field(default=None, name=" refusal category ")
     halved: bool = msgspec.field(default=False, name=" halved ")
 
 
@@ -153,6 +156,12 @@ class WireUsage(msgspec.Struct, gc=False):
     output_tokens_details: WireCompletionDetails | None = None
 
 
+class WireTimings(msgspec.Struct, gc=False):
+    """How long the engine took: llama.cpp, and Ollama in the same words."""
+
+    predicted_per_second: float | None = None
+
+
 class WireGroq(msgspec.Struct, gc=False):
     """What Groq has besides."""
 
@@ -176,6 +185,7 @@ class WireChunk(msgspec.Struct, gc=False):
     error: Any = None
     base_resp: Any = None
     x_groq: WireGroq | None = None
+    timings: WireTimings | None = None
     citations: list[Any] | None = None  # Perplexity, xAI
     search_results: list[Any] | None = None  # Perplexity
     web_search: list[Any] | None = None  # Z.AI

@@ -48,6 +48,7 @@ class AnswerContent:
         self._annotations: list[dict[str, Any]] = []
         self._images: list[dict[str, Any]] = []
         self._refusal: list[str] = []
+        self._refusal_category: str | None = None
         self._rare: _Rare | None = None
 
     def feed(self, delta: WireDelta, out: list[StreamChunk], *, whole: bool) -> None:
@@ -87,6 +88,7 @@ class AnswerContent:
             out += self._ensure_rare().audio.feed(delta.audio)
         if delta.refusal:
             self._add_refusal(delta.refusal, out)
+            self._refusal_category = delta.refusal_category or self._refusal_category
         if extra := json_object(delta.extra_content):
             self._ensure_rare().extra_content |= extra
 
@@ -121,6 +123,7 @@ class AnswerContent:
             "annotations": tuple(self._annotations),
             "images": tuple(self._images),
             "refusal": "".join(self._refusal) or None,
+            "refusal_category": self._refusal_category,
         }
         if self._rare is not None:
             fields["audio"], fields["extra"] = self._rare.audio.result(), self._rare.extra(self._reasoning)

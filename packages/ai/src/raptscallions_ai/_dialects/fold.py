@@ -5,6 +5,7 @@ No I/O, no clock, no SDK: the same events give the same chunks however their byt
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from raptscallions_ai.errors import AiError, InvalidResponseError, StreamInterru
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from raptscallions_ai._dialects.chunk import WireChunk
+    from raptscallions_ai._dialects.chunk import WireChunk, WireTimings
     from raptscallions_ai.answer.chunks import StreamChunk
     from raptscallions_ai.answer.result import Usage
     from raptscallions_ai.tools.tool_call import ToolCall
@@ -48,6 +49,7 @@ class Fold:
         require_usage: Whether an answer without usage is an error.
         redact: Removes the key and the prompt from a gateway's error message.
         url_name: What the user set the gateway's URL with, for messages that send them there.
+        price: Returns a usage with its cost, by the names of the model that answered and of the one that was asked.
 
     Attributes:
         asked_model: The requested model.
@@ -58,7 +60,13 @@ class Fold:
     """
 
     def __init__(
-        self, *, model: str, require_usage: bool, redact: Callable[[str], str], url_name: str = URL_SETTING
+        self,
+        *,
+        model: str,
+        require_usage: bool,
+        redact: Callable[[str], str],
+        url_name: str = URL_SETTING,
+        price: Callable[[Usage, str | None, str | None], Usage] | None = None,
     ) -> None:
         self.started = self.awaits_end = False
         self.failure: AiError | None = None
@@ -66,6 +74,8 @@ class Fold:
         self._require_usage = require_usage
         self._redact = redact
         self._url_name = url_name
+        self._price = price
+        self._timings: WireTimings | None = None
         self._model = model
         self._id: str | None = None
         self._provider: str | None = None
@@ -97,8 +107,9 @@ class Fold:
 
     @property
     def usage(self) -> Usage:
-        """The usage that the gateway has reported so far."""
-        return self._usage.result()
+        """The usage that the gateway has reported so far, with its cost where prices are given."""
+        usage = self._usage.result()
+        return usage if self._price is None else self._price(usage, self._model, self.asked_model)
 
     @property
     def has_partial(self) -> bool:
@@ -119,6 +130,7 @@ class Fold:
             self._provider = chunk.provider
         if chunk.usage is not NO_USAGE:
             self._usage.feed(chunk.usage)
+            self._timings = chunk.timings or self._timings
             self.awaits_end = self._finish_reason is not None and self._usage.seen
         choices = chunk.choices
         # The first chunk settles which choice is taken, so it goes the long way.
@@ -230,7 +242,8 @@ class Fold:
             finish = "tool_calls"
         return ChatResult(
             **fields,
-            usage=self._usage.result(),
+            usage=self.usage,
+            tokens_per_second=_speed(self._timings),
             model=self._model,
             finish_reason=finish,
             provider=self._provider,
@@ -292,6 +305,11 @@ class Fold:
 def _failed_base_resp(base_resp: object) -> object:
     """Return MiniMax's `base_resp` if it tells of a failure."""
     return base_resp if json_object(base_resp).get("status_code") not in (None, 0) else None
+
+
+def _speed(timings: WireTimings | None) -> float | None:
+    speed = timings.predicted_per_second if timings is not None else None
+    return speed if speed is not None and 0 < speed < math.inf else None
 
 
 def _arguments(call: ToolCall) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai.answer.result import RateLimits
 
@@ -31,24 +31,18 @@ def read_rate_limits(headers: Mapping[str, str], *, now: datetime | None = None)
     """
     if "x-ratelimit-limit-requests" in headers or "x-ratelimit-limit-tokens" in headers:
         names = "x-ratelimit-{what}-{kind}"
-    elif "anthropic-ratelimit-requests-limit" in headers or "anthropic-ratelimit-tokens-limit" in headers:
+    elif any(f"anthropic-ratelimit-{kind}-limit" in headers for kind in ("requests", "tokens", "input-tokens")):
         names = "anthropic-ratelimit-{kind}-{what}"
     else:
         return None
-    values = {
-        f"{kind}_{what}": headers.get(names.format(what=what, kind=kind))
-        for kind in ("requests", "tokens")
-        for what in ("limit", "remaining", "reset")
-    }
-    limits = RateLimits(
-        requests=_count(values["requests_limit"]) or None,
-        requests_left=_count(values["requests_remaining"]),
-        requests_reset=_seconds(values["requests_reset"], now),
-        tokens=_count(values["tokens_limit"]) or None,
-        tokens_left=_count(values["tokens_remaining"]),
-        tokens_reset=_seconds(values["tokens_reset"], now),
-    )
-    return None if limits.requests is None and limits.tokens is None else limits
+    fields: dict[str, Any] = {}
+    for kind in ("requests", "tokens", "input_tokens", "output_tokens"):
+        header = names.format(kind=kind.replace("_", "-"), what="{what}")
+        fields[kind] = _count(headers.get(header.format(what="limit"))) or None
+        fields[f"{kind}_left"] = _count(headers.get(header.format(what="remaining")))
+        fields[f"{kind}_reset"] = _seconds(headers.get(header.format(what="reset")), now)
+    limits = RateLimits(**fields)
+    return limits if limits.requests or limits.tokens or limits.input_tokens else None
 
 
 def _count(value: str | None) -> int | None:

@@ -118,6 +118,12 @@ class RateLimits:
         tokens: How many tokens it allows per window.
         tokens_left: How many of these were left.
         tokens_reset: Seconds until all of them are available again.
+        input_tokens: How many tokens of requests it allows, where these are counted apart: at Anthropic.
+        input_tokens_left: How many of these were left.
+        input_tokens_reset: Seconds until all of them are available again.
+        output_tokens: How many tokens of answers it allows, likewise.
+        output_tokens_left: How many of these were left.
+        output_tokens_reset: Seconds until all of them are available again.
     """
 
     requests: int | None = None
@@ -126,6 +132,12 @@ class RateLimits:
     tokens: int | None = None
     tokens_left: int | None = None
     tokens_reset: float | None = None
+    input_tokens: int | None = None
+    input_tokens_left: int | None = None
+    input_tokens_reset: float | None = None
+    output_tokens: int | None = None
+    output_tokens_left: int | None = None
+    output_tokens_reset: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +200,7 @@ class ChatResult:
         annotations: The annotations (citations, files) as the gateway sent them.
         images: The images as the gateway sent them.
         refusal: The model's own words of refusal, if it refused.
+        refusal_category: What it refused for, where the engine names it, such as `cyber`.
         audio: The model's spoken answer: `data` is the whole audio in base64, `transcript` its text, and `id`
             refers to it in the next request; None if there is none.
         provider: The provider that served the call, where the gateway names it.
@@ -199,6 +212,7 @@ class ChatResult:
         attempts: Every request that was made for this call.
         time_to_first_chunk: Seconds from the start of the call to its first content.
         duration: Seconds from the start of the call to its end.
+        tokens_per_second: How fast the answer was written, as the engine measured it: Ollama and llama.cpp do.
         extra: Other fields of the message that are sent back unchanged, such as
             `reasoning_content`, `thinking_blocks` and `extra_content`; `to_message` has them.
     """
@@ -222,6 +236,8 @@ class ChatResult:
     time_to_first_chunk: float | None = None
     duration: float | None = None
     audio: dict[str, Any] | None = None
+    refusal_category: str | None = None
+    tokens_per_second: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -243,6 +259,11 @@ class ChatResult:
     def total_tokens(self) -> int:
         """Tokens of both: `usage.total_tokens`."""
         return self.usage.total_tokens
+
+    @property
+    def limits(self) -> RateLimits | None:
+        """What the gateway told of its limits with the answer; None if nothing."""
+        return next((attempt.limits for attempt in reversed(self.attempts) if attempt.limits is not None), None)
 
     @property
     def raw(self) -> dict[str, Any]:

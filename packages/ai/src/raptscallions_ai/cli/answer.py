@@ -76,7 +76,9 @@ def dollars(amount: Decimal) -> str:
 
 
 def _tokens_per_second(result: ChatResult) -> float | None:
-    """Return how fast tokens came once the first was there; None if all came at once."""
+    """Return how fast tokens came, as the engine or else we measured it; None if all came at once."""
+    if result.tokens_per_second is not None:
+        return result.tokens_per_second
     first, total, usage = result.time_to_first_chunk, result.duration, result.usage
     # Reasoning that was not sent was over before the first token arrived.
     tokens = usage.completion_tokens - (0 if result.reasoning else usage.reasoning_tokens)

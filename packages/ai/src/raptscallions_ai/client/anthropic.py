@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._dialects.anthropic.dialect import AnthropicDialect
     from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai.gateway_api.costs import Prices
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions, OnInterrupt
     from raptscallions_ai.options.network import NetworkOptions
@@ -66,6 +67,8 @@ class AsyncAnthropicClient(EngineClient):
         api_version: The `anthropic-version`; facades know only the default.
         max_tokens: The default limit of an answer's tokens, because the API requires one; else what
             `models` reported, else 8192.
+        prices: What models cost, for `usage.cost`, which is then marked as `priced`: a mapping of `prices.Pricing`, or
+            a catalogue such as `await OpenRouterClient().models()`. Without it the cost is unknown.
         timeout: Seconds until the first content and between each next, or `Timeouts`; else as the `AI_*` settings say.
         max_retries: Further attempts before the first content, 0 to 5.
         on_interrupt: What to do when an answer breaks off: `fail`, `restart` or `continue`.
@@ -90,6 +93,7 @@ class AsyncAnthropicClient(EngineClient):
         betas: Sequence[str] = (),
         api_version: str = _VERSION,
         max_tokens: int | None = None,
+        prices: Prices | None = None,
         timeout: float | Timeouts | None = None,
         max_retries: int | None = None,
         on_interrupt: OnInterrupt | None = None,
@@ -124,6 +128,7 @@ class AsyncAnthropicClient(EngineClient):
             CallDefaults.of(settings, timeout=timeout, on_interrupt=on_interrupt, fallback_models=fallback_models),
             aliases={},
             fallback_clients=fallback_clients,
+            prices=prices,
         )
 
     async def models(self) -> list[ModelInfo]:

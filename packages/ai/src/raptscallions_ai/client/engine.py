@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from raptscallions_ai._call.call import GatewayCall
     from raptscallions_ai._call.defaults import CallDefaults
     from raptscallions_ai._call.document import JsonApi
-    from raptscallions_ai._call.route import LookUp
+    from raptscallions_ai._call.route import LookUp, Price
     from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai.gateway_api.costs import Prices
     from raptscallions_ai.gateway_api.models import ModelInfo
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions, OnInterrupt
@@ -48,6 +49,7 @@ class EngineClient(BaseChatClient):
         defaults: How calls are made.
         aliases: Short names of models and the ids they stand for.
         fallback_clients: Clients to ask when the models of this one fail.
+        prices: What the models cost, where the gateway does not report it.
     """
 
     _aliases: Mapping[str, str]
@@ -57,6 +59,7 @@ class EngineClient(BaseChatClient):
     _defaults: CallDefaults
     _fallback_clients: tuple[EngineClient, ...]
     _gateway: Gateway
+    _price: Price | None
 
     def __init__(
         self,
@@ -65,7 +68,13 @@ class EngineClient(BaseChatClient):
         *,
         aliases: Mapping[str, str],
         fallback_clients: Sequence[EngineClient] = (),
+        prices: Prices | None = None,
     ) -> None:
+        self._price: Price | None = None
+        if prices is not None:
+            from raptscallions_ai.gateway_api.costs import PriceList
+
+            self._price = PriceList(prices).priced
         self._aliases = aliases
         self._breakers = CircuitBreakers(cooldown=defaults.fallback_cooldown)
         self._calls = WeakSet()
@@ -258,6 +267,7 @@ class EngineClient(BaseChatClient):
             breakers=self._breakers,
             waits_by_default=timeout is None and self._defaults.waits_by_default,
             facts=self._facts(model),
+            price=self._price,
             look_up=self._look_up(timeouts, max_retries, options.get("extra_headers")),
         )
 

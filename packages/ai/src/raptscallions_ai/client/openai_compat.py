@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai.gateway_api.costs import Prices
     from raptscallions_ai.gateway_api.models import ModelInfo
     from raptscallions_ai.options.call_options import OnInterrupt
     from raptscallions_ai.options.network import NetworkOptions
@@ -46,6 +47,8 @@ class AsyncOpenAICompatClient(EngineClient):
         model: The default model; else that of the preset.
         preset: The name of one of `PRESETS`, or a `Preset` of your own; else the one with this URL, else OpenAI.
         headers: Headers of each request.
+        prices: What models cost, for `usage.cost`, which is then marked as `priced`: a mapping of `prices.Pricing`, or
+            a catalogue such as `await OpenRouterClient().models()`. Without it the cost is unknown.
         timeout: Seconds until the first content and between each next, or `Timeouts`; else as the `AI_*` settings say.
         max_retries: Further attempts before the first content, 0 to 5.
         on_interrupt: What to do when an answer breaks off: `fail`, `restart` or `continue`.
@@ -66,6 +69,7 @@ class AsyncOpenAICompatClient(EngineClient):
         *,
         preset: str | Preset | None = None,
         headers: Mapping[str, str] | None = None,
+        prices: Prices | None = None,
         timeout: float | Timeouts | None = None,
         max_retries: int | None = None,
         on_interrupt: OnInterrupt | None = None,
@@ -84,6 +88,7 @@ class AsyncOpenAICompatClient(EngineClient):
             CallDefaults.of(settings, timeout=timeout, on_interrupt=on_interrupt, fallback_models=fallback_models),
             aliases={},
             fallback_clients=fallback_clients,
+            prices=prices,
         )
 
     def resolve_model(self, model: str | None = None) -> str:

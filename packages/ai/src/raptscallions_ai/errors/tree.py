@@ -248,7 +248,7 @@ class ContentPolicyError(AiError):
 
 
 class RefusalError(ContentPolicyError):
-    """The model declined to answer; its words are in `partial.refusal`."""
+    """The model declined to answer; its words are in `partial.refusal`, and what for, if it said so, in `reasons`."""
 
     default_message = "The model refused to answer"
 

@@ -62,6 +62,7 @@ class Pricing:
         internal_reasoning: For a token of reasoning, where it differs from `completion`.
         input_cache_read: For a token of the conversation that is read from a cache.
         input_cache_write: For a token of the conversation that is written to a cache.
+        input_cache_write_1h: For one that stays there for an hour, where that differs from `input_cache_write`.
         discount: The part that a provider takes off, 0 to 1; the other prices are without it.
         overrides: Prices that hold under conditions instead; `at` applies them.
     """
@@ -74,6 +75,7 @@ class Pricing:
     internal_reasoning: Decimal | None = None
     input_cache_read: Decimal | None = None
     input_cache_write: Decimal | None = None
+    input_cache_write_1h: Decimal | None = None
     discount: Decimal | None = None
     overrides: tuple[PricingOverride, ...] = ()
 

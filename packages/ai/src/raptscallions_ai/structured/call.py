@@ -114,7 +114,7 @@ def read_answer(result: ChatResult, output: OutputFormat[T]) -> ParsedResult[T] 
         "provider": result.provider,
     }
     if result.refusal:
-        return RefusalError(**facts)
+        return RefusalError(reasons=[result.refusal_category] if result.refusal_category else [], **facts)
     try:
         return ParsedResult[T].of(result, output.read(result.content))
     except Unfit as unfit:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Literal, Unpack
 
     from raptscallions_ai.client.presets import Preset
+    from raptscallions_ai.gateway_api.costs import Prices
     from raptscallions_ai.gateway_api.models import ModelInfo
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions, OnInterrupt
@@ -55,6 +56,7 @@ class AnthropicClient(SyncEngineClient[AsyncAnthropicClient]):
         betas: Sequence[str] = (),
         api_version: str = "2023-06-01",
         max_tokens: int | None = None,
+        prices: Prices | None = None,
         timeout: float | Timeouts | None = None,
         max_retries: int | None = None,
         on_interrupt: OnInterrupt | None = None,
@@ -73,6 +75,7 @@ class AnthropicClient(SyncEngineClient[AsyncAnthropicClient]):
                 betas=betas,
                 api_version=api_version,
                 max_tokens=max_tokens,
+                prices=prices,
                 timeout=timeout,
                 max_retries=max_retries,
                 on_interrupt=on_interrupt,
@@ -100,6 +103,7 @@ class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient]):
         *,
         preset: str | Preset | None = None,
         headers: Mapping[str, str] | None = None,
+        prices: Prices | None = None,
         timeout: float | Timeouts | None = None,
         max_retries: int | None = None,
         on_interrupt: OnInterrupt | None = None,
@@ -116,6 +120,7 @@ class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient]):
                 model,
                 preset=preset,
                 headers=headers,
+                prices=prices,
                 timeout=timeout,
                 max_retries=max_retries,
                 on_interrupt=on_interrupt,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from raptscallions_ai.answer.result import Usage
 from raptscallions_ai.errors import AiError
-from raptscallions_ai.gateway_api.costs import estimate_cost
 
 if TYPE_CHECKING:
     from raptscallions_ai.answer.result import ChatResult
@@ -35,5 +34,4 @@ def used_by(result: ChatResult | None, error: BaseException | None, partial: Cha
 
 def priced(usage: Usage, prices: PriceList, *names: str | None) -> Usage:
     """Return a usage with its cost estimated, if it has none and one of the names has a price."""
-    model = prices.find(*names)
-    return usage if model is None else estimate_cost(usage, model)
+    return prices.priced(usage, *names)

@@ -73,6 +73,7 @@ class _Event(msgspec.Struct, gc=False):
     content_block: dict[str, Any] | None = None
     message: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
+    context_management: dict[str, Any] | None = None
     error: Any = None
     choices: Any = None  # of a chat completion, which is no answer of this API
 
@@ -104,6 +105,7 @@ class AnthropicReader:
         self._usage = CumulativeUsage()
         self._stop_details: dict[str, Any] | None = None
         self._container: dict[str, Any] | None = None
+        self._edits: dict[str, Any] | None = None
         fold.native = self.native
 
     def native(self) -> dict[str, Any]:
@@ -114,6 +116,8 @@ class AnthropicReader:
             made["stop_details"] = self._stop_details
         if self._container:
             made["container"] = self._container
+        if self._edits:
+            made["context_management"] = self._edits
         return made
 
     def read(self, events: Sequence[bytes | Event], out: list[StreamChunk], *, at_end: bool = False) -> bool:
@@ -205,6 +209,7 @@ class AnthropicReader:
             case "content_block_stop" if event.index is not None:
                 self._end_block(event.index, out)
             case "message_delta":
+                self._edits = event.context_management or self._edits
                 self._finish(event.delta or _Delta(), event.usage, out)
             case "message_stop":
                 self._fold.mark_done()
@@ -227,6 +232,7 @@ class AnthropicReader:
             return  # the same start again, which some gateways send
         self._id, self._model = answer_id, str(message.get("model") or "")
         self._container = json_object(message.get("container")) or None
+        self._edits = json_object(message.get("context_management")) or None
         usage = self._usage.feed(message.get("usage"))
         chunk = WireChunk(id=answer_id or None, model=self._model or None, choices=[WireChoice(0)])
         if usage is not None:
@@ -304,7 +310,9 @@ class AnthropicReader:
         choice = WireChoice(0, finish_reason=finish, native_finish_reason=reason)
         if reason == "refusal":
             details = self._stop_details or {}
-            choice.delta = WireDelta(refusal=str(details.get("explanation") or details.get("category") or "refusal"))
+            category = details.get("category")
+            choice.delta = WireDelta(refusal=str(details.get("explanation") or category or "refusal"))
+            choice.delta.refusal_category = category if isinstance(category, str) else None
         chunk = WireChunk(choices=[choice])
         if (raw := self._usage.feed(usage)) is not None:
             chunk.usage = raw

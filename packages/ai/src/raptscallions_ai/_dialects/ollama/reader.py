@@ -17,6 +17,7 @@ from raptscallions_ai._dialects.chunk import (
     WireDelta,
     WireFunction,
     WireLogprobs,
+    WireTimings,
     WireToolCall,
     lenient,
 )
@@ -194,7 +195,7 @@ class OllamaReader:
         reason = line.done_reason
         finish = _FINISH.get(reason, reason) if reason else "stop"
         choice = WireChoice(0, WireDelta(), finish_reason=finish, native_finish_reason=reason)
-        self._fold.feed(WireChunk(choices=[choice], usage=_usage(line)), out)
+        self._fold.feed(WireChunk(choices=[choice], usage=_usage(line), timings=_timings(line)), out)
         self._fold.mark_done()
 
 
@@ -204,6 +205,13 @@ def _only_text(line: _Line) -> str | None:
     if message is None or line.done or line.error is not None or line.logprobs is not None or line.choices is not None:
         return None
     return message.content if message.thinking is None and message.tool_calls is None else None
+
+
+def _timings(line: _Line) -> WireTimings | None:
+    """Return how fast the answer was written; durations are in nanoseconds."""
+    if not line.eval_count or not line.eval_duration or line.eval_duration < 0:
+        return None
+    return WireTimings(line.eval_count / line.eval_duration * 1e9)
 
 
 def _usage(line: _Line) -> msgspec.Raw:
