@@ -17,7 +17,7 @@ pytestmark = pytest.mark.requirement("E04-T005.AC13")
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PUBLIC = [
     "",
-    *("account", "answer", "client", "errors", "events", "messages", "models", "options", "prices"),
+    *("account", "answer", "batches", "client", "errors", "events", "messages", "models", "options", "prices"),
     *("structured", "sync", "tool_runs"),
     *("local", "proxy", "testing", "testing.faults", "web", "wrappers"),
 ]

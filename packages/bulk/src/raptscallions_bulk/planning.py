@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from raptscallions_ai import AiError, ChatClient
+from raptscallions_ai.batches import Batching
 from raptscallions_ai.models import ModelInfo
 from raptscallions_bulk.engine.settings import Settings
 from raptscallions_bulk.errors import PriceError, SourceError
@@ -31,7 +32,7 @@ async def known_price(client: ChatClient, settings: Settings, price: Price | Non
     Raises:
         PriceError: There is a cap, and nobody knows what a row may cost.
     """
-    price = price or await _listed(client, settings.model)
+    price = price or await _listed(client, settings)
     tariff = None if price is None else price.tariff
     if settings.max_cost is not None:
         if tariff is None:
@@ -44,11 +45,14 @@ async def known_price(client: ChatClient, settings: Settings, price: Price | Non
     return replace(settings, tariff=tariff)
 
 
-async def _listed(client: ChatClient, model: str | None) -> Price | None:
+async def _listed(client: ChatClient, settings: Settings) -> Price | None:
     if not isinstance(client, _HasModels):
         return None
+    model = client.resolve_model(settings.model)
+    if settings.is_batch and isinstance(client, Batching):
+        model = cast("Batching", client).batch_model(settings.model)
     try:
-        return price_from(await client.models(), client.resolve_model(model))
+        return price_from(await client.models(), model)
     except AiError:
         return None
 

@@ -84,7 +84,8 @@ class Status:
         max_cost: The cap, in USD; None for none.
         per_second: Rows a second, lately.
         seconds_left: How long it will still take, about; None while that is not known.
-        binding: What keeps it from being faster: `window`, `requests`, `tokens`, `retry-after`, `outage`, `none`.
+        binding: What keeps it from being faster: `window`, `requests`, `tokens`, `retry-after`, `outage`, `batch`,
+            `none`.
         retries: How often requests came back unpaid, by the class of the error.
     """
 
@@ -118,6 +119,7 @@ class Report:
         failed: Rows that failed for good.
         waiting: Rows that have not been asked, or came back unpaid; None if `rows` is.
         in_doubt: Numbers of the rows that were sent, and of which nothing is known; they are not asked again unasked.
+        in_batches: Rows in batches that are not over yet.
         lost: Rows that were paid, and whose answer is gone.
         recovered: Rows whose answer the gateway gave again for nothing.
         duplicates: Rows that ask what another one asks.
@@ -141,6 +143,7 @@ class Report:
     failed: int
     waiting: int | None
     in_doubt: tuple[int, ...]
+    in_batches: int
     lost: int
     recovered: int
     duplicates: int

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai import ChatClient
+from raptscallions_ai.batches import Batching
+from raptscallions_bulk.engine.batches import BatchEngine
 from raptscallions_bulk.engine.engine import Engine
 from raptscallions_bulk.engine.settings import InDoubt, Settings, checked
 from raptscallions_bulk.export import export_rows
@@ -72,6 +74,9 @@ class BulkRun:
         max_open: The most requests at a time.
         requests_per_minute: A limit that you know; else it is found out.
         tokens_per_minute: Likewise.
+        batch: Whether rows are handed over in batches, which the gateway answers within a day at about half the price:
+            OpenRouter, OpenAI and Anthropic have them.
+        batch_size: The most rows of a batch; 5,000 if not given.
         on_progress: Called about once a second with the `Status`; a `ProgressLine` shows it.
         handle_signals: Whether the first Ctrl-C or SIGTERM lets what is open end, and a second one cuts. Without it
             they do what they always do in the program, which cuts.
@@ -81,7 +86,7 @@ class BulkRun:
 
     Raises:
         ValueError: An argument is out of its range.
-        TypeError: `answer_as` is no type, or the client cannot give objects.
+        TypeError: `answer_as` is no type, or the client cannot give objects, or its gateway takes no batches.
         SourceError: The source is not there, or of no kind that is known.
     """
 
@@ -108,6 +113,8 @@ class BulkRun:
         max_open: int = 2048,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
+        batch: bool = False,
+        batch_size: int | None = None,
         on_progress: Callable[[Status], None] | None = None,
         handle_signals: bool = False,
     ) -> None:
@@ -118,6 +125,10 @@ class BulkRun:
                 checked(name, rate, least=0.001)
         if in_doubt not in ("recover", "keep", "ask"):
             raise ValueError("in_doubt must be recover, keep or ask")
+        if batch and not isinstance(client, Batching):
+            raise TypeError(f"batch needs a client whose gateway takes batches, which {type(client).__name__} does not")
+        if batch_size is not None:
+            checked("batch_size", batch_size, least=1, whole=True)
         if answer_as is not None and not hasattr(client, "parse"):
             raise TypeError(f"answer_as needs a client that can `parse`, which {type(client).__name__} cannot")
         options = dict(options or {})
@@ -142,9 +153,11 @@ class BulkRun:
             max_open=max_open,
             requests=None if requests_per_minute is None else requests_per_minute / 60,
             tokens=None if tokens_per_minute is None else tokens_per_minute / 60,
+            is_batch=batch,
+            batch_size=batch_size,
         )
         self.command: dict[str, Any] = {}
-        self._engine: Engine | None = None
+        self._engine: Engine | BatchEngine | None = None
         self._store: RunStore | None = None
         self._begun = 0.0
         self.report: Report | None = None
@@ -186,8 +199,7 @@ class BulkRun:
         """Change the most requests at a time, while the run goes on."""
         checked("most", most, least=1, whole=True)
         if self._engine is not None:
-            self._engine.pace.window.set_most(most)
-            self._engine.changed()
+            self._engine.limit_open(most)
 
     async def retry(self, only: Iterable[str] = ()) -> int:
         """Let rows that have failed be asked again by the next run, and return how many; what they cost stays spent.
@@ -272,7 +284,7 @@ class BulkRun:
                 store.file.command = self.command
             store.save()
             await store.begin()
-            engine = Engine(
+            engine = (BatchEngine if settings.is_batch else Engine)(
                 self._client,
                 store,
                 self._source,
@@ -306,13 +318,13 @@ class BulkRun:
             raise RunStoppedError(str(store.committer.failure), self.report) from store.committer.failure
         return self.report
 
-    async def _watch(self, engine: Engine, store: RunStore) -> None:
+    async def _watch(self, engine: Engine | BatchEngine, store: RunStore) -> None:
         """Tell where the run is, and see whether somebody has changed its limits."""
         while True:
             await asyncio.sleep(_TICK)
             status = status_of(store, engine, self._settings)
             write_status(self._folder, status)
-            if (most := read_limits(self._folder)) is not None and most != engine.pace.window.most:
-                self.limit_open(most)
+            if (most := read_limits(self._folder)) is not None:
+                engine.limit_open(most)
             if self._on_progress is not None:
                 self._on_progress(status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class RunFile(msgspec.Struct, omit_defaults=True):
         rows: How many rows there are, once that is known.
         command: What the command line needs to go on.
         caches: Whether the gateway has shown that it keeps answers.
+        token: What tells this run's requests in batches from those of others.
     """
 
     format: int = _FORMAT
@@ -43,6 +45,7 @@ class RunFile(msgspec.Struct, omit_defaults=True):
     rows: int | None = None
     command: dict[str, Any] = {}
     caches: bool = False
+    token: str = ""
 
 
 class RunStore:
@@ -115,6 +118,7 @@ class RunStore:
             before.base += before.rows if before.rows is not None else self._rows_so_far() - before.base
             before.rows = None
         before.source, before.asks = source, asks
+        before.token = before.token or uuid.uuid4().hex[:12]
         self.save()
         self.is_new = False
 

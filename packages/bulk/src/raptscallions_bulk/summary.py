@@ -8,6 +8,7 @@ from raptscallions_bulk.money import to_decimal
 from raptscallions_bulk.report import Report, Status
 
 if TYPE_CHECKING:
+    from raptscallions_bulk.engine.batches import BatchEngine
     from raptscallions_bulk.engine.engine import Engine
     from raptscallions_bulk.engine.settings import Settings
     from raptscallions_bulk.store import RunStore
@@ -22,14 +23,18 @@ def report_of(store: RunStore, stopped: str | None, seconds: float) -> Report:
     answered = sum(1 for row in ledger.answered if row >= base) if base else len(ledger.answered)
     failed = sum(1 for row in ledger.failed if row >= base) if base else len(ledger.failed)
     lost = sum(1 for row in ledger.lost if row >= base) if base else len(ledger.lost)
-    doubtful = tuple(sorted(row - base for row in ledger.open if row >= base))
-    waiting = None if rows is None else max(0, rows - answered - failed - lost - len(doubtful))
+    in_batches = sum(1 for row, entry in ledger.open.items() if row >= base and entry.batch and not entry.in_doubt)
+    doubtful = tuple(
+        sorted(row - base for row, entry in ledger.open.items() if row >= base and (entry.in_doubt or not entry.batch))
+    )
+    waiting = None if rows is None else max(0, rows - answered - failed - lost - len(doubtful) - in_batches)
     return Report(
         rows=rows,
         answered=answered,
         failed=failed,
         waiting=waiting,
         in_doubt=doubtful,
+        in_batches=in_batches,
         lost=lost,
         recovered=ledger.count("recovered"),
         duplicates=ledger.count("duplicates"),
@@ -49,7 +54,7 @@ def report_of(store: RunStore, stopped: str | None, seconds: float) -> Report:
     )
 
 
-def status_of(store: RunStore, engine: Engine, settings: Settings) -> Status:
+def status_of(store: RunStore, engine: Engine | BatchEngine, settings: Settings) -> Status:
     """Return where a run is."""
     ledger, now = store.ledger, engine.now()
     rows = None if store.file.rows is None else store.file.rows + store.file.base
@@ -67,6 +72,6 @@ def status_of(store: RunStore, engine: Engine, settings: Settings) -> Status:
         max_cost=None if settings.max_cost is None else to_decimal(settings.max_cost),
         per_second=engine.meter.per_second(now),
         seconds_left=None if rest is None else engine.meter.seconds_left(now, rest, ledger.latencies.percentile(0.95)),
-        binding=engine.pace.binding,
+        binding=engine.binding,
         retries=dict(ledger.returned),
     )

@@ -26,6 +26,10 @@ def refuses_sevens(prompt: str, times: int) -> int | None:
     return 400 if prompt.endswith("7") else None
 
 
+def ends_with_seven(prompt: str) -> bool:
+    return prompt.endswith("7")
+
+
 def fails_twice_at_five(prompt: str, times: int) -> int | None:
     return 503 if prompt == "row 5" and times < 3 else None
 
@@ -230,6 +234,16 @@ async def test_a_limit_that_is_not_told_is_found_and_costs_no_row(
     report = await BulkRun(new_client(gateway), rows(300), tmp_path / "run")
     assert (report.answered, report.failed) == (300, 0)
     assert gateway.paid_twice == []
+
+
+@pytest.mark.requirement("E06-T002.AC3")
+async def test_a_request_that_was_lost_on_a_kept_connection_is_not_sent_again(
+    new_gateway: NewGateway, new_client: NewClient, tmp_path: Path
+) -> None:
+    gateway = new_gateway(drops=ends_with_seven)
+    report = await BulkRun(new_client(gateway), rows(30), tmp_path / "run", timeout=0.5)
+    assert (report.answered, report.in_doubt) == (27, (7, 17, 27))
+    assert gateway.paid_twice == [] and max(gateway.sent.values()) == 1
 
 
 @pytest.mark.requirement("E06-T002.AC8")

@@ -42,6 +42,7 @@ class CallPolicy:
         total: Seconds for the whole call: all attempts, waits and routes; None for no limit.
         require_usage: Whether an answer without usage is an error.
         include_waiting: Whether keep-alives are yielded as `waiting` chunks.
+        resend: Whether a request is sent once more that was lost on a kept connection.
         max_event_bytes: The largest event or body.
         log_content: Whether prompts and answers may be written to the debug log.
     """
@@ -49,6 +50,7 @@ class CallPolicy:
     total: float | None
     require_usage: bool
     include_waiting: bool
+    resend: bool
     max_event_bytes: int
     log_content: bool
 
@@ -180,12 +182,19 @@ class GatewayCall:
         _log.debug("answered with status %s after %.3f s", status, self._now() - sent_at)
         return []
 
-    def _note_resend(self, lost: Replaced) -> None:
-        """Note a request that was lost or redirected and is sent once more, which is an attempt of its own."""
+    def _note_resend(self, lost: Replaced) -> bool:
+        """Note a request that was lost or redirected and is sent once more, which is an attempt of its own.
+
+        Returns False for one that was lost and is not to be: the gateway may have begun to answer it, and would bill it
+        twice.
+        """
+        if not self._policy.resend:
+            return False
         now, exchange = self._now(), self._exchange
         _log.debug("the request was lost or redirected (%s), sending it again", lost.reason)
         self._history.attempts.append(exchange.attempt(replaced_error(lost), delay=0.0, now=now))
         exchange.sent_at = now
+        return True
 
     def _next_request(self) -> ChatRequest:
         """Return what to ask the current route: the same again, or to go on with the answer that broke off."""

@@ -108,7 +108,9 @@ class JsonApi:
         body = await self._request(send, f"GET {path}", model="", redact=Redactor([gateway.secret], []))
         return None if body is None else parse_json(body)
 
-    async def post(self, path: str, request: DocumentRequest, *, max_bytes: int, method: str = "POST") -> bytes:
+    async def post(
+        self, path: str, request: DocumentRequest, *, max_bytes: int, method: str = "POST", once: bool = False
+    ) -> bytes:
         """Send a request and return the document that answers it, as it was received.
 
         Args:
@@ -116,6 +118,7 @@ class JsonApi:
             request: What to send.
             max_bytes: The largest document.
             method: Another HTTP method than POST, such as DELETE.
+            once: Whether it must not be sent again, whatever it failed with.
 
         Raises:
             NotSupportedError: The gateway has no such endpoint.
@@ -127,11 +130,11 @@ class JsonApi:
 
         async def send(on_replaced: OnReplaced) -> bytes:
             return await connections.post_json(
-                encoded, connect_timeout=connect, max_bytes=max_bytes, on_replaced=on_replaced
+                encoded, connect_timeout=connect, max_bytes=max_bytes, on_replaced=_not_again if once else on_replaced
             )
 
         redact = Redactor([self.gateway.secret], request.quotable)
-        return await self._request(send, f"{method} {path}", model=request.model, redact=redact) or b""
+        return await self._request(send, f"{method} {path}", model=request.model, redact=redact, once=once) or b""
 
     async def _request(
         self,
@@ -140,6 +143,7 @@ class JsonApi:
         *,
         model: str,
         redact: Redactor,
+        once: bool = False,
     ) -> bytes | None:
         from raptscallions_ai._transport.exceptions import replaced_error
 
@@ -172,7 +176,8 @@ class JsonApi:
                 else:
                     error = self._error(exception, endpoint, model=model, redact=redact)
             failures, left = failures + 1, math.inf if ends_at is None else ends_at - clock()
-            delay = retry_delay(error, failures=failures, max_retries=self._max_retries, remaining=left)
+            max_retries = 0 if once else self._max_retries
+            delay = retry_delay(error, failures=failures, max_retries=max_retries, remaining=left)
             attempts.append(_attempt(error, model=model, duration=clock() - started, delay=delay))
             if delay is None:
                 error.attempts = tuple(attempts)
@@ -201,3 +206,7 @@ def _attempt(error: AiError, *, model: str, duration: float, delay: float | None
         duration=duration,
         delay=delay,
     )
+
+
+def _not_again(lost: object) -> bool:
+    return False

@@ -72,7 +72,8 @@ class Connections(Protocol):
         Args:
             request: What to send.
             connect_timeout: Seconds for connecting; None for no limit. Reading has none here.
-            on_replaced: Called for each request that was lost or redirected, and is sent again.
+            on_replaced: Called for each request that was lost or redirected, and is sent again; if it
+                returns False, one that was lost is not.
 
         Raises:
             StatusError: The status is no success.

@@ -62,9 +62,9 @@ class HttpxTransport:
         return httpx2.Response(status, headers=headers, stream=body, request=request)
 
 
-def _notify(lost: Replaced) -> None:
-    for listener in listeners.get():
-        listener(lost)
+def _notify(lost: Replaced) -> bool:
+    """Return whether the request may be sent again: nobody objects."""
+    return not any(listener(lost) is False for listener in listeners.get())
 
 
 class _Body(httpx2.AsyncByteStream):

@@ -11,6 +11,7 @@ from raptscallions_ai._dialects.dialect import ModelFacts
 from raptscallions_ai._dialects.fields import count, moment, text
 from raptscallions_ai._dialects.json import json_list, json_object, parse_json
 from raptscallions_ai._version import __version__
+from raptscallions_ai.client.batching import Batching
 from raptscallions_ai.client.engine import EngineClient
 from raptscallions_ai.client.engine_settings import engine_settings, missing_key, own_values
 from raptscallions_ai.errors import InvalidResponseError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._dialects.anthropic.dialect import AnthropicDialect
     from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai.gateway_api.batches import AnthropicBatches
     from raptscallions_ai.gateway_api.costs import Prices
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions, OnInterrupt
@@ -50,7 +52,7 @@ class _CountRequest:
     quotable: Sequence[object] = field(repr=False)
 
 
-class AsyncAnthropicClient(EngineClient):
+class AsyncAnthropicClient(EngineClient, Batching):
     """A client of the Anthropic Messages API: at Anthropic, or at any host that speaks it.
 
     Built from arguments and the environment; safe to share between tasks and to build outside a loop. Close it with
@@ -177,6 +179,11 @@ class AsyncAnthropicClient(EngineClient):
         if tokens is None:
             raise InvalidResponseError("it has no token count")
         return tokens
+
+    def _batch_shape(self) -> AnthropicBatches:
+        from raptscallions_ai.gateway_api.batches import AnthropicBatches
+
+        return AnthropicBatches(self._api())
 
     def _facts(self, model: str) -> ModelFacts:
         return self._facts_of.get(model) or ModelFacts()

@@ -150,6 +150,7 @@ class EngineClient(BaseChatClient):
             total=routes[0].timeouts.total,
             require_usage=defaults.require_usage if usage is None else usage,
             include_waiting=bool(options.get("include_waiting")),
+            resend=options.get("resend") is not False,
             max_event_bytes=defaults.max_event_bytes,
             log_content=defaults.log_content,
         )

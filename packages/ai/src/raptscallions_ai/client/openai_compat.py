@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from raptscallions_ai._call.defaults import CallDefaults
 from raptscallions_ai._dialects.openai.preset import Preset
 from raptscallions_ai._version import __version__
+from raptscallions_ai.client.batching import Batching
 from raptscallions_ai.client.engine import EngineClient
 from raptscallions_ai.client.engine_settings import NO_KEY, engine_settings, missing_key, own_values
 from raptscallions_ai.client.presets import PRESETS, preset_named
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai.gateway_api.batches import OpenAIBatches
     from raptscallions_ai.gateway_api.costs import Prices
     from raptscallions_ai.gateway_api.models import ModelInfo
     from raptscallions_ai.options.call_options import OnInterrupt
@@ -34,7 +36,7 @@ _KEY_OF_OTHERS = ("AI_API_KEY",)
 _VARIABLE = re.compile(r"\{(\w+)\}")
 
 
-class AsyncOpenAICompatClient(EngineClient):
+class AsyncOpenAICompatClient(EngineClient, Batching):
     """A client of any host that speaks OpenAI chat completions.
 
     A preset has the URL of a known host and its differences. For another host the URL is enough: requests are sent as
@@ -110,6 +112,11 @@ class AsyncOpenAICompatClient(EngineClient):
         from raptscallions_ai.gateway_api.models import fetch_models
 
         return await fetch_models(self._api())
+
+    def _batch_shape(self) -> OpenAIBatches:
+        from raptscallions_ai.gateway_api.batches import OpenAIBatches
+
+        return OpenAIBatches(self._api())
 
 
 def _chosen(preset: str | Preset | None, base_url: str | None) -> Preset:

@@ -10,6 +10,7 @@ from raptscallions_ai._dialects.dialect import NO_FACTS, ModelFacts
 from raptscallions_ai._dialects.failures import URL_SETTING
 from raptscallions_ai._dialects.request import checked_headers
 from raptscallions_ai._version import __version__
+from raptscallions_ai.client.batching import Batching
 from raptscallions_ai.client.engine import EngineClient
 from raptscallions_ai.gateway_api.catalogue import Catalogue
 from raptscallions_ai.gateway_api.mixin import Discovery
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from raptscallions_ai._call.route import LookUp
     from raptscallions_ai._transport.gateway import Gateway
     from raptscallions_ai.answer.result import Usage
+    from raptscallions_ai.gateway_api.batches import OpenRouterBatches
     from raptscallions_ai.options.call_options import OnInterrupt
     from raptscallions_ai.options.network import NetworkOptions
     from raptscallions_ai.options.timeouts import Timeouts
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncOpenRouterClient", "OpenRouterClient"]
 
 
-class OpenRouterClient(Discovery, EngineClient):
+class OpenRouterClient(Discovery, EngineClient, Batching):
     """A client of one gateway; safe to share between tasks and to build outside a loop.
 
     Everything else comes from the environment (`AiSettings`). If key, URL and model are all given, or settings
@@ -117,6 +119,16 @@ class OpenRouterClient(Discovery, EngineClient):
     def _facts(self, model: str) -> ModelFacts:
         length = self._catalogue.context_length(model)
         return NO_FACTS if length is None else ModelFacts(context_length=length)
+
+    def batch_model(self, model: str | None = None) -> str:
+        """Return the name by which a model is asked in batches: at OpenRouter, its variant `:batch`."""
+        name = self.resolve_model(model)
+        return f"{name}:batch" if self._gateway.is_openrouter and ":" not in name else name
+
+    def _batch_shape(self) -> OpenRouterBatches:
+        from raptscallions_ai.gateway_api.batches import OpenRouterBatches
+
+        return OpenRouterBatches(self._api())
 
     def _look_up(self, timeouts: Timeouts, max_retries: int, headers: Mapping[str, str] | None) -> LookUp | None:
         return partial(_look_up, self._gateway, timeouts, max_retries, headers)

@@ -141,6 +141,9 @@ class CallOptions(ChatOptions, total=False):
     """Seconds until the first content and between each next, or `Timeouts`; else the client's."""
     max_retries: int | None
     """Further attempts before the first content, 0 to 5; else the client's."""
+    resend: bool | None
+    """Whether a request is sent once more that was lost on a kept connection before a byte of its answer came; yes by
+    default. With False nothing is billed twice, and servers that hang up on kept connections make calls fail."""
     require_usage: bool | None
     """Whether an answer without usage is an error; else what the settings say, which is yes."""
     include_waiting: bool | None

@@ -38,7 +38,7 @@ _COLLECTION = "answers-1"  # the number is that of the format
 _MOMENT = 0.1  # seconds that the end of an answer is held back for its store; memory and a disk need less
 _MOST_PENDING = 64  # answers that a slow store holds in memory at a time
 # How a call is made, but not what is asked; all other options are part of the key.
-_NOT_ASKED = frozenset({"timeout", "max_retries", "include_waiting", "on_interrupt", "prefill", "stream"})
+_NOT_ASKED = frozenset({"timeout", "max_retries", "include_waiting", "resend", "on_interrupt", "prefill", "stream"})
 _IN_REQUEST = ChatOptions.__annotations__.keys() | {"extra_body", "extra_headers", "extra_query"}
 _log = Log()
 _pending: WeakKeyDictionary[AsyncKeyValue, dict[str, asyncio.Task[None]]] = WeakKeyDictionary()

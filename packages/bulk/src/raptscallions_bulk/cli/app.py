@@ -55,6 +55,13 @@ def run(
         float | None, typer.Option(metavar="N", help="A limit that you know; else it is found out.")
     ] = None,
     tokens_per_minute: Annotated[float | None, typer.Option(metavar="N", help="Likewise.")] = None,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Hand rows over in batches: answered within a day, at about half the price.")
+    ] = False,
+    batch_size: Annotated[int | None, typer.Option(min=1, metavar="N", help="With --batch: most rows of one.")] = None,
+    provider: Annotated[
+        str, typer.Option(metavar="NAME", help="Whom to ask: openrouter, anthropic, openai or another host.")
+    ] = "openrouter",
     dedupe: Annotated[bool, typer.Option(help="Ask rows that ask the same once.")] = True,
     response_cache: Annotated[bool, typer.Option(help="Let the gateway keep answers for a day, if it can.")] = True,
     changed: Annotated[bool, typer.Option("--changed", help="Ask only what is new in a changed run.")] = False,
@@ -86,6 +93,9 @@ def run(
         max_open=max_open,
         requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute,
+        batch=batch,
+        batch_size=batch_size,
+        provider=provider,
         dedupe=dedupe,
         response_cache=response_cache,
         local=local,

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from raptscallions_ai import OpenRouterClient
+from raptscallions_ai import ChatClient, OpenRouterClient, get_provider
 from raptscallions_bulk.errors import RunFolderError
 from raptscallions_bulk.money import Price
 from raptscallions_bulk.progress import ProgressLine, duration
@@ -40,6 +40,9 @@ class Command(msgspec.Struct, omit_defaults=True):
     max_open: int = 2048
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
+    batch: bool = False
+    batch_size: int | None = None
+    provider: str = "openrouter"
     dedupe: bool = True
     response_cache: bool = True
     local: bool = False
@@ -101,9 +104,9 @@ def told(plan: Plan) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _client(command: Command) -> AsyncGenerator[OpenRouterClient]:
+async def _client(command: Command) -> AsyncGenerator[ChatClient]:
     if not command.local:
-        async with OpenRouterClient() as client:
+        async with get_provider(command.provider) as client:
             yield client
         return
     from raptscallions_ai.local import LocalGateway
@@ -116,9 +119,7 @@ async def _client(command: Command) -> AsyncGenerator[OpenRouterClient]:
         yield client
 
 
-def _run(
-    command: Command, client: OpenRouterClient, folder: Path, *, changed: bool, on_progress: Any = None
-) -> BulkRun:
+def _run(command: Command, client: ChatClient, folder: Path, *, changed: bool, on_progress: Any = None) -> BulkRun:
     from raptscallions_bulk.cli.schema_type import type_of_labels, type_of_schema
 
     answer_as = None
@@ -147,6 +148,8 @@ def _run(
         max_open=command.max_open,
         requests_per_minute=command.requests_per_minute,
         tokens_per_minute=command.tokens_per_minute,
+        batch=command.batch,
+        batch_size=command.batch_size,
         on_progress=on_progress,
         handle_signals=True,
     )

@@ -9,20 +9,18 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-from raptscallions_ai import AiError, ChatClient, ChatResult, ParsedResult, RateLimitError, RateLimits
+from raptscallions_ai import AiError, ChatClient, ChatResult, RateLimitError, RateLimits
+from raptscallions_bulk.engine.ends import Ends
 from raptscallions_bulk.engine.feed import Feed
 from raptscallions_bulk.engine.item import Item
-from raptscallions_bulk.engine.meter import Meter
 from raptscallions_bulk.engine.outcomes import Meaning, meaning_of
 from raptscallions_bulk.engine.recovery import Recovery
 from raptscallions_bulk.engine.settings import Settings
 from raptscallions_bulk.errors import BulkError
-from raptscallions_bulk.journal.records import Answered, Failed, Known, Record, Returned, Same, Sent
-from raptscallions_bulk.money import to_decimal
+from raptscallions_bulk.journal.records import Known, Record, Sent
 from raptscallions_bulk.pace.controller import Pace
 from raptscallions_bulk.pace.told import told_rate
 from raptscallions_bulk.report import Row
-from raptscallions_bulk.rows.answers import line_of_answer, line_of_error, line_of_same
 from raptscallions_bulk.rows.request import RequestMaker
 from raptscallions_bulk.rows.sources import Source
 from raptscallions_bulk.store import RunStore
@@ -31,7 +29,6 @@ __all__ = ["Engine"]
 
 _GROUP = 64  # rows whose intents are written together
 _UNPAID_ATTEMPTS = 6  # of a row that the gateway fails at while it answers others
-_ALIKE = 20  # failures of one class, before there is any answer, that stop a run
 _LONGEST_PAUSE = 30.0  # seconds
 
 
@@ -64,23 +61,21 @@ class Engine:
         limit: int | None = None,
     ) -> None:
         self._client, self._store, self._settings = client, store, settings
-        self._on_row, self._has_room = on_row, has_room
+        self._has_room = has_room
         loop = asyncio.get_running_loop()
         self.now = loop.time
         self._options = settings.call_options()
-        self.feed = Feed(
-            store, source, maker, settings, key=key, invalid=self._invalid, same=self._answered_before, limit=limit
-        )
-        self.pace = Pace(loop.time(), max_open=settings.max_open, requests=settings.requests, tokens=settings.tokens)
-        self.meter = Meter(loop.time())
         self.recovery = Recovery(client, store, settings)
+        self.ends = Ends(store, settings, self.recovery, on_row=on_row, changed=self.changed, stop=self.stop)
+        self.feed = Feed(store, source, maker, settings, self.ends, key=key, limit=limit)
+        self.pace = Pace(loop.time(), max_open=settings.max_open, requests=settings.requests, tokens=settings.tokens)
+        self.meter = self.ends.meter
         self.stopped: str | None = None
         self.stop_error: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._event = asyncio.Event()
         self._promised = 0  # of rows whose intents are not on the disk yet
         self._is_warm = len(store.ledger.answered) > 0
-        self._alike: tuple[str, int] = ("", 0)
 
     async def run(self) -> None:
         """Ask everything that is to be asked, and return when nothing is open any more."""
@@ -108,6 +103,17 @@ class Engine:
         self.stop("it was interrupted")
         for task in self._tasks:
             task.cancel()
+
+    @property
+    def binding(self) -> str:
+        """What keeps the run from being faster."""
+        return self.pace.binding
+
+    def limit_open(self, most: int) -> None:
+        """Change the most requests at a time."""
+        if most != self.pace.window.most:
+            self.pace.window.set_most(most)
+            self.changed()
 
     def changed(self) -> None:
         """Look again whether there is something to do."""
@@ -237,25 +243,7 @@ class Engine:
         self._is_warm = True
         self._take_limits(result.attempts[-1].limits if result.attempts else None)
         self.recovery.learn(result)
-        cost, uncertain, from_cache = self.recovery.cost_of(item, result)
-        answer = kept = result.content
-        if self._settings.answer_type is not None:
-            answer = cast("ParsedResult[Any]", result).parsed
-            kept = self._settings.answer_type.to_json(answer)
-        line = line_of_answer(
-            item.number, item.key, kept, result, cost=cost, seconds=seconds, request=item.request.digest
-        )
-        tokens = (usage.prompt_tokens, usage.completion_tokens)
-        record = Answered(item.number, time.time(), cost, *tokens, seconds, from_cache=from_cache, uncertain=uncertain)
-        if usage.cost is None and self._settings.tariff is None:
-            self._store.ledger.count_unpriced()
-        self._store.committer.add(record, line, lambda: self._answer_kept(item, record, answer))
-
-    def _answer_kept(self, item: Item, record: Answered, answer: Any) -> None:
-        self._store.index.locate(item.request.digest, item.number, record.segment, record.offset)
-        self._tell(item, answer=answer, cost=record.cost)
-        for follower in self.feed.ended(item):
-            self._is_same(follower, item.number, answer)
+        self.ends.answered(item, result, seconds)
 
     def _failed(self, item: Item, error: Exception, seconds: float) -> None:
         meaning, now = meaning_of(error), self.now()
@@ -263,20 +251,20 @@ class Engine:
         if isinstance(error, AiError) and error.request_id and meaning.verdict == "uncertain":
             self._store.committer.add(Known(item.number, error.request_id))
         if meaning.verdict == "hopeless":
-            self._return(item, error)
+            self.ends.returned(item, error)
             self.stop(str(error), error)
         elif meaning.verdict == "limited":
-            self._return(item, error)
+            self.ends.returned(item, error)
             self.feed.again(item, now)
         elif meaning.verdict == "broken gateway":
             self._try_again(item, error)
         elif meaning.verdict == "uncertain" and not meaning.is_told:
-            self._count_alike(error)
+            self.ends.count_alike(error)
             self._store.ledger.doubt(item.number)
             self.feed.doubtful[item.number] = item
         else:
-            self._count_alike(error)
-            self._fail(item, error, self.recovery.cost_of_failure(item, error))
+            self.ends.count_alike(error)
+            self.ends.failed(item, error, self.recovery.cost_of_failure(item, error))
 
     def _take_limits(self, limits: RateLimits | None) -> None:
         if limits is None:
@@ -310,78 +298,10 @@ class Engine:
         if not self.pace.in_outage:
             item.unpaid += 1
         if item.unpaid >= _UNPAID_ATTEMPTS:
-            self._count_alike(error)
-            self._fail(item, error, 0)
+            self.ends.count_alike(error)
+            self.ends.failed(item, error, 0)
             return
-        self._count_alike(error)
-        self._return(item, error)
+        self.ends.count_alike(error)
+        self.ends.returned(item, error)
         pause = min(_LONGEST_PAUSE, 2.0 ** max(0, item.unpaid - 1)) * random.uniform(0.5, 1.0)
         self.feed.again(item, self.now() + pause)
-
-    def _return(self, item: Item, error: Exception) -> None:
-        self._store.committer.add(Returned(item.number, time.time(), type(error).__name__))
-
-    def _fail(self, item: Item, error: Exception, cost: int) -> None:
-        line = line_of_error(item.number, item.key, error, cost=cost, request=item.request.digest)
-        record = Failed(item.number, time.time(), cost, type(error).__name__)
-        self._store.committer.add(record, line, lambda: self._failure_kept(item, error, cost))
-
-    def _failure_kept(self, item: Item, error: Exception, cost: int) -> None:
-        self._tell(item, error=error, cost=cost)
-        for follower in self.feed.ended(item):
-            self._fail(follower, error, 0)
-
-    def _invalid(self, item: Item, error: Exception) -> None:
-        self._count_alike(error)
-        self._fail(item, error, 0)
-
-    def _answered_before(self, item: Item, first: int) -> None:
-        found = self._store.index.find(item.request.digest)
-        assert found is not None and found.segment
-        line = self._store.line(found.segment, found.offset)
-        answer = line.answer
-        if self._settings.answer_type is not None:
-            answer = self._settings.answer_type.from_json(answer)
-        self._is_same(item, first, answer)
-
-    def _is_same(self, item: Item, first: int, answer: Any) -> None:
-        line = line_of_same(item.number, item.key, first)
-        self._store.committer.add(
-            Same(item.number, first), line, lambda: self._tell(item, answer=answer, same_as=first)
-        )
-
-    def _tell(
-        self,
-        item: Item,
-        *,
-        answer: Any = None,
-        error: Exception | None = None,
-        cost: int = 0,
-        same_as: int | None = None,
-    ) -> None:
-        self.meter.add(self.now())
-        self._event.set()
-        if self._on_row is None:
-            return
-        base = self._store.file.base
-        self._on_row(
-            Row(
-                number=item.number - base,
-                key=item.key,
-                status="answered" if error is None else "failed",
-                answer=answer,
-                error=error,
-                cost=to_decimal(cost),
-                input=item.row,
-                same_as=None if same_as is None else same_as - base,
-            )
-        )
-
-    def _count_alike(self, error: Exception) -> None:
-        """Stop a run whose rows all fail alike before any was answered."""
-        if self._is_warm and len(self._store.ledger.answered):
-            return
-        name, count = self._alike
-        self._alike = (type(error).__name__, count + 1 if name == type(error).__name__ else 1)
-        if self._alike[1] >= _ALIKE:
-            self.stop(f"the first {_ALIKE} rows all failed with {type(error).__name__}: {error}", error)

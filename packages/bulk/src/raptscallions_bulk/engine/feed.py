@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+from raptscallions_bulk.engine.ends import Ends
 from raptscallions_bulk.engine.item import Item
 from raptscallions_bulk.engine.settings import Settings
 from raptscallions_bulk.errors import SourceError
@@ -29,9 +30,8 @@ class Feed:
         source: Its rows.
         maker: Makes their requests.
         settings: How they are asked.
+        ends: Told of rows that cannot be asked, or whose answer is there already.
         key: The field that names a row; None for its number.
-        invalid: Told of a row that cannot be asked, with the reason.
-        same: Told of a row whose answer is there already, with the row that has it.
         limit: The most rows of the source to look at; None for all.
 
     Attributes:
@@ -45,14 +45,13 @@ class Feed:
         source: Source,
         maker: RequestMaker,
         settings: Settings,
+        ends: Ends,
         *,
         key: str | None,
-        invalid: Callable[[Item, Exception], None],
-        same: Callable[[Item, int], None],
         limit: int | None = None,
     ) -> None:
         self._store, self._maker, self._settings, self._key = store, maker, settings, key
-        self._invalid, self._same, self._limit = invalid, same, limit
+        self._ends, self._limit = ends, limit
         self._rows: Iterator[Any] | None = source.rows(self._wanted)
         self._later: list[tuple[float, int, Item]] = []
         self._order = itertools.count()
@@ -87,11 +86,9 @@ class Feed:
                 return item
         return None
 
-    def ended(self, item: Item) -> list[Item]:
-        """Forget a row that has come to an end, and return those that asked the same."""
+    def _ended(self, item: Item) -> None:
         self._asked.pop(item.number, None)
         self._followers -= len(item.followers)
-        return item.followers
 
     def _wanted(self, number: int) -> bool:
         self.seen = max(self.seen, number + 1)
@@ -103,12 +100,12 @@ class Feed:
     def _prepared(self, place: int, row: dict[str, Any] | SourceError) -> Item | None:
         number = place + self._store.file.base
         if isinstance(row, SourceError):
-            self._invalid(Item(number, place, {}, NO_REQUEST), row)
+            self._ends.invalid(Item(number, place, {}, NO_REQUEST), row)
             return None
         try:
-            item = Item(number, self._key_of(place, row), row, self._maker.make(row))
+            item = Item(number, self._key_of(place, row), row, self._maker.make(row), on_end=self._ended)
         except SourceError as error:
-            self._invalid(Item(number, place, row, NO_REQUEST), error)
+            self._ends.invalid(Item(number, place, row, NO_REQUEST), error)
             return None
         item.reserve = self._settings.most(item.request.prompt_tokens)
         if number in self._store.ledger.open:
@@ -136,7 +133,7 @@ class Feed:
         if found.row == number:
             return False
         if found.segment:
-            self._same(item, found.row)
+            self._ends.answered_before(item, found.row)
             return True
         if (first := self._asked.get(found.row) or self.doubtful.get(found.row)) is not None:
             first.followers.append(item)

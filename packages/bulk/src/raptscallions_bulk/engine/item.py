@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ class Item:
         first_cost: What the books say of its first request, in picodollars; None if they say nothing.
         unpaid: How often it came back because the gateway failed.
         followers: Rows that ask the same.
+        on_end: Called with the row when it has come to an end.
     """
 
     number: int
@@ -35,3 +37,10 @@ class Item:
     first_cost: int | None = None
     unpaid: int = 0
     followers: list[Item] = field(default_factory=list["Item"])
+    on_end: Callable[[Item], None] | None = None
+
+    def let_go(self) -> list[Item]:
+        """Note the end of the row, and return those that asked the same."""
+        if self.on_end is not None:
+            self.on_end(self)
+        return self.followers

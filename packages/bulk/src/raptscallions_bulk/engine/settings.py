@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
-from raptscallions_ai import Timeouts
+from raptscallions_ai import CallOptions, Timeouts
 from raptscallions_bulk.rows.answer_type import AnswerType
 
 __all__ = ["InDoubt", "Settings", "checked"]
@@ -42,6 +42,8 @@ class Settings:
         max_open: The most requests at a time.
         requests: Requests a second that are known to be allowed; None to find out.
         tokens: Tokens a second, likewise.
+        is_batch: Whether rows go into batches.
+        batch_size: The most rows of one; None for what is usual.
     """
 
     model: str | None = None
@@ -59,11 +61,20 @@ class Settings:
     max_open: int = 2048
     requests: float | None = None
     tokens: float | None = None
+    is_batch: bool = False
+    batch_size: int | None = None
+
+    @property
+    def plain_options(self) -> CallOptions:
+        """The options of a request in a batch: those of the person."""
+        return cast("CallOptions", dict(self.options))
 
     def call_options(self) -> dict[str, Any]:
         """Return the options of each call: those of the person, and those that a run is in charge of."""
         limits = Timeouts(first_chunk=self.timeout, idle=self.timeout, total=self.timeout)
         options: dict[str, Any] = {**self.options, "timeout": limits, "max_retries": 0}
+        if self.tariff is None or any(self.tariff):
+            options["resend"] = False  # what was lost may have been billed
         if self.caches:
             options["extra_headers"] = {**_CACHE, **(options.get("extra_headers") or {})}
         return options

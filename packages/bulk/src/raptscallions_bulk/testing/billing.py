@@ -13,7 +13,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["BillingGateway"]
+__all__ = ["BillingGateway", "response"]
 
 _PROMPT, _COMPLETION = Decimal("0.000001"), Decimal("0.000002")  # USD a token
 
@@ -31,6 +31,7 @@ class BillingGateway:
         has_books: Whether it tells what a generation cost.
         requests_per_second: How many requests it lets through; None for any number.
         answer: The text of an answer, by the prompt.
+        drops: Returns whether the connection is closed instead of answering, after a request was billed, by its prompt.
         fail: Returns a status to refuse a request with, by its prompt and how often that was sent; None for none.
         seed: Of what is left to chance.
 
@@ -53,12 +54,13 @@ class BillingGateway:
         has_books: bool = False,
         requests_per_second: float | None = None,
         answer: Callable[[str], str] = lambda prompt: f"answer to {prompt}",
+        drops: Callable[[str], bool] = lambda prompt: False,
         fail: Callable[[str, int], int | None] = lambda prompt, times: None,
         seed: int = 0,
     ) -> None:
         self._latency, self._caches, self._has_books = latency, caches, has_books
         self._rate, self._answer, self._fail = requests_per_second, answer, fail
-        self._chance = random.Random(seed)
+        self._chance, self._drops = random.Random(seed), drops
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="billing-gateway", daemon=True)
@@ -68,7 +70,7 @@ class BillingGateway:
         self.books: dict[str, Decimal] = {}
         self.billed: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
-        self.cost = Decimal(0)
+        self.cost: Decimal = Decimal(0)
         self.refused = 0
 
     @property
@@ -126,10 +128,10 @@ class BillingGateway:
 
     async def _respond(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
         if headers.get("authorization") != f"Bearer {self.api_key}":
-            return _response(401, {"error": {"code": 401, "message": "No auth credentials found"}})
+            return response(401, {"error": {"code": 401, "message": "No auth credentials found"}})
         if method == "GET" and path.endswith("/models"):
             prices = {"prompt": str(_PROMPT), "completion": str(_COMPLETION)}
-            return _response(200, {"data": [{"id": self.model, "name": self.model, "pricing": prices}]})
+            return response(200, {"data": [{"id": self.model, "name": self.model, "pricing": prices}]})
         if method == "GET" and "/generation?id=" in path:
             return self._book(path.partition("?id=")[2])
         return await self._chat(headers, body)
@@ -139,45 +141,55 @@ class BillingGateway:
         self.sent[prompt] += 1
         if not self._lets_through():
             self.refused += 1
-            return _response(429, {"error": {"code": 429, "message": "Rate limit exceeded"}})
+            return response(429, {"error": {"code": 429, "message": "Rate limit exceeded"}})
         if (status := self._fail(prompt, self.sent[prompt])) is not None:
-            return _response(status, {"error": {"code": status, "message": "It failed"}})
+            return response(status, {"error": {"code": status, "message": "It failed"}})
         wants_cache = self._caches and headers.get("x-openrouter-cache") == "true"
         name = hashlib.sha256(body).hexdigest()
         if wants_cache and name in self._kept:
             return self._completion(prompt, self._kept[name].decode(), "hit", Decimal(0))
         await asyncio.sleep(self._chance.uniform(*self._latency))
         answer = self._answer(prompt)
-        cost = _PROMPT * (len(prompt) // 4 + 1) + _COMPLETION * (len(answer) // 4 + 1)
+        cost = self.price_of(prompt, answer)
         self.billed[prompt] += 1
         self.cost += cost
         if wants_cache:
             self._kept[name] = answer.encode()
+        if self._drops(prompt):
+            raise ConnectionError
         return self._completion(prompt, answer, "miss" if wants_cache else None, cost)
 
+    def price_of(self, prompt: str, answer: str) -> Decimal:
+        """Return what an answer costs, in USD."""
+        return _PROMPT * (len(prompt) // 4 + 1) + _COMPLETION * (len(answer) // 4 + 1)
+
     def _completion(self, prompt: str, answer: str, cached: str | None, cost: Decimal) -> bytes:
+        data = self.document(prompt, answer, cost, is_cached=cached == "hit")
+        extra = {"X-Generation-Id": str(data["id"])}
+        if cached is not None:
+            extra["X-OpenRouter-Cache-Status"] = cached.upper()
+        return response(200, data, extra)
+
+    def document(self, prompt: str, answer: str, cost: Decimal, *, is_cached: bool = False) -> dict[str, Any]:
+        """Return an answer as chat completions have it, and put its cost into the books."""
         generation = f"gen-{sum(self.billed.values())}-{self._chance.getrandbits(48):012x}"
         self.books[generation] = cost
-        tokens = (0, 0) if cached == "hit" else (len(prompt) // 4 + 1, len(answer) // 4 + 1)
+        tokens = (0, 0) if is_cached else (len(prompt) // 4 + 1, len(answer) // 4 + 1)
         message = {"role": "assistant", "content": answer}
         usage = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)}
-        data = {
+        return {
             "id": generation,
             "object": "chat.completion",
             "model": self.model,
             "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
             "usage": {**usage, "cost": float(cost)},
         }
-        extra = {"X-Generation-Id": generation}
-        if cached is not None:
-            extra["X-OpenRouter-Cache-Status"] = cached.upper()
-        return _response(200, data, extra)
 
     def _book(self, generation: str) -> bytes:
         cost = self.books.get(generation) if self._has_books else None
         if cost is None:
-            return _response(404, {"error": {"code": 404, "message": "Generation not found"}})
-        return _response(200, {"data": {"id": generation, "model": self.model, "total_cost": float(cost)}})
+            return response(404, {"error": {"code": 404, "message": "Generation not found"}})
+        return response(200, {"data": {"id": generation, "model": self.model, "total_cost": float(cost)}})
 
     def _lets_through(self) -> bool:
         if self._rate is None:
@@ -191,8 +203,9 @@ class BillingGateway:
         return True
 
 
-def _response(status: int, body: dict[str, Any], extra: dict[str, str] | None = None) -> bytes:
-    content = json.dumps(body).encode()
+def response(status: int, body: dict[str, Any] | bytes, extra: dict[str, str] | None = None) -> bytes:
+    """Return the bytes of an HTTP response; with a JSON object, or with these bytes."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", "Content-Length": str(len(content)), **(extra or {})}
     lines = [f"HTTP/1.1 {status} Status", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
     return "\r\n".join(lines).encode("latin-1") + content

@@ -62,7 +62,8 @@ class HttpClient:
         Args:
             request: What to send.
             connect_timeout: Seconds until a connection is open, all that this takes included.
-            on_replaced: Called when the request has been lost and is about to be sent once more.
+            on_replaced: Called when the request has been lost and is about to be sent once more; if it returns False,
+                the request is not, and the loss is raised: the server may have begun to work on it.
 
         Raises:
             HttpError: There is no answer.
@@ -79,8 +80,8 @@ class HttpClient:
             except LostConnectionError as error:
                 if exchange.started or new:
                     raise
-                if on_replaced is not None:
-                    on_replaced(Replaced(str(error), self._loop.time() - began))
+                if on_replaced is not None and on_replaced(Replaced(str(error), self._loop.time() - began)) is False:
+                    raise
         connection = await self._connect(origin, proxy, connect_timeout)
         return HttpResponse(await _answered(connection.send(head, request.body)))
 
