@@ -192,6 +192,7 @@ async def test_a_call_moves_to_another_engine(anthropic: FakeAnthropic, fake_gat
     assert [attempt.error for attempt in result.attempts] == ["ProviderError", None]
 
 
+@pytest.mark.requirement("E04-T025.AC1")
 async def test_a_conversation_moves_between_engines(anthropic: FakeAnthropic, fake_gateway: FakeGateway) -> None:
     anthropic.stream("One.", reasoning=["Hm"])
     async with (

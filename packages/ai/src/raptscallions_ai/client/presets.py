@@ -23,6 +23,7 @@ _BUILT_IN = (
         key_env=("OPENAI_API_KEY",),
         default_model="gpt-4o",
         token_field="max_completion_tokens",
+        documented_fields_only=True,
         source="OpenAI API reference, chat completions: max_tokens is deprecated and refused by reasoning models",
     ),
     Preset(
@@ -32,6 +33,7 @@ _BUILT_IN = (
         auth="api-key",
         token_field="max_completion_tokens",
         provider="azure.ai.openai",
+        documented_fields_only=True,
         source="Azure OpenAI v1 API: the model is the name of a deployment; no api-version",
     ),
     Preset(
@@ -41,6 +43,7 @@ _BUILT_IN = (
         default_model="llama-3.3-70b-versatile",
         token_field="max_completion_tokens",
         refused=frozenset({"logprobs", "logit_bias", "top_logprobs"}),
+        documented_fields_only=True,
         source="GroqDocs, OpenAI compatibility: these fields give a 400",
     ),
     Preset(name="together", base_url="https://api.together.ai/v1", key_env=("TOGETHER_API_KEY",)),
@@ -68,6 +71,7 @@ _BUILT_IN = (
         renames={"developer": "system", "seed": "random_seed"},
         tool_choice_required="any",
         provider="mistral_ai",
+        documented_fields_only=True,
         source="Mistral API reference, chat: unknown fields give a 422",
     ),
     Preset(

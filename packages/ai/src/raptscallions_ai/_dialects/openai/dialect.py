@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._dialects.dialect import Encoded
 from raptscallions_ai._dialects.failures import read_failure
-from raptscallions_ai._dialects.json import json_list, json_object
+from raptscallions_ai._dialects.json import json_list
+from raptscallions_ai._dialects.openai.history import fitting_messages
 from raptscallions_ai._dialects.openai.reader import OpenAIReader
 from raptscallions_ai._dialects.openai.spelling import NO_USAGE_ASKED, lesson_of, respelt, spelt_for
 from raptscallions_ai._dialects.prefill import continued
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["OpenAIDialect"]
 
 _PATH = "/chat/completions"
+_MARKS = (b'"native"', b'"tool_calls"', b'"tool_call_id"')  # of messages that may not fit as they are
 _MOST_MODELS = 256  # whose spellings are remembered
 
 
@@ -51,7 +53,7 @@ class OpenAIDialect:
         accept = "text/event-stream" if request.stream else "application/json"
         headers = {"Accept": accept, **request.headers}
         lessons = self._lessons.get(request.model, ())
-        if self._preset is not None or lessons or b'"native"' in request.body:
+        if self._preset is not None or lessons or any(mark in request.body for mark in _MARKS):
             request = request.respelt(self._spelt(request, lessons))
         return Encoded(_PATH, request.body, headers, request.query)
 
@@ -82,17 +84,12 @@ class OpenAIDialect:
         return continued(request, answer, known=known)
 
     def _spelt(self, request: ChatRequest, lessons: tuple[str, ...]) -> dict[str, Any]:
-        body = _without_native(request.fields())
+        body = request.fields()
+        documented_only = self._preset is not None and self._preset.documented_fields_only
+        body["messages"] = fitting_messages(json_list(body.get("messages")), documented_only=documented_only)
         if self._preset is not None:
             body = spelt_for(body, self._preset)
         return respelt(body, lessons)
 
     def __repr__(self) -> str:
         return f"OpenAIDialect({'' if self._preset is None else self._preset.name})"
-
-
-def _without_native(body: dict[str, Any]) -> dict[str, Any]:
-    """Leave out messages in the native form of other dialects, which only they understand."""
-    messages = [json_object(message) for message in json_list(body.get("messages"))]
-    stripped = [{name: value for name, value in message.items() if name != "native"} for message in messages]
-    return {**body, "messages": stripped}

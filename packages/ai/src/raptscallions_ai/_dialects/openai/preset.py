@@ -30,6 +30,8 @@ class Preset:
         refused: Options that it refuses; they are refused here, before anything is sent.
         defaults: Fields of the body that are sent unless the caller gives them.
         tool_choice_required: Its own word for `tool_choice="required"`; None where it has none.
+        documented_fields_only: Whether it refuses fields of a message that OpenAI does not document, such as the
+            reasoning of another host's model; they are left out.
         provider: What OpenTelemetry calls it; empty for its name.
         source: Where this is documented.
     """
@@ -47,5 +49,6 @@ class Preset:
     refused: frozenset[str] = frozenset()
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
     tool_choice_required: str | None = "required"
+    documented_fields_only: bool = False
     provider: str = ""
     source: str = ""
