@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, settings
 from raptscallions_ai import OpenRouterClient, reset_settings
 from raptscallions_ai.local import LocalGateway, LocalGatewayError
 from raptscallions_ai.local.weights import ensure_weights, require_extra
-from raptscallions_ai.testing import FakeGateway, Hang, chunk, sse
+from raptscallions_ai.testing import FakeGateway, FakeOllama, Hang, chunk, sse
 
 pytest.register_assert_rewrite("fault_checks")
 settings.register_profile(
@@ -92,6 +92,12 @@ def endless(fake_gateway: FakeGateway) -> FakeGateway:
     """A gateway that sends one word and then nothing more, for as long as the client listens."""
     fake_gateway.reply(sse(chunk("Hello")), Hang())
     return fake_gateway
+
+
+@pytest.fixture
+def ollama() -> Iterator[FakeOllama]:
+    with FakeOllama() as server:
+        yield server
 
 
 @pytest.fixture

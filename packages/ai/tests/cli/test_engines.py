@@ -23,12 +23,6 @@ def anthropic() -> Iterator[FakeAnthropic]:
 
 
 @pytest.fixture
-def ollama() -> Iterator[FakeOllama]:
-    with FakeOllama() as server:
-        yield server
-
-
-@pytest.fixture
 def claude(anthropic: FakeAnthropic) -> dict[str, str]:
     """The variables of the fake."""
     return {"ANTHROPIC_API_KEY": anthropic.api_key, "ANTHROPIC_BASE_URL": anthropic.base_url}

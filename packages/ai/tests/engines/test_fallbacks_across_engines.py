@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +13,6 @@ from raptscallions_ai import AsyncAnthropicClient, AsyncOllamaClient, OpenRouter
 from raptscallions_ai.testing import Cut, FakeAnthropic, FakeGateway, FakeOllama, chunk, sse, usage
 
 pytestmark = pytest.mark.requirement("E04-T025.AC2")
-
-
-@pytest.fixture
-def ollama() -> Iterator[FakeOllama]:
-    with FakeOllama() as server:
-        yield server
 
 
 @pytest_asyncio.fixture
