@@ -13,6 +13,7 @@ from raptscallions_ai._call.settling import settled_usage
 from raptscallions_ai._call.watchdog import Watchdog
 from raptscallions_ai._dialects.redact import Redactor
 from raptscallions_ai._guards.log import Log
+from raptscallions_ai._guards.running_loop import running_loop
 from raptscallions_ai._transport.exceptions import ai_error, lost_connection, replaced_error
 from raptscallions_ai.answer.chunks import DoneChunk, WaitingChunk
 from raptscallions_ai.errors import TimeoutError
@@ -347,7 +348,7 @@ class GatewayCall:
         return Exchange(self._recovery.route, self._redact, require_usage=usage, max_event_bytes=limit, now=self._now())
 
     def _start(self) -> asyncio.AbstractEventLoop:
-        self._loop = loop = asyncio.get_running_loop()
+        self._loop = loop = running_loop()
         self._now = loop.time
         self._history.started_at = self._exchange.sent_at = self._now()
         self._deadlines.start(self._history.started_at)

@@ -11,6 +11,7 @@ from raptscallions_ai._dialects.dialect import Encoded
 from raptscallions_ai._dialects.json import parse_json
 from raptscallions_ai._dialects.redact import Redactor
 from raptscallions_ai._guards.log import Log
+from raptscallions_ai._guards.running_loop import running_loop
 from raptscallions_ai._transport.errors import StatusError
 from raptscallions_ai.answer.result import Attempt
 from raptscallions_ai.errors import NotSupportedError, TimeoutError
@@ -148,7 +149,7 @@ class JsonApi:
         from raptscallions_ai._transport.exceptions import replaced_error
 
         limit = min((each for each in (self._timeouts.first_chunk, self._timeouts.total) if each), default=None)
-        clock = asyncio.get_running_loop().time
+        clock = running_loop().time
         started, ends_at = clock(), None
         attempts: list[Attempt] = []
         failures = 0

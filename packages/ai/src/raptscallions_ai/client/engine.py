@@ -14,6 +14,7 @@ from raptscallions_ai._call.retry import checked_retries
 from raptscallions_ai._call.route import Route
 from raptscallions_ai._dialects.dialect import NO_FACTS, ModelFacts
 from raptscallions_ai._guards.fingerprint import fingerprint_of
+from raptscallions_ai._guards.running_loop import running_loop
 from raptscallions_ai.answer.stream import ChatStream
 from raptscallions_ai.client.base import BaseChatClient
 from raptscallions_ai.errors import AiError, NotSupportedError
@@ -167,6 +168,7 @@ class EngineClient(BaseChatClient):
         Raises:
             AiError: The client is closed.
         """
+        running_loop()
         gateway = self._open_gateway()
         await asyncio.to_thread(_load_what_a_call_needs)
         within = min(_LONGEST_WARM_UP, self._defaults.timeouts.connect or _LONGEST_WARM_UP)

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from raptscallions_ai._guards.running_loop import running_loop
+
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Coroutine
@@ -50,7 +52,7 @@ class Catalogue:
             raise ValueError("max_age must be a number of seconds, from 0")
         if (cached := self.cached(query, max_age=max_age)) is not None:
             return cached
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         key = loop, query
         fetching = self._fetching.get(key)
         if fetching is None:

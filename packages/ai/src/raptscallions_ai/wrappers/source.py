@@ -9,6 +9,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from raptscallions_ai._guards.running_loop import running_loop
 from raptscallions_ai.answer.chunks import DoneChunk
 from raptscallions_ai.answer.result import ChatResult, Usage
 from raptscallions_ai.errors import AiError, TimeoutError
@@ -212,7 +213,7 @@ class AroundSource:
         return None if self._stopped else self._inner
 
     async def _begin(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         try:
             async with asyncio.timeout(None) as self._waiting:
                 self._inner = await self.begin() or self._inner
