@@ -22,8 +22,7 @@ from raptscallions_ai._transport.http.incoming import ResponseParser
 from raptscallions_ai.answer.chunks import ContentChunk, ToolCallChunk
 from raptscallions_ai.errors import InvalidOutputError, ToolError
 from raptscallions_ai.structured.embedded import objects
-from raptscallions_ai.structured.output_format import OutputFormat, output_format
-from raptscallions_ai.structured.parsed_stream import GrowingObject
+from raptscallions_ai.structured.output_format import OutputFormat
 from raptscallions_ai.structured.partial_json import StreamingJson
 from raptscallions_ai.testing import ScriptedClient
 from raptscallions_ai.tools.nesting import deepest
@@ -33,10 +32,6 @@ Feed = Callable[[Any], object]
 
 def json_feed() -> Feed:
     return StreamingJson().feed
-
-
-def growing_feed() -> Feed:
-    return GrowingObject(output_format(list[Chain], strict=False)).add
 
 
 def collector_feed(make: Callable[[str], Any]) -> Callable[[], Feed]:
@@ -95,7 +90,6 @@ WORK: dict[str, tuple[Callable[[], Feed], Callable[[int], Iterable[Any]]]] = {
     "deep": (json_feed, lambda size: '{"a":' * 190 + "[" + "[], " * (size // 4)),
     "spaces": (json_feed, lambda size: '{"a": ' + " " * size + "1}"),
     "what is no JSON": (json_feed, lambda size: "{]" + "x" * size),
-    "an object that grows": (growing_feed, lambda size: ['{"value": [', *["{},"] * (size // 6)]),
     "an answer in letters": (collector_feed(ContentChunk), lambda size: "x" * size),
     "arguments in letters": (collector_feed(lambda x: ToolCallChunk(0, "1", "f", x)), lambda size: "x" * size),
     "an event in bytes": (sse_feed, lambda size: octets("data: " + "x" * size + "\n\n")),
