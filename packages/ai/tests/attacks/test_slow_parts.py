@@ -131,9 +131,7 @@ async def test_a_large_answer_is_not_kept() -> None:
     assert (await cached.chat("Hi")).content == "y"
 
 
-async def test_keys_do_not_share_answers_unless_they_are_reported_to(
-    new_client: ClientFactory, fake_gateway: FakeGateway
-) -> None:
+async def test_keys_do_not_share_answers_unless_asked_to(new_client: ClientFactory, fake_gateway: FakeGateway) -> None:
     store = memory_store()
     keys = ("sk-one", "sk-two", "sk-one")
     for key in keys:
