@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from raptscallions_ai._dialects.prefill import accepts_prefill
 from raptscallions_ai.gateway_api.embeddings import EmbeddingResult, EmbedOptions
 from raptscallions_ai.gateway_api.endpoints import ModelEndpoint, Percentiles, ProviderInfo
 from raptscallions_ai.gateway_api.models import ModelFilter, ModelInfo, ReasoningSupport, filter_models
@@ -30,6 +31,7 @@ __all__ = [
     "apply_variant",
     "parse_model_id",
     "resolve_model_alias",
+    "accepts_prefill",
     "EmbeddingResult",
     "EmbedOptions",
     "LoadedModel",

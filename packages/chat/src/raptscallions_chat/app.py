@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
 
+from raptscallions_ai import ConfigurationError
 from raptscallions_chat.auth.chain import auth_from
 from raptscallions_chat.auth.origins import HostRule
+from raptscallions_chat.contexts import Contexts
 from raptscallions_chat.credentials.clients import TenantClients
 from raptscallions_chat.credentials.envelope import KeyRing
 from raptscallions_chat.credentials.vault import CredentialVault
+from raptscallions_chat.domain.errors import ChatError
 from raptscallions_chat.domain.ids import new_id
 from raptscallions_chat.features import make_features, make_shared
 from raptscallions_chat.http.api import make_api
@@ -23,6 +27,7 @@ from raptscallions_chat.log.memory import MemoryLog, MemorySignals
 from raptscallions_chat.prompting import ConversationPrompts
 from raptscallions_chat.run_news import RunNews
 from raptscallions_chat.runs.metrics import RunMetrics
+from raptscallions_chat.runs.moderation import Moderation
 from raptscallions_chat.runs.options import RunOptions
 from raptscallions_chat.runs.runtime import Runtime
 from raptscallions_chat.runs.tool_steps import ToolSteps
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
 
     from raptscallions_ai import ChatClient, Tool
     from raptscallions_chat.protocols import Admission, Auth, Clients, Files, RunLog, Signals
+    from raptscallions_chat.tenants.tools import Tools
 
 __all__ = ["create_app", "run_options"]
 
@@ -61,6 +67,7 @@ def run_options(settings: ChatSettings) -> RunOptions:
         log_ttl=settings.log_ttl_s,
         on_busy=settings.on_busy,
         on_crash=settings.on_crash,
+        log_content=settings.log_content,
         single_process=settings.database_url.startswith("sqlite"),
     )
 
@@ -107,6 +114,9 @@ def create_app(
             vault = _vault(chosen, database)
             shared = make_shared(chosen, database, tenants, vault, files)
             answering = clients or TenantClients(vault, tenants, own=client, allow_own=chosen.allow_shared_key)
+            if chosen.tools_dir is not None:
+                await _load_tools(shared.tools, chosen.tools_dir)
+            contexts = Contexts(database, answering, tokens=chosen.context_tokens, summary_model=chosen.summary_model)
             store = SqlStore(database)
             runtime = Runtime(
                 store=store,
@@ -114,7 +124,8 @@ def create_app(
                 signals=signals,
                 clients=answering,
                 options=run_options(chosen),
-                prompts=ConversationPrompts(store, shared.conversation_tools, shared.attachments),
+                prompts=ConversationPrompts(store, shared.conversation_tools, shared.attachments, contexts),
+                moderation=None if chosen.moderation_model is None else Moderation(answering, chosen.moderation_model),
                 metrics=metrics,
                 tool_steps=ToolSteps(
                     {each.name: each for each in functions},
@@ -132,7 +143,7 @@ def create_app(
                 tools=around.find_tool,
                 features=around,
             )
-            news = RunNews(database, answering, around.events, chosen.title_model)
+            news = RunNews(database, answering, around.events, chosen.title_model, contexts)
             runtime.watch(news.on_begin, news.on_end)
             await runtime.start()
             if chosen.role != "web":
@@ -180,6 +191,15 @@ async def _log_and_signals(
     )
     stack.push_async_callback(redis.aclose)
     return RedisLog(redis, ttl=settings.log_ttl_s, failed=metrics.log_failures.inc), RedisSignals(redis, new_id())
+
+
+async def _load_tools(tools: Tools, folder: str) -> None:
+    try:
+        count = await tools.load(Path(folder))
+    except (OSError, ChatError) as error:
+        told = error.strerror if isinstance(error, OSError) else error.message
+        raise ConfigurationError(f"CHAT_TOOLS_DIR: {told}") from None
+    _log.info("%d tools are in the folder of CHAT_TOOLS_DIR", count)
 
 
 def _vault(settings: ChatSettings, database: Database) -> CredentialVault:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from raptscallions_chat.contexts import Contexts
     from raptscallions_chat.domain.commands import Known
     from raptscallions_chat.domain.records import Conversation, Message, Run
     from raptscallions_chat.files.attachments import Attachments
@@ -91,27 +92,34 @@ class ConversationPrompts(Prompts):
         store: Where the messages are.
         tools: The tools of conversations.
         attachments: The files.
+        contexts: How much of a conversation fits.
     """
 
-    def __init__(self, store: SqlStore, tools: ConversationTools, attachments: Attachments) -> None:
+    def __init__(self, store: SqlStore, tools: ConversationTools, attachments: Attachments, contexts: Contexts) -> None:
         super().__init__(store)
         self._tools = tools
         self._attachments = attachments
+        self._contexts = contexts
 
     async def prompt(self, run: Run, known: Known | None = None) -> tuple[Prompt, Message]:
         """Return what is to be asked for a run, and the answer that it writes as far as there is one."""
         prompt, answer = await super().prompt(run, known)
-        principal = Principal(run.tenant_id, run.user_id)
-        asked = [await self._with_files(principal, message) for message in prompt.messages]
-        tool = await (self._tools.of(run.conversation_id) if known is None else self._tools.by_id(known.tool_id))
+        tool = await self._tool(run, known)
         if tool is None:
-            return replace(prompt, messages=asked), answer
-        return replace(
-            prompt,
-            messages=[{"role": "system", "content": tool.system_prompt}, *asked],
-            model=prompt.model or tool.model,
-            options={**tool.options, **prompt.options},
-        ), answer
+            return prompt, answer
+        return replace(prompt, model=prompt.model or tool.model, options={**tool.options, **prompt.options}), answer
+
+    async def told(self, run: Run, path: Sequence[Message], known: Known | None) -> list[Mapping[str, object]]:
+        """Return what a model is told of a path: what the tool says, then the turns that fit, with their files."""
+        tool = await self._tool(run, known)
+        system = "" if tool is None else tool.system_prompt
+        principal = Principal(run.tenant_id, run.user_id)
+        fitting = await self._contexts.told(run, path, system)
+        messages = [await self._with_files(principal, message) for message in fitting]
+        return [{"role": "system", "content": system}, *messages] if system else messages
+
+    async def _tool(self, run: Run, known: Known | None) -> ToolDefinition | None:
+        return await (self._tools.of(run.conversation_id) if known is None else self._tools.by_id(known.tool_id))
 
     async def _with_files(self, principal: Principal, message: Mapping[str, object]) -> Mapping[str, object]:
         parts: Any = message.get("content")

@@ -17,6 +17,7 @@ from raptscallions_chat.store.schema import conversations, messages
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from raptscallions_chat.contexts import Contexts
     from raptscallions_chat.domain.records import Run
     from raptscallions_chat.protocols import Clients
     from raptscallions_chat.store.database import Database
@@ -40,13 +41,17 @@ class RunNews:
         clients: Who is asked for names.
         events: Where it is told.
         title_model: The model that gives names; None for none.
+        contexts: Sums up what runs were not told.
     """
 
-    def __init__(self, database: Database, clients: Clients, events: UserEvents, title_model: str | None) -> None:
+    def __init__(
+        self, database: Database, clients: Clients, events: UserEvents, title_model: str | None, contexts: Contexts
+    ) -> None:
         self._database = database
         self._clients = clients
         self._events = events
         self._title_model = title_model
+        self._contexts = contexts
         self._tasks: set[asyncio.Task[None]] = set()
 
     def on_begin(self, run: Run) -> None:
@@ -58,6 +63,8 @@ class RunNews:
         self._soon(self._tell(run, "run_ended", run_id=run.id, status=run.status))
         if run.status == "completed" and self._title_model is not None:
             self._soon(self._name(run, self._title_model))
+        if (summing_up := self._contexts.after(run)) is not None:
+            self._soon(summing_up)
 
     async def aclose(self) -> None:
         """Leave off what is being done."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
+import httpx2
 import pytest
 
-from raptscallions_ai.testing import Answer, Gate, Hang, Reply, json_reply
+from raptscallions_ai import StreamInterruptedError
+from raptscallions_ai.testing import Answer, Gate, Hang, Reply, ScriptedClient, json_reply
 from raptscallions_ai.testing.recording import RecordedRequest
-from raptscallions_chat.testing import read_events
+from raptscallions_chat.testing import ServedChat, read_events
 
 from .conftest import Chat
 
+Serve = Callable[..., Awaitable[ServedChat]]
 COST = "0.0001234567891"
 
 
@@ -132,6 +136,33 @@ async def test_continue_goes_on_in_the_same_answer_by_a_new_run(chat: Chat) -> N
     assert (over.status_code, over.json()["error"]["code"]) == (409, "nothing_to_continue")
     over = await chat.http.post(f"/runs/{sent['run']['id']}/continue")
     assert (over.status_code, over.json()["error"]["code"]) == (409, "nothing_to_continue")
+
+
+@pytest.mark.requirement("E05-T002.AC6")
+@pytest.mark.parametrize(("model", "prefill"), [("anthropic/claude-sonnet-4", True), ("openai/gpt-4o", False)])
+async def test_continue_lets_a_model_go_on_that_can_and_asks_the_others(
+    served: Serve, model: str, prefill: bool
+) -> None:
+    broken = StreamInterruptedError("cut")
+    client = ScriptedClient(["Half ", broken], [" and ", "whole."], model=model)
+    service = await served(client)
+    async with httpx2.AsyncClient(base_url=service.url, timeout=60) as http:
+        conversation = (await http.post("/conversations", json={"model": model})).json()["id"]
+        path = f"/conversations/{conversation}/messages"
+        run = (await http.post(path, json={"message": "Hi"})).json()["run"]["id"]
+        await http.get(f"/runs/{run}/events")
+        on = (await http.post(f"/runs/{run}/continue")).json()
+        await http.get(on["stream"])
+        answer = (await http.get(path)).json()["items"][-1]
+    asked = [(message["role"], message["content"]) for message in client.calls[1].messages]
+    if prefill:
+        # Models refuse a text that ends with a space, and may write it again.
+        assert asked == [("user", "Hi"), ("assistant", "Half")]
+        assert answer["text"] == "Half and whole."
+    else:
+        assert asked[:2] == [("user", "Hi"), ("assistant", "Half ")]
+        assert asked[2][0] == "user"
+        assert answer["text"] == "Half  and whole."
 
 
 @pytest.mark.requirement("E05-T002.AC6")

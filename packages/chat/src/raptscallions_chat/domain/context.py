@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from raptscallions_chat.domain.records import Message
 
-__all__ = ["MOST_MESSAGES", "to_wire"]
+__all__ = ["MOST_MESSAGES", "first_that_fits", "to_wire"]
 
 MOST_MESSAGES = 400
 """How many messages of a conversation's end are read: more would fit into no model, and take long."""
+
+
+def first_that_fits(path: Sequence[Message], room: int, size: Callable[[Sequence[Message]], int]) -> int:
+    """Return the place of the first message that is sent, so that whole turns fit into a context; the last turn always.
+
+    Args:
+        path: The messages, the one that is answered last.
+        room: The tokens that there are for them.
+        size: Returns how many tokens messages have.
+    """
+    turns = [
+        place
+        for place, message in enumerate(path)
+        if message.role == "user" and (place == 0 or path[place - 1].role != "user")
+    ]
+    end = len(path)
+    first = end
+    for begins in reversed(turns):
+        room -= size(path[begins:end])
+        if room < 0 and first < len(path):
+            break
+        first = end = begins
+    return 0 if not turns or first == turns[0] else first
 
 
 def to_wire(path: Sequence[Message]) -> list[Mapping[str, object]]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from raptscallions_chat.runs.flusher import Flusher
     from raptscallions_chat.runs.live import LiveRun
     from raptscallions_chat.runs.metrics import RunMetrics
+    from raptscallions_chat.runs.moderation import Moderation
     from raptscallions_chat.runs.prompts import Prompt, Prompts
     from raptscallions_chat.runs.settler import Settler
     from raptscallions_chat.runs.tool_steps import Steps, ToolSteps
@@ -54,8 +55,12 @@ class Generator:
         settler: Settler,
         metrics: RunMetrics,
         tool_steps: ToolSteps | None = None,
+        moderation: Moderation | None = None,
+        log_content: bool = False,
     ) -> None:
         self._tool_steps = tool_steps
+        self._moderation = moderation
+        self._log_content = log_content
         self._store = store
         self._log = log
         self._flusher = flusher
@@ -97,6 +102,13 @@ class Generator:
             self._flusher.note(live)
         prompt, answer = await self._prompts.prompt(live.run, live.known)
         self._begin(live, answer)
+        if self._log_content:
+            _log.debug("run %s is asked %r", live.run.id, prompt.messages)
+        if self._moderation is not None and live.run.kind == "answer":
+            is_allowed, work.judged = await self._moderation.judge(live.run, prompt.messages)
+            if not is_allowed:
+                live.stop("filter")
+        work.overlap = prompt.prefilled or ""
         if work.lease is None:
             work.lease = await self._clients.lease(live.run.tenant_id, prompt.model)
         options: dict[str, Any] = {"require_usage": False, **prompt.options, "on_interrupt": "fail"}
@@ -129,7 +141,7 @@ class Generator:
         assert work.lease is not None
         if results := await tool_steps.decided(live.run, answer):
             # In the place of the request to go on where the text broke off.
-            messages = messages[: len(messages) - (2 if answer.text else 0)] + with_results(answer, results)
+            messages = messages[: len(messages) - prompt.added] + with_results(answer, results)
             for event in results:
                 live.add(event)
             self._flusher.note(live)
@@ -180,6 +192,10 @@ class Generator:
                 work.has_not_begun = False
                 work.first_token_at = work.first_token_at or utc_now()
                 live.begun = work.generation()
+            if work.overlap and event["type"] == "content":
+                # The model was given the text without the spaces at its end, and may write them again.
+                text, work.overlap = event["content"].removeprefix(work.overlap), ""
+                event = {**event, "content": text}
             live.add(event)
         if live.has_pending:
             self._flusher.note(live)
@@ -219,6 +235,8 @@ class Generator:
             _log.warning("run %s was ended by another worker", live.run.id)
             return
         self._log.append([batch])
+        if self._log_content:
+            _log.debug("run %s has answered %r", live.run.id, end.text)
         self._metrics.runs.labels(end=status).inc()
         if self.on_end is not None:
             self.on_end(ended)
@@ -253,6 +271,8 @@ class _Work:
         self.first_token_at: datetime | None = None
         self.finished: list[ChatResult] = []  # the steps that are over, of a run whose model calls functions
         self.has_not_begun = True
+        self.judged: ChatResult | None = None  # what moderation said, which costs, too
+        self.overlap = ""  # the spaces at the end of the text that the model goes on from
 
     def watch(self, stream: ChatStream) -> None:
         """Take the stream of the next step."""
@@ -285,7 +305,13 @@ class _Work:
             self._generation(each, each.usage, each.id, final=each.usage.reported, number=number)
             for number, each in enumerate(over, 1)
         ]
-        return (*known, *(self._broken_off() if self.result is None else ()))
+        judged = self.judged
+        before = (
+            []
+            if judged is None
+            else [self._generation(judged, judged.usage, judged.id, final=judged.usage.reported, number=0)]
+        )
+        return (*before, *known, *(self._broken_off() if self.result is None else ()))
 
     def _broken_off(self) -> tuple[Generation, ...]:
         partial = self.partial or ChatResult()
@@ -298,7 +324,7 @@ class _Work:
         self, result: ChatResult, usage: Usage, generation_id: str | None, *, final: bool, number: int | None = None
     ) -> Generation:
         return Generation(
-            number=number or len(self.finished) + 1,
+            number=len(self.finished) + 1 if number is None else number,
             generation_id=generation_id,
             credential_id=None if self.lease is None else self.lease.credential_id,
             model=result.model or self.live.run.model,

@@ -27,6 +27,7 @@ class RunOptions:
         log_ttl: How long the events of a run that is over can be told exactly.
         on_busy: What to do with a message that comes while an answer is being written, if it does not say.
         on_crash: What to do with a run whose worker died: leave it `interrupt`ed, or `continue` it.
+        log_content: Whether the debug log has what was asked and answered.
         single_process: Whether this is the only process that uses the store, so that all other workers are dead.
     """
 
@@ -42,6 +43,7 @@ class RunOptions:
     on_busy: OnBusy = "reject"
     on_crash: Literal["interrupt", "continue"] = "interrupt"
     single_process: bool = False
+    log_content: bool = False
 
     @property
     def heartbeat(self) -> float:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from raptscallions_chat.domain.records import Run
     from raptscallions_chat.domain.statuses import StopReason
     from raptscallions_chat.protocols import Clients, RunLog, Signals
+    from raptscallions_chat.runs.moderation import Moderation
     from raptscallions_chat.runs.options import RunOptions
     from raptscallions_chat.runs.tool_steps import ToolSteps
     from raptscallions_chat.store.sql_store import SqlStore
@@ -58,6 +59,7 @@ class Runtime:
         prompts: Prompts | None = None,
         metrics: RunMetrics | None = None,
         tool_steps: ToolSteps | None = None,
+        moderation: Moderation | None = None,
     ) -> None:
         self.store = store
         self.log = log
@@ -79,6 +81,8 @@ class Runtime:
             settler=settler,
             metrics=self.metrics,
             tool_steps=tool_steps,
+            moderation=moderation,
+            log_content=options.log_content,
         )
         self._generator = generator
         self.worker = Worker(
