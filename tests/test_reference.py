@@ -19,7 +19,7 @@ PUBLIC = [
     "",
     *("account", "answer", "batches", "client", "errors", "events", "messages", "models", "options", "prices"),
     *("structured", "sync", "tool_runs"),
-    *("local", "proxy", "testing", "testing.faults", "web", "wrappers"),
+    *("agents", "local", "mcp", "proxy", "testing", "testing.faults", "web", "wrappers"),
 ]
 OTHERS = ("raptscallions_bulk", "raptscallions_bulk.testing")
 PAGES = {path.stem: path.read_text("utf-8") for path in sorted(DOCS.glob("reference/*.md"))}
