@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -53,7 +54,7 @@ async def test_no_attack_runs_and_nothing_is_loaded_from_elsewhere(served: Serve
     ]
     chat = await served(ScriptedClient(*answers))
     person = await arrive(chat.url)
-    seen = await person.does(
+    seen: dict[str, Any] = await person.does(
         f"""
         page.on("dialog", (dialog) => {{ throw new Error(`a dialog: ${{dialog.message()}}`); }});
         for (const block of given.blocks) {{
