@@ -34,6 +34,7 @@ from raptscallions_ai.cli.commands import HELP
 from raptscallions_ai.cli.exit_codes import ExitCode
 from raptscallions_ai.local import LocalGatewayError
 from raptscallions_ai.local.weights import ensure_weights
+from raptscallions_ai.proxy.settings import ProxySettings
 from raptscallions_ai.testing import FakeAnthropic, FakeGateway, FakeOllama
 from raptscallions_ai.tools.tool_call import ToolCall
 
@@ -324,7 +325,11 @@ def test_environment_files(block: Block, monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 @pytest.mark.parametrize("block", of("toml"), ids=repr)
-def test_toml_is_a_file_that_the_documents_tests_use(block: Block) -> None:
+def test_toml_is_a_file_that_the_documents_tests_use(block: Block, tmp_path: Path) -> None:
+    if block.directives["file"] == "callers.toml":
+        (tmp_path / "callers.toml").write_text(block.code, "utf-8")
+        assert len(ProxySettings(callers_file=str(tmp_path / "callers.toml")).all_callers()) == 2
+        return
     assert tomllib.loads(block.code)["tool"]["pytest"]["ini_options"]
     assert block.directives["file"] == "pyproject.toml"
     assert any("pyproject.toml" in other.files for other in BLOCKS if other.document == block.document)

@@ -10,11 +10,13 @@ from pydantic_core import PydanticUndefined
 
 from raptscallions_ai import AiError, AiSettings, errors
 from raptscallions_ai.local.weights import CACHE_VARIABLE
+from raptscallions_ai.proxy.settings import ProxySettings
 
 ROOT = Path(__file__).resolve().parents[1]
 ENV_EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 FIELDS = {"AI_" + name.upper(): field for name, field in AiSettings.model_fields.items()}
+PROXY_FIELDS = {"AI_PROXY_" + name.upper(): field for name, field in ProxySettings.model_fields.items()}
 ASSIGNMENT = re.compile(r"^#?(AI_\w+)=(.*)$", re.MULTILINE)
 
 
@@ -27,7 +29,7 @@ def table_under(heading: str, document: str) -> list[list[str]]:
 
 def default_of(name: str) -> str:
     """Return the default as a person writes it into the environment."""
-    default = FIELDS[name].default
+    default = (FIELDS | PROXY_FIELDS)[name].default
     if default is None or default is PydanticUndefined or default == ():
         return ""
     return str(default).lower() if isinstance(default, bool) else str(default)
@@ -35,8 +37,9 @@ def default_of(name: str) -> str:
 
 @pytest.mark.requirement("E04-T002.AC8")
 def test_env_example_has_every_setting_with_its_default() -> None:
-    assert dict(ASSIGNMENT.findall(ENV_EXAMPLE)) == {name: default_of(name) for name in FIELDS} | {CACHE_VARIABLE: ""}
-    assert len(ASSIGNMENT.findall(ENV_EXAMPLE)) == len(FIELDS) + 1
+    expected = {name: default_of(name) for name in FIELDS | PROXY_FIELDS} | {CACHE_VARIABLE: ""}
+    assert dict(ASSIGNMENT.findall(ENV_EXAMPLE)) == expected
+    assert len(ASSIGNMENT.findall(ENV_EXAMPLE)) == len(expected)
 
 
 def test_env_example_explains_every_setting() -> None:
@@ -68,6 +71,12 @@ def test_the_configuration_table_has_every_setting_with_its_default() -> None:
     assert rows.pop("AI_TRUST_DOTENV") == "`false`"  # of the environment only, so it is no field
     expected = {name: f"`{default_of(name)}`" if default_of(name) else "none" for name in FIELDS}
     assert rows == expected | {"AI_API_KEY": "none, required"}
+
+
+def test_the_table_of_the_proxys_settings_has_each_with_its_default() -> None:
+    guide = (ROOT / "docs/guides/proxy.md").read_text("utf-8")
+    rows = {cells[0].strip("`"): cells[1] for cells in table_under("The command", guide)}
+    assert rows == {name: f"`{default_of(name)}`" if default_of(name) else "none" for name in PROXY_FIELDS}
 
 
 @pytest.mark.parametrize(

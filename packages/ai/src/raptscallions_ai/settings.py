@@ -300,7 +300,8 @@ def misspelt_variables() -> dict[str, str]:
     given = {*os.environ, *_names_in_dotenv()}
     settings = {name for field in AiSettings.model_fields for name in _variables_of(field)}
     known = settings | {"AI_LOCAL_CACHE_DIR", TRUST_VARIABLE}
-    suspects = [name for name in given - known if name.upper().startswith(("AI_", "OPENROUTER_"))]
+    others = tuple(name for name in given - known if not name.upper().startswith("AI_PROXY_"))  # `proxy` checks its own
+    suspects = [name for name in others if name.upper().startswith(("AI_", "OPENROUTER_"))]
     close = {name: difflib.get_close_matches(name.upper(), known - given, 1, cutoff=0.8) for name in sorted(suspects)}
     return {name: matches[0] for name, matches in close.items() if matches}
 

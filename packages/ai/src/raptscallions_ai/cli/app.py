@@ -136,3 +136,32 @@ def doctor(
     with Run(debug=debug) as run:
         if code := examine(run, engine=engine, local=local):
             raise typer.Exit(code)
+
+
+@app.command(epilog=EXIT_CODES_HELP)
+def proxy(
+    engine: _Engine = None,
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where to listen; else AI_PROXY_HOST.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, metavar="N", help="The port; 0 for any free one; else AI_PROXY_PORT."),
+    ] = None,
+    new_token: Annotated[
+        str | None, typer.Option("--new-token", metavar="NAME", help="Make a token for a caller, and do nothing else.")
+    ] = None,
+    debug: _Debug = False,
+) -> None:
+    """Serve models to callers who have no key of the gateway.
+
+    Callers, models and limits are set by AI_PROXY_* in the environment; only the hashes of tokens are kept. It speaks
+    plain HTTP: TLS is left to what stands in front of it.
+    """
+    from raptscallions_ai.cli.proxy import new_token as make_token
+    from raptscallions_ai.cli.proxy import serve
+    from raptscallions_ai.cli.run import Run
+
+    with Run(debug=debug) as run:
+        if new_token is not None:
+            make_token(run, new_token)
+        else:
+            serve(run, engine=engine, host=host, port=port)
