@@ -1,10 +1,11 @@
 """Every code block of the README files, guides, cookbook and the seeds' pages does what the text around it says.
 
 A block's language decides how it is tested, and an unknown one fails. HTML comments before a block tell what its
-test needs: `gateway:` a script of the `FakeGateway` behind the environment's settings, `file:` the name under which
-later blocks of the document find it, `needs: local model`, `exit:` the exit code of a command, `input:` what is typed
-(lines separated by bars), `in: notebook` that it may await as a cell may. A `text` block is the output of the block
-before it; three dots in it stand for anything.
+test needs: `gateway:` a script of the `FakeGateway` behind the environment's settings, and behind the hosts that
+examples name; `claude:` or `ollama:` one of these fakes'; `file:` the name under which later blocks of a document find
+it, `needs: local model`, `exit:` the exit code of a command, `input:` what is typed (lines separated by bars), `in:
+notebook` that it may await as a cell may. A `text` block is the output of the block before it; three dots in it stand
+for anything.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
 from raptscallions_ai import PRESETS, AiSettings, reset_settings, testing
+from raptscallions_ai._transport.http_connections import HttpConnections
 from raptscallions_ai.cli.commands import HELP
 from raptscallions_ai.cli.exit_codes import ExitCode
 from raptscallions_ai.local import LocalGatewayError
@@ -45,7 +48,8 @@ DOCUMENTS = ["README.md", "packages/ai/README.md", "packages/bulk/README.md", "d
 ASYNC_TESTS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 PRINTED: dict[tuple[object, ...], str] = {}
 SCRIPTS = Path(sys.executable).parent
-DIRECTIVE = re.compile(r"<!--\s*(gateway|ollama|file|needs|exit|input|in):\s*(.*?)\s*-->", re.DOTALL)
+HOSTS = ("https://api.openai.com/v1", "https://api.groq.com/openai/v1")
+DIRECTIVE = re.compile(r"<!--\s*(gateway|claude|ollama|file|needs|exit|input|in):\s*(.*?)\s*-->", re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
 
 
@@ -104,11 +108,22 @@ def claude() -> Iterator[FakeAnthropic]:
         yield server
 
 
+def lead_hosts_to(gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the addresses that examples name lead to the gateway, as if these hosts were there."""
+    connect = HttpConnections.__init__
+
+    def connect_here(self: HttpConnections, *, base_url: str, **options: Any) -> None:
+        connect(self, base_url=gateway.base_url if base_url in HOSTS else base_url, **options)
+
+    monkeypatch.setattr(HttpConnections, "__init__", connect_here)
+
+
 @pytest.fixture
 def surroundings(
     fake_gateway: FakeGateway, claude: FakeAnthropic, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[dict[str, str]]:
     """An empty working directory, and an environment whose settings lead to the fakes of the gateway and of Claude."""
+    lead_hosts_to(fake_gateway, monkeypatch)
     for name in list(os.environ):
         if name.startswith(("AI_", "OPENAI_", "OPENROUTER_")) and name != "AI_LOCAL_CACHE_DIR":
             monkeypatch.delenv(name)
@@ -158,6 +173,9 @@ def prepare(block: Block, gateway: FakeGateway, request: pytest.FixtureRequest) 
     if script := block.directives.get("gateway"):
         names = {name: getattr(testing, name) for name in testing.__all__}
         eval(f"gateway.{script}", {**names, "ToolCall": ToolCall, "gateway": gateway})
+    if script := block.directives.get("claude"):
+        claude: FakeAnthropic = request.getfixturevalue("claude")
+        eval(f"claude.{script}", {"claude": claude, "ToolCall": ToolCall})
     if script := block.directives.get("ollama"):
         ollama: FakeOllama = request.getfixturevalue("ollama")
         eval(f"ollama.{script}", {"ollama": ollama, "ToolCall": ToolCall})

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
+import raptscallions_ai
+
 ROOT = Path(__file__).resolve().parents[1]
 INDEX = "docs/seeds.md"
 PROMISED = {
@@ -83,11 +85,20 @@ def test_every_name_of_a_seed_is_on_its_page(seed: str) -> None:
 
 
 @pytest.mark.requirement("E04-T005.AC13")
+@pytest.mark.requirement("E04-T026.AC1")
 @pytest.mark.parametrize("seed", PROMISED)
 def test_every_section_is_executed(seed: str) -> None:
     found = sections(page(seed))
     assert len(found) >= 5
     assert [heading for heading, languages in found.items() if not languages & EXECUTED] == []
+
+
+@pytest.mark.requirement("E04-T026.AC1")
+def test_the_clients_and_errors_of_a_seed_are_offered_under_its_names() -> None:
+    """So that a program changes its import line alone; its page executes what it does with them."""
+    names = [name for name in PROMISED["llm-api-clients"].split() if re.search(r"Client$|Error$|^get_|^close_", name)]
+    assert len(names) >= 10
+    assert [name for name in names if not hasattr(raptscallions_ai, name)] == []
 
 
 def test_the_index_leads_to_every_page_and_no_other() -> None:

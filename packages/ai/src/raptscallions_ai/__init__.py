@@ -72,6 +72,14 @@ from raptscallions_ai.errors import (
     TimeoutError,
     ToolError,
 )
+
+# The names that another library's programs catch: they can be imported, and are no part of what is offered.
+from raptscallions_ai.errors import LLMAuthError as LLMAuthError
+from raptscallions_ai.errors import LLMConnectionError as LLMConnectionError
+from raptscallions_ai.errors import LLMContextLengthError as LLMContextLengthError
+from raptscallions_ai.errors import LLMError as LLMError
+from raptscallions_ai.errors import LLMRateLimitError as LLMRateLimitError
+from raptscallions_ai.errors import LLMTimeoutError as LLMTimeoutError
 from raptscallions_ai.messages.message import (
     ChatMessage,
     Messages,
