@@ -237,6 +237,15 @@ __getattr__ = lazy_names(
     {
         "answer.codec": ("from_json", "to_json"),
         "client.ollama": ("AsyncOllamaClient",),
+        # What other libraries' programs catch; `errors` is where it stands.
+        "errors": (
+            "LLMError",
+            "LLMAuthError",
+            "LLMConnectionError",
+            "LLMContextLengthError",
+            "LLMRateLimitError",
+            "LLMTimeoutError",
+        ),
         "client.anthropic": ("AsyncAnthropicClient",),
         "client.openai_compat": ("AsyncOpenAICompatClient",),
         "client.proxy": ("AsyncProxyClient",),

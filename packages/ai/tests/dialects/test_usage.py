@@ -302,7 +302,10 @@ def test_nobody_knows_what_a_call_cost_that_told_nothing() -> None:
 
 def test_the_speed_is_the_one_that_the_engine_measured() -> None:
     folding = Fold(model="m", require_usage=True, redact=str)
-    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": {"completion_tokens": 3}}
+    end: dict[str, Any] = {
+        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
+        "usage": {"completion_tokens": 3},
+    }
     folding.feed(decode_chunk(json.dumps({**end, "timings": {"predicted_per_second": 41.5}}).encode()), [])
     assert folding.partial().tokens_per_second == 41.5
     folding.feed(decode_chunk(json.dumps({**end, "timings": {"predicted_per_second": -1}}).encode()), [])

@@ -249,3 +249,22 @@ def test_a_call_and_its_failure_never_load_an_sdk(anthropic: FakeAnthropic) -> N
     anthropic.error(500, "Broken", times=None)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["ProviderError", "[]"]
+
+
+async def test_betas_of_a_call_are_added_to_those_of_the_client(anthropic: FakeAnthropic) -> None:
+    async with AsyncAnthropicClient(anthropic.api_key, base_url=anthropic.base_url, betas=["a-2026"]) as client:
+        await client.chat("Hi", extra_headers={"Anthropic-Beta": "b-2026", "Anthropic-Version": "2026-10-21"})
+    headers = anthropic.requests[0].headers
+    assert (headers["anthropic-beta"], headers["anthropic-version"]) == ("a-2026,b-2026", "2026-10-21")
+
+
+async def test_what_a_model_can_do_is_told_as_a_flag_or_as_an_object(anthropic: FakeAnthropic) -> None:
+    able = {"image_input": {"supported": True}, "pdf_input": False, "structured_outputs": {"supported": False}}
+    listed = {"data": [{"id": "m", "max_tokens": 9, "capabilities": able}], "has_more": False}
+    anthropic.route("GET", "/v1/models").json(listed)
+    async with AsyncAnthropicClient(anthropic.api_key, "m", base_url=anthropic.base_url) as client:
+        (model,) = await client.models()
+        assert model.input_modalities == ("text", "image")
+        schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
+        await client.chat("Hi", response_format=schema)
+    assert "output_config" not in anthropic.requests[-1].json

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
+from ai_tests import cut_off
 
-from raptscallions_ai import errors
+import raptscallions_ai
+from raptscallions_ai import ChatMessage, errors, user
 from raptscallions_ai.client import presets
 from raptscallions_ai.client.openai_compat import AsyncOpenAICompatClient
 from raptscallions_ai.client.presets import PRESETS, Preset, preset_named, register_preset
@@ -260,3 +263,47 @@ async def test_without_a_choice_it_is_openrouter(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("AI_ENGINE", raising=False)
     async with get_provider() as client:
         assert client.provider_name == "openrouter"
+
+
+THOUGHT = {"type": "reasoning.text", "text": "Hm", "signature": "s", "format": "anthropic-claude-v1"}
+ELSEWHERE = [user("Hi"), ChatMessage("assistant", "Yo", reasoning_details=(THOUGHT,), reasoning="Hm"), user("So?")]
+
+
+@pytest.mark.requirement("E04-T024.AC1")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("openai", {"role": "assistant", "content": "Yo"}),
+        ("deepseek", {"reasoning_content": "Hm", "role": "assistant", "content": "Yo"}),
+        ("vllm", {"role": "assistant", "content": "Yo", "reasoning": "Hm", "reasoning_details": [THOUGHT]}),
+    ],
+)
+async def test_reasoning_of_another_host_comes_in_the_field_that_this_one_has(
+    fake_gateway: FakeGateway, name: str, message: dict[str, Any]
+) -> None:
+    async with at(fake_gateway, dataclasses.replace(PRESETS[name], base_url=fake_gateway.base_url)) as client:
+        await client.chat(ELSEWHERE, model="m")
+    assert fake_gateway.requests[0].json["messages"][1] == message
+
+
+@pytest.mark.requirement("E04-T024.AC1")
+async def test_a_host_that_marks_the_beginning_of_an_answer_goes_on_with_it(fake_gateway: FakeGateway) -> None:
+    fake_gateway.add(cut_off("Once"))
+    fake_gateway.stream(" upon")
+    mistral = dataclasses.replace(PRESETS["mistral"], base_url=fake_gateway.base_url)
+    async with at(fake_gateway, mistral) as client:
+        result = await client.chat("Tell", model="m", on_interrupt="continue")
+    assert result.content == "Once upon"
+    assert fake_gateway.requests[1].json["messages"][-1] == {"role": "assistant", "content": "Once", "prefix": True}
+
+
+@pytest.mark.parametrize("name", ["openrouter", "ollama", "groq"])
+async def test_who_cannot_count_tokens_says_who_can_estimate_them(name: str) -> None:
+    async with get_provider(name, api_key="k", model="m") as client:
+        with pytest.raises(NotSupportedError, match="prices.estimate_tokens"):
+            await client.count_tokens("Hi")
+
+
+def test_the_names_that_other_programs_catch_are_at_the_top_too() -> None:
+    for name in ("Error", "AuthError", "ConnectionError", "ContextLengthError", "RateLimitError", "TimeoutError"):
+        assert getattr(raptscallions_ai, f"LLM{name}") is getattr(errors, f"LLM{name}")

@@ -209,18 +209,30 @@ def _model(entry: Mapping[str, Any]) -> ModelInfo:
         created=moment(entry, "created_at"),
         context_length=count(entry, "max_input_tokens"),
         max_completion_tokens=count(entry, "max_tokens"),
+        input_modalities=_modalities(json_object(entry.get("capabilities"))),
         expires=moment(entry, "retires_at"),
         raw=entry,
     )
 
 
+def _modalities(able: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a model takes, where that is told."""
+    kinds = {kind: _flag(able.get(field)) for kind, field in (("image", "image_input"), ("file", "pdf_input"))}
+    return ("text", *(kind for kind, is_taken in kinds.items() if is_taken)) if any(kinds.values()) else ()
+
+
+def _flag(value: object) -> bool | None:
+    """Return whether a capability is there: some are told as a flag, others as an object that has one."""
+    flag = value if isinstance(value, bool) else json_object(value).get("supported")
+    return flag if isinstance(flag, bool) else None
+
+
 def _facts(model: ModelInfo) -> ModelFacts:
     able = json_object(model.raw.get("capabilities"))
     thinking = json_list(json_object(able.get("thinking")).get("types"))
-    structured = able.get("structured_outputs")
     return ModelFacts(
         context_length=model.context_length,
         max_tokens=model.max_completion_tokens,
         adaptive_thinking="adaptive" in thinking if thinking else None,
-        structured_outputs=structured if isinstance(structured, bool) else None,
+        structured_outputs=_flag(able.get("structured_outputs")),
     )

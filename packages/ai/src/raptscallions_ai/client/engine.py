@@ -191,6 +191,24 @@ class EngineClient(BaseChatClient):
         """
         return [model.id for model in await self.models()]
 
+    async def count_tokens(
+        self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> int:
+        """Return how many tokens a request would have, as the host counts them; nothing is generated or billed.
+
+        Args:
+            messages: One user message as a `str`, or a conversation.
+            model: The model; else the client's default.
+            **options: The options of the call, of which those that are a part of the prompt count.
+
+        Raises:
+            NotSupportedError: The host does not count tokens; `prices.estimate_tokens` tells about how many they are.
+            AiError: The tokens could not be counted.
+        """
+        raise NotSupportedError(
+            f"{self._name} cannot count tokens; prices.estimate_tokens tells about how many they are"
+        )
+
     async def aclose(self) -> None:
         """Close the client and end all its calls; it cannot be used afterwards. Safe to call again.
 

@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     from raptscallions_ai.tool_runs.execution import Approve
     from raptscallions_ai.tool_runs.run import StopCondition
 
-__all__ = ["SyncChatClient", "SyncOpenRouterClient"]
+__all__ = ["SyncChatClient", "SyncEngineClient", "SyncOpenRouterClient"]
 
 C = TypeVar("C", bound=BaseChatClient)
+E = TypeVar("E", bound=EngineClient)
 T = TypeVar("T")
 
 
@@ -188,7 +189,29 @@ class SyncChatClient(Generic[C]):
         return f"{type(self).__name__}({vars(self).get('_client', 'not built')!r})"
 
 
-class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
+class SyncEngineClient(SyncChatClient[E]):
+    """The base class of the synchronous clients of all engines."""
+
+    def warm_up(self) -> None:
+        """Load what a call needs ahead of the first one; see `OpenRouterClient.warm_up`."""
+        self._run(self._client.warm_up())
+
+    def models(self) -> list[ModelInfo]:
+        """Return the models that are offered; see the method of the asynchronous client."""
+        return self._run(self._client.models())
+
+    def list_models(self) -> list[str]:
+        """Return the ids of the models that are offered."""
+        return self._run(self._client.list_models())
+
+    def count_tokens(self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]) -> int:
+        """Return how many tokens a request would have; see the method of the asynchronous client."""
+        work = self._client.count_tokens(messages, model=model, **options)
+        del messages, options  # a traceback with local variables must not show the conversation
+        return self._run(work)
+
+
+class SyncOpenRouterClient(SyncEngineClient[OpenRouterClient]):
     """A client of one gateway for code that is not asynchronous; `OpenRouterClient` has the same methods with `await`.
 
     It can be used by many threads at once, inside a running event loop such as a notebook's, and after a fork. What is
@@ -255,10 +278,6 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
             )
         )
 
-    def warm_up(self) -> None:
-        """Load what a call needs ahead of the first one; see `OpenRouterClient.warm_up`."""
-        self._run(self._client.warm_up())
-
     def models(
         self,
         *,
@@ -270,10 +289,6 @@ class SyncOpenRouterClient(SyncChatClient[OpenRouterClient]):
         """Return the gateway's models; see `OpenRouterClient.models`."""
         found = self._client.models(max_age=max_age, extra_query=extra_query, extra_headers=extra_headers, **wanted)
         return self._run(found)
-
-    def list_models(self) -> list[str]:
-        """Return the ids of the gateway's models."""
-        return self._run(self._client.list_models())
 
     def model(self, model_id: str) -> ModelInfo:
         """Return one model; see `OpenRouterClient.model`."""

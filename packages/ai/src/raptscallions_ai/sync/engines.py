@@ -8,7 +8,7 @@ from raptscallions_ai.client.anthropic import AsyncAnthropicClient
 from raptscallions_ai.client.engine import EngineClient
 from raptscallions_ai.client.openai_compat import AsyncOpenAICompatClient
 from raptscallions_ai.client.proxy import AsyncProxyClient
-from raptscallions_ai.sync.client import SyncChatClient
+from raptscallions_ai.sync.client import SyncChatClient, SyncEngineClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,31 +16,13 @@ if TYPE_CHECKING:
 
     from raptscallions_ai.client.presets import Preset
     from raptscallions_ai.gateway_api.costs import Prices
-    from raptscallions_ai.gateway_api.models import ModelInfo
-    from raptscallions_ai.messages.message import Messages
-    from raptscallions_ai.options.call_options import CallOptions, OnInterrupt
+    from raptscallions_ai.options.call_options import OnInterrupt
     from raptscallions_ai.options.network import NetworkOptions
     from raptscallions_ai.options.timeouts import Timeouts
 
 __all__ = ["AnthropicClient", "OpenAICompatClient", "ProxyClient"]
 
 E = TypeVar("E", bound=EngineClient)
-
-
-class SyncEngineClient(SyncChatClient[E]):
-    """The base class of the synchronous clients of all engines."""
-
-    def warm_up(self) -> None:
-        """Load what a call needs ahead of the first one; see `OpenRouterClient.warm_up`."""
-        self._run(self._client.warm_up())
-
-    def models(self) -> list[ModelInfo]:
-        """Return the models that are offered; see the method of the asynchronous client."""
-        return self._run(self._client.models())
-
-    def list_models(self) -> list[str]:
-        """Return the ids of the models that are offered."""
-        return self._run(self._client.list_models())
 
 
 class AnthropicClient(SyncEngineClient[AsyncAnthropicClient]):
@@ -84,12 +66,6 @@ class AnthropicClient(SyncEngineClient[AsyncAnthropicClient]):
                 **network,
             )
         )
-
-    def count_tokens(self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]) -> int:
-        """Return how many tokens a request would have; see `AsyncAnthropicClient.count_tokens`."""
-        work = self._client.count_tokens(messages, model=model, **options)
-        del messages, options  # a traceback with local variables must not show the conversation
-        return self._run(work)
 
 
 class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient]):

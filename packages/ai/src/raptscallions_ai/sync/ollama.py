@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai.client.ollama import AsyncOllamaClient
-from raptscallions_ai.sync.engines import SyncEngineClient
+from raptscallions_ai.sync.client import SyncEngineClient
 from raptscallions_ai.sync.loop_thread import shared_loop_thread
 from raptscallions_ai.sync.stream import SyncIterator
 

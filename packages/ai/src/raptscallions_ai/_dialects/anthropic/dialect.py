@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["AnthropicDialect"]
 
 _PATH = "/v1/messages"
+_BETAS = "anthropic-beta"
 # A spending limit is reported as a throttle, but waiting does not help.
 _OUT_OF_CREDIT = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
 
@@ -50,7 +51,7 @@ class AnthropicDialect:
         self._max_tokens = max_tokens
         self.headers: dict[str, str] = {"anthropic-version": version}
         if betas:
-            self.headers["anthropic-beta"] = ",".join(betas)
+            self.headers[_BETAS] = ",".join(betas)
 
     def encode(self, request: ChatRequest, facts: ModelFacts) -> Encoded:
         """Return what to send.
@@ -66,8 +67,18 @@ class AnthropicDialect:
         )
         body = messages_body(request.fields(), model, origin=self._origin)
         accept = "text/event-stream" if request.stream else "application/json"
-        headers = {"Accept": accept, **self.headers, **request.headers}
+        headers = {"Accept": accept, **self._with_headers(request.headers)}
         return Encoded(_PATH, request.respelt(body).body, headers, request.query)
+
+    def _with_headers(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers of a call over the client's own; betas are joined, not replaced."""
+        own = {name: value for name, value in self.headers.items() if name not in map(str.lower, given)}
+        if (betas := self.headers.get(_BETAS)) is None:
+            return {**own, **given}
+        return {
+            **own,
+            **{name: f"{betas},{value}" if name.lower() == _BETAS else value for name, value in given.items()},
+        }
 
     def reader(self, fold: Fold) -> AnthropicReader:
         """Return what reads one answer into a fold."""

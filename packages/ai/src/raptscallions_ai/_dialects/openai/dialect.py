@@ -81,6 +81,8 @@ class OpenAIDialect:
 
     def continuing(self, request: ChatRequest, answer: ChatResult, *, known: bool | None) -> ChatRequest | None:
         """Return the request with the text so far as a trailing assistant message, or None if the model takes none."""
+        if known is None and self._preset is not None and self._preset.prefill_mark:
+            known = True
         return continued(request, answer, known=known)
 
     def _spelt(self, request: ChatRequest, lessons: tuple[str, ...]) -> dict[str, Any]:

@@ -32,6 +32,10 @@ class Preset:
         tool_choice_required: Its own word for `tool_choice="required"`; None where it has none.
         documented_fields_only: Whether it refuses fields of a message that OpenAI does not document, such as the
             reasoning of another host's model; they are left out.
+        reasoning_field: The field of a message in which it takes the reasoning of another host's model. What a host
+            itself sent goes back under the name it had.
+        prefill_mark: The field of a trailing assistant message that asks the model to go on with it; empty if none is
+            known, and then `on_interrupt="continue"` begins anew.
         provider: What OpenTelemetry calls it; empty for its name.
         source: Where this is documented.
     """
@@ -50,5 +54,7 @@ class Preset:
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
     tool_choice_required: str | None = "required"
     documented_fields_only: bool = False
+    reasoning_field: str = "reasoning"
+    prefill_mark: str = ""
     provider: str = ""
     source: str = ""

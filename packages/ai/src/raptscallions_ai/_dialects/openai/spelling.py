@@ -22,6 +22,7 @@ NO_USAGE_ASKED = "no stream_options"
 """The spelling without the wish for usage, after which an answer may have none."""
 
 _Body = dict[str, Any]
+_REASONING = ("reasoning", "reasoning_details")
 _TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
 # That a host does not know a field, rather than that its value is out of range.
 _UNKNOWN = re.compile(
@@ -51,6 +52,10 @@ def spelt_for(body: _Body, preset: Preset) -> _Body:
     for name, other in preset.renames.items():
         _rename(made, name, other)
         made["messages"] = _with_role(made["messages"], name, other)
+    if preset.reasoning_field != "reasoning":
+        made["messages"] = _with_reasoning_in(made["messages"], preset.reasoning_field)
+    if preset.prefill_mark and made["messages"][-1:] and _is_begun(last := made["messages"][-1]):
+        made["messages"] = [*made["messages"][:-1], {**last, preset.prefill_mark: True}]
     return made
 
 
@@ -97,6 +102,19 @@ def _with_role(messages: object, role: str, other: str) -> list[dict[str, Any]]:
     """Return messages in which one role has another name."""
     listed = [json_object(message) for message in json_list(messages)]
     return [{**message, "role": other} if message.get("role") == role else message for message in listed]
+
+
+def _with_reasoning_in(messages: object, field: str) -> list[dict[str, Any]]:
+    """Return messages with the text of their reasoning in the field of the host, which takes no other."""
+    listed = [json_object(message) for message in json_list(messages)]
+    kept = [{name: value for name, value in each.items() if name not in _REASONING} for each in listed]
+    texts = [each.get("reasoning") for each in listed]
+    return [{field: text, **rest} if text else rest for text, rest in zip(texts, kept, strict=True)]
+
+
+def _is_begun(message: dict[str, Any]) -> bool:
+    """Whether a message is the beginning of an answer."""
+    return message.get("role") == "assistant" and not message.get("tool_calls")
 
 
 def _has_plain_parts(body: _Body) -> bool:
