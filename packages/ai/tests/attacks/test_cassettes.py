@@ -90,7 +90,7 @@ def test_a_stream_that_is_no_secret_stays_byte_for_byte() -> None:
 
 
 def test_each_test_has_a_file_of_its_own() -> None:
-    from raptscallions_ai.testing.pytest_plugin import _file_of  # pyright: ignore[reportPrivateUsage] - what is held
+    from pytest_raptscallions_ai import _file_of  # pyright: ignore[reportPrivateUsage] - what is held
 
     assert _file_of("test_it") == "test_it.jsonl"
     assert _file_of("test_it[a-b]") == "test_it-a-b.jsonl"

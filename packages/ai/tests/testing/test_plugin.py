@@ -6,11 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import pytest_raptscallions_ai as plugin
 import raptscallions_ai.testing as kit
 from raptscallions_ai.testing import FakeGateway, ScriptedClient
 
@@ -31,9 +33,18 @@ def test_the_kit_imports_neither_the_sdk_nor_pytest() -> None:
     assert not modules & {"openai", "aiohttp", "httpx2", "pytest"}
 
 
-def test_the_plugin_imports_nothing_of_weight() -> None:
-    modules = imported_by("import raptscallions_ai.testing.pytest_plugin")
-    assert not modules & {"openai", "aiohttp", "httpx2", "raptscallions_ai.testing.gateway"}
+@pytest.mark.requirement("E04-T017.AC3")
+def test_the_plugin_costs_a_run_of_pytest_one_small_module() -> None:
+    [entry] = [each for each in entry_points(group="pytest11") if each.name == "raptscallions_ai"]
+    assert imported_by(f"import pytest, {entry.module}") - imported_by("import pytest") == {entry.module}
+
+
+@pytest.mark.requirement("E04-T017.AC3")
+def test_the_plugin_claims_no_name_of_another_plugin(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "--fixtures", "-q", "-c", os.devnull, "--rootdir", str(tmp_path)]
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    names = re.findall(r"^(\w+)(?: \[\w+ scope\])? -- ", done.stdout, re.MULTILINE)
+    assert {name: names.count(name) for name in plugin.__all__} == dict.fromkeys(plugin.__all__, 1)
 
 
 def test_every_public_name_is_there() -> None:
@@ -94,7 +105,7 @@ def test_each_test_has_a_cassette_of_its_own(tmp_path: Path) -> None:
         (tmp_path / "test_example.py").write_text(EXAMPLE.format(**values))
         # Only ours of all the plugins that are installed here, and with what a continuous integration sets.
         environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "CI": "true", "AI_CASSETTES": ""}
-        command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "raptscallions_ai.testing.pytest_plugin"]
+        command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "pytest_raptscallions_ai"]
         done = subprocess.run([*command, *options], cwd=tmp_path, env=environment, capture_output=True, text=True,
                               timeout=60, check=False)  # fmt: skip
         return done.stdout + done.stderr

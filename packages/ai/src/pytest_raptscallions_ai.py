@@ -1,7 +1,7 @@
 """Fixtures for pytest, registered as an entry point: `fake_gateway`, `ai_client`, `ai_cassette`, `scripted_client`.
 
-pytest imports this module in every run of everyone who has the package installed, so it imports nothing of
-weight before a fixture is used.
+pytest imports this module in every run of everyone who has the package installed. So it stands beside the package,
+whose import takes a while, and imports nothing of it before a fixture is used.
 """
 
 from __future__ import annotations
