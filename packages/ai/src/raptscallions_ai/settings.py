@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import difflib
 import functools
-import ipaddress
 import os
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -19,15 +17,19 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from raptscallions_ai._guards.configuration import FILE, TRUST_VARIABLE, Given, given_values
 from raptscallions_ai._guards.env_file import read_env_file
 from raptscallions_ai._guards.log import Log
+from raptscallions_ai._guards.urls import url_problem
 from raptscallions_ai.errors import ConfigurationError
 from raptscallions_ai.options.call_options import OnInterrupt
 from raptscallions_ai.options.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Unpack
 
     from pydantic_core import ErrorDetails
     from pydantic_settings import PydanticBaseSettingsSource
+
+    from raptscallions_ai.options.setting_values import SettingValues
 
 __all__ = ["AiSettings", "chosen_engine", "get_settings", "reset_settings"]
 
@@ -83,6 +85,7 @@ class AiSettings(BaseSettings):
 
     Raises:
         ConfigurationError: Something is missing or invalid; the message lists everything that is.
+        TypeError: There is no such setting.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
@@ -137,12 +140,13 @@ class AiSettings(BaseSettings):
     max_event_bytes: int = Field(64 * _MIB, ge=1024, description="largest single event or body, in bytes")
     log_content: bool = Field(False, description="write prompts and answers to the debug log")
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, **values: Unpack[SettingValues]) -> None:
         problem: ConfigurationError | None = None
         given: Given | None = None
+        arguments = _known(cast("dict[str, Any]", values))
         try:
-            given = self._given(values)
-            values.clear()
+            given = self._given(arguments)
+            arguments.clear()
             super().__init__(**given.values)
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False, include_context=False)
@@ -155,7 +159,7 @@ class AiSettings(BaseSettings):
                 problem = _configuration_error([], given.refused, {})
         if problem is not None:  # raised outside of `except` and without the values, which may hold the key
             given = None
-            values.clear()
+            arguments.clear()
             raise problem.without_traceback()
 
     @classmethod
@@ -208,7 +212,7 @@ class AiSettings(BaseSettings):
     @field_validator("gateway_url")
     @classmethod
     def _check_url(cls, value: str, info: ValidationInfo) -> str:
-        if problem := _url_problem(value, allow_insecure=info.data.get("allow_insecure") is True):
+        if problem := url_problem(value, allow_insecure=info.data.get("allow_insecure") is True):
             raise ValueError(problem)
         return value.rstrip("/")
 
@@ -220,18 +224,19 @@ class AiSettings(BaseSettings):
         return Timeouts(connect=self.connect_timeout_ms / 1000, first_chunk=content, idle=content, total=total)
 
     @classmethod
-    def explicit(cls, **values: Any) -> AiSettings:
+    def explicit(cls, **values: Unpack[SettingValues]) -> AiSettings:
         """Return settings of the given values and the defaults, without reading the environment or `.env`.
 
         Raises:
             ConfigurationError: A value is missing or invalid.
         """
         problem: ConfigurationError | None = None
+        arguments = cast("dict[str, Any]", values)
         try:
-            return _ExplicitSettings(**values)
+            return _ExplicitSettings(**arguments)
         except ConfigurationError as error:
             problem = error
-        values.clear()
+        arguments.clear()
         raise problem.without_traceback()
 
 
@@ -319,32 +324,6 @@ def warn_of_misspelt_variables() -> None:
         _log.warning("environment variable %s is not a setting and has no effect; did you mean %s?", written, meant)
 
 
-def _url_problem(url: str, *, allow_insecure: bool) -> str | None:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "is not a valid URL"
-    if parts.scheme not in ("http", "https", "http+unix") or not host or not url.isprintable() or " " in url:
-        return "must be a URL such as https://openrouter.ai/api/v1"
-    if parts.username is not None or parts.password is not None:
-        return "must not contain a user name or password; put the key in AI_API_KEY"
-    if parts.query or parts.fragment:
-        return "must not contain a query or a fragment"
-    if parts.scheme == "http" and not allow_insecure and not _is_loopback(host):
-        return "must be https, because the key would travel in the clear; AI_ALLOW_INSECURE=true allows it anyway"
-    return None
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _configuration_error(
     problems: list[ErrorDetails], refused: dict[str, str], misspelt: dict[str, str]
 ) -> ConfigurationError:
@@ -359,6 +338,21 @@ def _configuration_error(
         lines[written] = hint
     listing = "\n".join(f"  {variable}: {message}" for variable, message in lines.items())
     return ConfigurationError(f"The AI gateway configuration is invalid:\n{listing}", details={"variables": lines})
+
+
+def _known(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments, of which each is a setting, by its field or its variable.
+
+    Raises:
+        TypeError: There is no such setting.
+    """
+    variables = [name for field in AiSettings.model_fields for name in _variables_of(field)]
+    if unknown := arguments.keys() - {*AiSettings.model_fields, *variables}:
+        name = min(unknown)
+        near = difflib.get_close_matches(name.lower().removeprefix("ai_"), AiSettings.model_fields, 1)
+        arguments.clear()
+        raise TypeError(f"there is no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    return arguments
 
 
 def _read(arguments: Mapping[str, Any]) -> Given:

@@ -205,7 +205,7 @@ def test_arguments_win_over_the_environment_and_that_over_the_file(
     monkeypatch: pytest.MonkeyPatch, field: str, name: str
 ) -> None:
     def read(**values: Any) -> str:
-        value: object = getattr(AiSettings(**{"api_key": "k", **values} if field != "api_key" else values), field)
+        value: object = getattr(AiSettings(**{"api_key": "k", **values} if field != "api_key" else values), field)  # pyright: ignore[reportArgumentType] - texts, as the environment has them
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
     Path(".env").write_text(f"AI_{name}=file\n")

@@ -19,7 +19,7 @@ from raptscallions_ai.answer.chunks import DoneChunk, WaitingChunk
 from raptscallions_ai.errors import TimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from raptscallions_ai._call.recovery import Recovery
     from raptscallions_ai._dialects.request import ChatRequest
@@ -66,7 +66,7 @@ class GatewayCall:
         secrets: The keys of all routes, which must not appear in any message.
     """
 
-    def __init__(self, request: ChatRequest, recovery: Recovery, policy: CallPolicy, secrets: Sequence[str]) -> None:
+    def __init__(self, request: ChatRequest, recovery: Recovery, policy: CallPolicy, secrets: Iterable[str]) -> None:
         self._request = request
         self._recovery = recovery
         self._policy = policy

@@ -106,7 +106,7 @@ class JsonApi:
                     return None
                 raise
 
-        body = await self._request(send, f"GET {path}", model="", redact=Redactor([gateway.secret], []))
+        body = await self._request(send, f"GET {path}", model="", redact=Redactor(gateway.keys, []))
         return None if body is None else parse_json(body)
 
     async def post(
@@ -134,7 +134,7 @@ class JsonApi:
                 encoded, connect_timeout=connect, max_bytes=max_bytes, on_replaced=_not_again if once else on_replaced
             )
 
-        redact = Redactor([self.gateway.secret], request.quotable)
+        redact = Redactor(self.gateway.keys, request.quotable)
         return await self._request(send, f"{method} {path}", model=request.model, redact=redact, once=once) or b""
 
     async def _request(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from raptscallions_ai.errors.text import printable_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["Redactor"]
 
@@ -32,14 +32,15 @@ class Redactor:
         conversation: The request's messages in the wire format.
     """
 
-    def __init__(self, secrets: Sequence[str], conversation: Sequence[object]) -> None:
-        self._secrets = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+    def __init__(self, secrets: Iterable[str], conversation: Sequence[object]) -> None:
+        self._secrets = secrets  # looked at each time: a key may have been fetched meanwhile
         self._conversation = conversation
 
     def __call__(self, text: str) -> str:
         """Return `text` without the secrets and without quotations of the conversation."""
         for secret in self._secrets:
-            text = text.replace(secret, _HIDDEN)
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, _HIDDEN)
         quotable = self._quotable()
         for phrase in sorted(quotable, key=len, reverse=True):
             if _SHORTEST <= len(phrase) <= len(text) and not (phrase.isalpha() and len(phrase) < _WINDOW):

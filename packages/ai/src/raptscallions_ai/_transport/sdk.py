@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from raptscallions_ai._dialects.dialect import Encoded
     from raptscallions_ai._transport.connections import OnReplaced
     from raptscallions_ai._transport.http.network import Network
+    from raptscallions_ai._transport.keys import ApiKey
     from raptscallions_ai._transport.pool import ConnectionPool
 
 __all__ = ["SdkConnections", "address_of", "key_of"]
@@ -48,7 +50,7 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
 
     Args:
         base_url: The gateway's base URL.
-        api_key: The key.
+        api_key: The key, or what returns it for each request.
         headers: Headers to send with every request.
         injected: A client of the user's own, to be used as it is and never closed.
         network: How the network is reached; else as the system and the environment say.
@@ -58,13 +60,14 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         self,
         *,
         base_url: str,
-        api_key: str,
+        api_key: str | ApiKey,
         headers: Mapping[str, str],
         injected: AsyncOpenAI | None = None,
         network: Network | None = None,
     ) -> None:
         super().__init__(base_url, network)
-        self._api_key = api_key
+        self._changing_key = None if isinstance(api_key, str) else api_key
+        self._api_key = api_key if isinstance(api_key, str) else api_key.name
         self._headers = headers
         self._injected = injected
 
@@ -79,6 +82,8 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         from raptscallions_ai._transport.httpx_transport import OWN_RESPONSE
 
         sdk = await self.get()
+        if self._changing_key is not None:
+            request = replace(request, headers={**await self._authorization(), **request.headers})
         if self._injected is not None:  # what it does with a path is its own affair
             path = _azure_path(sdk, request)
         else:  # a whole URL spares the SDK to put one together
@@ -114,7 +119,7 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         from raptscallions_ai._transport.sdk_exceptions import without_sdk
 
         sdk, options = await self.get(), _options(connect_timeout=connect_timeout)
-        options["params"], options["headers"] = query, headers or {}
+        options["params"], options["headers"] = query, {**await self._authorization(), **(headers or {})}
         redirects = Redirects(GET_REDIRECTS, on_replaced)
         with _listening(on_replaced):
             while True:
@@ -138,6 +143,11 @@ class SdkConnections(PooledConnections["AsyncOpenAI"]):
         """Send a request whose answer is one JSON document, and return that."""
         response = await self.send(request, connect_timeout=connect_timeout, on_replaced=on_replaced)
         return await read_document(response, max_bytes=max_bytes)
+
+    async def _authorization(self) -> dict[str, str]:
+        """Return the header with the key, if that changes; a fixed one is among the SDK client's own headers."""
+        key = self._changing_key
+        return {} if key is None else {"Authorization": f"Bearer {await key.get()}"}
 
     def _load(self) -> None:
         """Load what sending a request takes: half a second of imports and certificates."""

@@ -262,7 +262,7 @@ class ChatResult:
 
     @property
     def limits(self) -> RateLimits | None:
-        """What the gateway told of its limits with the answer; None if nothing."""
+        """The rate limits that the gateway reported with the answer; None if it reported none."""
         return next((attempt.limits for attempt in reversed(self.attempts) if attempt.limits is not None), None)
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
+from raptscallions_ai.options.checks import merged_options
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from types import TracebackType
@@ -64,6 +66,11 @@ class BaseChatClient(ABC):
     def provider_name(self) -> str | None:
         """Who is asked, in the words of OpenTelemetry's conventions; None if the client cannot tell."""
         return None
+
+    @property
+    def default_options(self) -> CallOptions:
+        """The options of every call; empty by default."""
+        return {}
 
     @property
     def timeouts(self) -> Timeouts | None:
@@ -142,7 +149,7 @@ class BaseChatClient(ABC):
         """
         from raptscallions_ai.structured.call import StructuredCall
 
-        routing = self.has_provider_routing
+        routing, options = self.has_provider_routing, merged_options(self.default_options, options)
         call = StructuredCall(messages, response_model, strict=strict, options=options, provider_routing=routing)
         del messages, options  # a traceback with local variables must not show the conversation
         return await call.parsed(lambda m, o: self.chat(m, model=model, **o), repair=repair)
@@ -167,7 +174,7 @@ class BaseChatClient(ABC):
         from raptscallions_ai.structured.call import StructuredCall
         from raptscallions_ai.structured.parsed_stream import ParsedStream
 
-        routing = self.has_provider_routing
+        routing, options = self.has_provider_routing, merged_options(self.default_options, options)
         call = StructuredCall(messages, response_model, strict=strict, options=options, provider_routing=routing)
         return ParsedStream(self.stream_chat(messages, model=model, **call.options), call.output)
 
@@ -217,7 +224,7 @@ class BaseChatClient(ABC):
             stop_when=stop_when,
             approve=approve,
             tool_timeout=tool_timeout,
-            options=options,
+            options=merged_options(self.default_options, options),
         )
 
     def chat_stream(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import warnings
-from typing import TYPE_CHECKING, NoReturn, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn, Self, cast
 from weakref import WeakSet
 
 from raptscallions_ai._call.breaker import CircuitBreakers
@@ -15,9 +16,11 @@ from raptscallions_ai._call.route import Route
 from raptscallions_ai._dialects.dialect import NO_FACTS, ModelFacts
 from raptscallions_ai._guards.fingerprint import fingerprint_of
 from raptscallions_ai._guards.running_loop import running_loop
+from raptscallions_ai._transport.keys import KnownKeys
 from raptscallions_ai.answer.stream import ChatStream
 from raptscallions_ai.client.base import BaseChatClient
 from raptscallions_ai.errors import AiError, NotSupportedError
+from raptscallions_ai.options.checks import checked_options, merged_options
 from raptscallions_ai.options.routing import resolve_model_alias
 from raptscallions_ai.options.timeouts import Timeouts
 
@@ -51,6 +54,7 @@ class EngineClient(BaseChatClient):
         aliases: Short names of models and the ids they stand for.
         fallback_clients: Clients to ask when the models of this one fail.
         prices: What the models cost, where the gateway does not report it.
+        options: Options of every call.
     """
 
     _aliases: Mapping[str, str]
@@ -61,6 +65,10 @@ class EngineClient(BaseChatClient):
     _fallback_clients: tuple[EngineClient, ...]
     _gateway: Gateway
     _price: Price | None
+    _keys: KnownKeys
+    _options: CallOptions
+    _parent: EngineClient | None
+    _views: WeakSet[EngineClient]
 
     def __init__(
         self,
@@ -70,6 +78,7 @@ class EngineClient(BaseChatClient):
         aliases: Mapping[str, str],
         fallback_clients: Sequence[EngineClient] = (),
         prices: Prices | None = None,
+        options: CallOptions | None = None,
     ) -> None:
         self._price: Price | None = None
         if prices is not None:
@@ -82,6 +91,11 @@ class EngineClient(BaseChatClient):
         self._closed = False
         self._defaults = defaults
         self._fallback_clients = _checked_clients(fallback_clients)
+        gateways = [gateway, *(client._gateway for client in self._fallback_clients)]
+        self._keys = KnownKeys([each.key or each.secret for each in gateways])
+        self._options = checked_options(options or {})
+        self._parent = None
+        self._views = WeakSet()
         self._gateway = gateway
         with _building:
             _clients.add(self)
@@ -116,6 +130,31 @@ class EngineClient(BaseChatClient):
         keys = [client._gateway.fingerprint for client in (self, *self._fallback_clients)]
         return keys[0] if len(keys) == 1 else fingerprint_of("".join(keys))
 
+    @property
+    def default_options(self) -> CallOptions:
+        """The options of every call."""
+        return self._options
+
+    def with_options(self, *, model: str | None = None, **options: Unpack[CallOptions]) -> Self:
+        """Return a view of this client with other defaults, such as `client.with_options(temperature=0)`.
+
+        It shares the connections, and closing it closes nothing: close this client.
+
+        Args:
+            model: The default model.
+            **options: `CallOptions` of every call; those of a call win over them.
+
+        Raises:
+            TypeError: An option is unknown, or has a wrong type.
+            ValueError: An option is out of range.
+        """
+        merged = checked_options(merged_options(self._options, options))
+        defaults = self._defaults if model is None else replace(self._defaults, model=model)
+        view, root = object.__new__(type(self)), self._parent or self
+        vars(view).update(vars(self), _options=merged, _defaults=defaults, _parent=root)
+        root._views.add(view)
+        return view
+
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
     ) -> ChatStream:
@@ -136,6 +175,8 @@ class EngineClient(BaseChatClient):
         from raptscallions_ai._call.call import CallPolicy, GatewayCall
         from raptscallions_ai._dialects.request import build_request
 
+        if self._options:
+            options = merged_options(self._options, options)
         defaults = self._defaults
         usage, on_interrupt = options.get("require_usage"), options.get("on_interrupt")
         model = model or self.resolve_model()
@@ -155,7 +196,7 @@ class EngineClient(BaseChatClient):
             max_event_bytes=defaults.max_event_bytes,
             log_content=defaults.log_content,
         )
-        call = GatewayCall(request, recovery, policy, secrets=list({route.gateway.secret for route in routes}))
+        call = GatewayCall(request, recovery, policy, secrets=self._keys)
         self._calls.add(call)
         return ChatStream(call)
 
@@ -179,7 +220,7 @@ class EngineClient(BaseChatClient):
 
         Raises:
             NotSupportedError: The client cannot ask for them.
-            AiError: The list could not be had.
+            AiError: The list could not be fetched.
         """
         raise NotSupportedError(f"{self._name} has no list of models")
 
@@ -187,7 +228,7 @@ class EngineClient(BaseChatClient):
         """Return the ids of the models that are offered; `models` tells more of each.
 
         Raises:
-            AiError: The list could not be had.
+            AiError: The list could not be fetched.
         """
         return [model.id for model in await self.models()]
 
@@ -214,7 +255,10 @@ class EngineClient(BaseChatClient):
 
         Connections are shared by the clients of one gateway, and closed with the last of them.
         """
-        self._closed = True
+        if self._parent is not None:
+            return
+        for client in (self, *self._views):
+            client._closed = True
         for call in list(self._calls):
             await call.aclose()
         await self._gateway.connections.aclose()
@@ -301,7 +345,7 @@ class EngineClient(BaseChatClient):
 
     def __del__(self) -> None:
         gateway: Gateway | None = self.__dict__.get("_gateway")
-        if gateway is not None and gateway.connections.is_open:
+        if gateway is not None and self._parent is None and gateway.connections.is_open:
             article = "An" if self._name[0] in "AEIO" else "A"
             message = (
                 f"{article} {self._name} was not closed; use it in a `with` or `async with` statement, or close it"

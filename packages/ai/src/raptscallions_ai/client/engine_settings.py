@@ -87,7 +87,8 @@ def engine_settings(engine: str, values: dict[str, Any], *, names: Mapping[str, 
     values.clear()
     problem: ConfigurationError | None = None
     try:
-        return AiSettings(**{"engine": engine, "fallback_models": (), "model_aliases": {}, **given})
+        fields: dict[str, Any] = {"engine": engine, "fallback_models": (), "model_aliases": {}, **given}
+        return AiSettings(**fields)
     except ConfigurationError as error:
         problem = error
     finally:

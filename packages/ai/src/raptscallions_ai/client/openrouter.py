@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,11 +10,14 @@ from raptscallions_ai._call.defaults import CallDefaults
 from raptscallions_ai._dialects.dialect import NO_FACTS, ModelFacts
 from raptscallions_ai._dialects.failures import URL_SETTING
 from raptscallions_ai._dialects.request import checked_headers
+from raptscallions_ai._transport.keys import ApiKey
 from raptscallions_ai._version import __version__
 from raptscallions_ai.client.batching import Batching
 from raptscallions_ai.client.engine import EngineClient
 from raptscallions_ai.gateway_api.catalogue import Catalogue
 from raptscallions_ai.gateway_api.mixin import Discovery
+from raptscallions_ai.options.client_options import ClientOptions, unknown_argument
+from raptscallions_ai.options.network import NetworkOptions
 from raptscallions_ai.options.routing import checked_aliases, default_aliases
 
 if TYPE_CHECKING:
@@ -24,24 +28,27 @@ if TYPE_CHECKING:
 
     from raptscallions_ai._call.route import LookUp
     from raptscallions_ai._transport.gateway import Gateway
+    from raptscallions_ai._transport.keys import KeyFunction
     from raptscallions_ai.answer.result import Usage
     from raptscallions_ai.gateway_api.batches import OpenRouterBatches
     from raptscallions_ai.options.call_options import OnInterrupt
-    from raptscallions_ai.options.network import NetworkOptions
     from raptscallions_ai.options.timeouts import Timeouts
     from raptscallions_ai.settings import AiSettings
 
 __all__ = ["AsyncOpenRouterClient", "OpenRouterClient"]
 
+_SETTINGS = ("app_title", "app_url", "require_usage", "allow_insecure")
+
 
 class OpenRouterClient(Discovery, EngineClient, Batching):
     """A client of one gateway; safe to share between tasks and to build outside a loop.
 
-    Everything else comes from the environment (`AiSettings`). If key, URL and model are all given, or settings
-    are, the environment is not read at all. Close it with `async with` or `aclose`.
+    Arguments that are not given come from the environment (`AiSettings`). If key, URL and model are all given, or
+    settings are, the environment is not read at all. Close it with `async with` or `aclose`.
 
     Args:
-        api_key: The gateway's key; else `AI_API_KEY` or `OPENROUTER_API_KEY`.
+        api_key: The gateway's key; or a function, async or not, that returns the key for each request, such as a token
+            that expires. Else `AI_API_KEY` or `OPENROUTER_API_KEY`.
         base_url: The gateway's base URL; else `AI_GATEWAY_URL`.
         default_model: The default model; else `AI_DEFAULT_MODEL`.
         timeout: Seconds until the first content and between each next, or `Timeouts`.
@@ -56,22 +63,23 @@ class OpenRouterClient(Discovery, EngineClient, Batching):
             sees whether it is back. Else `AI_FALLBACK_COOLDOWN_MS`, five seconds.
         model_aliases: Short names of models and the ids they stand for, instead of `AI_MODEL_ALIASES`. If neither is
             given they are `MODEL_ALIASES` at OpenRouter, and none at another gateway.
-        headers: Headers to send with every request, such as those that a proxy of your company wants.
+        headers: Headers to send with every request, such as those that your company's proxy requires.
         settings: Settings to use instead of the environment's; the arguments above win over them.
         openai_client: An `openai.AsyncOpenAI` of your own, used with its own URL and key and never closed here.
-        **network: `NetworkOptions`: `verify`, `cert` and `proxy`.
+        **options: `ClientOptions`: `app_title`, `app_url`, `require_usage`, `allow_insecure` and `default_options`; and
+            `NetworkOptions`: `verify`, `cert` and `proxy`.
 
     Raises:
         ConfigurationError: Something is missing or invalid; the message names all of it.
-        TypeError: `fallback_models` or `fallback_clients` is not a sequence of these, or `model_aliases` is not a
-            mapping; or there are `headers` beside an `openai_client`.
+        TypeError: An argument is unknown. `fallback_models` or `fallback_clients` is not a sequence of these, or
+            `model_aliases` is not a mapping; or there are `headers` beside an `openai_client`.
         ValueError: `timeout` or `fallback_cooldown` is not positive, `on_interrupt` is unknown, a header cannot be
             sent, or an alias contains a slash.
     """
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | KeyFunction | None = None,
         base_url: str | None = None,
         default_model: str | None = None,
         timeout: float | Timeouts | None = None,
@@ -85,7 +93,7 @@ class OpenRouterClient(Discovery, EngineClient, Batching):
         headers: Mapping[str, str] | None = None,
         settings: AiSettings | None = None,
         openai_client: AsyncOpenAI | None = None,
-        **network: Unpack[NetworkOptions],
+        **options: Unpack[ClientOptions],
     ) -> None:
         url_name = URL_SETTING if base_url is None else "base_url"
         if openai_client is not None:
@@ -94,17 +102,20 @@ class OpenRouterClient(Discovery, EngineClient, Batching):
             from raptscallions_ai._transport.sdk import address_of
 
             api_key, base_url, url_name = "held-by-the-given-client", address_of(openai_client), "openai_client"
+        network = _network(options)
+        key = ApiKey(api_key) if callable(api_key) else None
         given = {
-            "api_key": api_key,
+            "api_key": api_key if key is None else key.name,
             "gateway_url": base_url,
             "default_model": default_model,
             "max_retries": max_retries,
+            **{name: options.get(name) for name in _SETTINGS},
         }
         del api_key, base_url  # a traceback with local variables must not show them if the next line raises
         settings = _resolve(settings, given, trusted=openai_client is not None)
         self._catalogue = Catalogue()
         super().__init__(
-            _gateway(settings, openai_client, url_name, network, checked_headers(headers or {}, "headers")),
+            _gateway(settings, openai_client, url_name, network, checked_headers(headers or {}, "headers"), key),
             CallDefaults.of(
                 settings,
                 timeout=timeout,
@@ -114,6 +125,7 @@ class OpenRouterClient(Discovery, EngineClient, Batching):
             ),
             aliases=_aliases(settings, model_aliases),
             fallback_clients=fallback_clients,
+            options=options.get("default_options"),
         )
 
     def _facts(self, model: str) -> ModelFacts:
@@ -147,6 +159,20 @@ async def _look_up(
     return await booked_usage(JsonApi(gateway, timeouts, max_retries=max_retries, headers=headers), generation_id)
 
 
+def _network(options: ClientOptions) -> NetworkOptions:
+    """Return those of the further arguments that are for the connections.
+
+    Raises:
+        TypeError: There is no such argument.
+    """
+    own = ClientOptions.__annotations__.keys()
+    if unknown := options.keys() - own:
+        raise unknown_argument(min(unknown), {*own, *inspect.signature(OpenRouterClient).parameters} - {"options"})
+    return cast(
+        "NetworkOptions", {name: value for name, value in options.items() if name in NetworkOptions.__annotations__}
+    )
+
+
 def _aliases(settings: AiSettings, given: Mapping[str, str] | None) -> Mapping[str, str]:
     aliases = settings.model_aliases if given is None else given
     return default_aliases(settings.gateway_url) if aliases is None else checked_aliases(aliases)
@@ -158,6 +184,7 @@ def _gateway(
     url_name: str,
     network: NetworkOptions,
     own_headers: Mapping[str, str],
+    own_key: ApiKey | None,
 ) -> Gateway:
     from raptscallions_ai._dialects.openai.dialect import OpenAIDialect
     from raptscallions_ai._transport.gateway import Gateway
@@ -176,13 +203,13 @@ def _gateway(
     key = settings.api_key.get_secret_value()
     connections = SdkConnections(
         base_url=settings.gateway_url,
-        api_key=key,
+        api_key=own_key or key,
         headers={**{name: value for name, value in headers.items() if value}, **own_headers},
         injected=openai_client,
         network=Network.of(network),
     )
     secret = key if openai_client is None else key_of(openai_client)
-    return Gateway(settings.gateway_url, secret, connections, OpenAIDialect(), url_name)
+    return Gateway(settings.gateway_url, secret, connections, OpenAIDialect(), url_name, key=own_key)
 
 
 def _resolve(settings: AiSettings | None, arguments: dict[str, Any], *, trusted: bool) -> AiSettings:

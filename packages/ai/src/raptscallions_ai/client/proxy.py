@@ -38,7 +38,7 @@ class AsyncProxyClient(EngineClient):
     Args:
         proxy_url: Where the proxy is, such as `https://example.com/ai`; `/api/stream` below it is asked.
         auth_token: The token that the proxy gave out.
-        model: The model of calls that name none, by the name that the proxy has for it; else the proxy's choice.
+        model: The default model, by the name that the proxy has for it; else the proxy's choice.
         timeout: Seconds until the first content and between each next, or `Timeouts`; else as the `AI_*` settings say.
         max_retries: Further attempts before the first content, 0 to 5.
         on_interrupt: What to do when an answer breaks off: `fail`, `restart` or `continue`.
@@ -89,7 +89,7 @@ class AsyncProxyClient(EngineClient):
             **options: `CallOptions`, of which the proxy allows some.
 
         Raises:
-            TypeError: An option is unknown, or it or a message is of a wrong type; raised at once, as is the next.
+            TypeError: An option is unknown, or an option or a message has a wrong type; raised at once, as is the next.
             ValueError: An option is out of range, or a message or a header is invalid.
             AiError: The call failed; raised while reading, with what had arrived in `partial`.
         """
@@ -116,7 +116,7 @@ class AsyncProxyClient(EngineClient):
         """Return the names of the models that this client may ask.
 
         Raises:
-            AiError: The list could not be had.
+            AiError: The list could not be fetched.
         """
         return [model.id for model in await self.models()]
 

@@ -198,7 +198,7 @@ class ModelPull:
 
     @property
     def _redact(self) -> Redactor:
-        return Redactor([self._gateway.secret], [])
+        return Redactor(self._gateway.keys, [])
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a download cannot be pickled or copied: it holds a connection")

@@ -27,6 +27,7 @@ _REPLACED = {
     "route": 'provider={"sort": {"by": "price", "partition": "none"}}',
     "include_reasoning": 'reasoning={"exclude": True}',
 }
+_JOINED = ("extra_headers", "extra_query", "extra_body")
 _NUMERIC = (int, float, Decimal)
 _DEPENDENT = frozenset({"top_logprobs", "reasoning_effort", "modalities"})
 
@@ -58,6 +59,31 @@ def checked_fields(options: CallOptions) -> dict[str, Any]:
     if not fields.keys().isdisjoint(_DEPENDENT):
         _check_together(fields, options.get("extra_body") or {})
     return fields
+
+
+def checked_options(options: CallOptions) -> CallOptions:
+    """Return a copy of options that are meant for several calls.
+
+    Raises:
+        TypeError: They are not a mapping, an option is unknown, or its value has a wrong type.
+        ValueError: A value is out of range, or two options contradict each other.
+    """
+    if not isinstance(cast("object", options), Mapping):
+        raise TypeError(f"default_options must be a mapping, not {type(options).__name__}")
+    checked_fields(options)
+    return cast("CallOptions", {**options})
+
+
+def merged_options(defaults: CallOptions, options: CallOptions) -> CallOptions:
+    """Return the options of a call over a client's; one that is None is left out, and `extra_...` are joined."""
+    if not defaults:
+        return options
+    merged: dict[str, Any] = {**defaults, **options}
+    for name in _JOINED:
+        own, other = defaults.get(name), options.get(name)
+        if isinstance(own, Mapping) and isinstance(other, Mapping):
+            merged[name] = {**own, **other}
+    return cast("CallOptions", merged)
 
 
 def _check_together(fields: Mapping[str, Any], extra: Mapping[str, object]) -> None:

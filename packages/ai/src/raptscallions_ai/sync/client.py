@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from openai import AsyncOpenAI
 
+    from raptscallions_ai._transport.keys import KeyFunction
     from raptscallions_ai.answer.result import ChatResult, ParsedResult
     from raptscallions_ai.gateway_api.account import Credits, KeyInfo
     from raptscallions_ai.gateway_api.embeddings import EmbeddingResult, EmbedOptions
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.gateway_api.tokens import TokenEstimate
     from raptscallions_ai.messages.message import Messages
     from raptscallions_ai.options.call_options import CallOptions, OnInterrupt
-    from raptscallions_ai.options.network import NetworkOptions
+    from raptscallions_ai.options.client_options import ClientOptions
     from raptscallions_ai.options.timeouts import Timeouts
     from raptscallions_ai.settings import AiSettings
     from raptscallions_ai.sync.parsed_stream import SyncParsedStream
@@ -72,6 +73,11 @@ class SyncChatClient(Generic[C]):
     def provider_name(self) -> str | None:
         """Who is asked, in the words of OpenTelemetry's conventions; None if the client cannot tell."""
         return self._client.provider_name
+
+    @property
+    def default_options(self) -> CallOptions:
+        """The options of every call."""
+        return self._client.default_options
 
     def stream_chat(
         self, messages: Messages, *, model: str | None = None, **options: Unpack[CallOptions]
@@ -192,6 +198,12 @@ class SyncChatClient(Generic[C]):
 class SyncEngineClient(SyncChatClient[E]):
     """The base class of the synchronous clients of all engines."""
 
+    def with_options(self, *, model: str | None = None, **options: Unpack[CallOptions]) -> Self:
+        """Return a view of this client with other defaults; see `OpenRouterClient.with_options`."""
+        view = object.__new__(type(self))
+        view._client = self._client.with_options(model=model, **options)
+        return view
+
     def warm_up(self) -> None:
         """Load what a call needs ahead of the first one; see `OpenRouterClient.warm_up`."""
         self._run(self._client.warm_up())
@@ -219,7 +231,7 @@ class SyncOpenRouterClient(SyncEngineClient[OpenRouterClient]):
     or `close`.
 
     Args:
-        api_key: The gateway's key; else `AI_API_KEY` or `OPENROUTER_API_KEY`.
+        api_key: The gateway's key, or a function that returns it; else `AI_API_KEY` or `OPENROUTER_API_KEY`.
         base_url: The gateway's base URL; else `AI_GATEWAY_URL`.
         default_model: The default model; else `AI_DEFAULT_MODEL`.
         timeout: Seconds until the first content and between each next, or `Timeouts`.
@@ -232,6 +244,7 @@ class SyncOpenRouterClient(SyncEngineClient[OpenRouterClient]):
         headers: Headers to send with every request.
         settings: Settings to use instead of the environment's.
         openai_client: An `openai.AsyncOpenAI` of your own.
+        **options: `ClientOptions` and `NetworkOptions`.
 
     Raises:
         ConfigurationError: Something is missing or invalid; the message names all of it.
@@ -241,7 +254,7 @@ class SyncOpenRouterClient(SyncEngineClient[OpenRouterClient]):
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | KeyFunction | None = None,
         base_url: str | None = None,
         default_model: str | None = None,
         timeout: float | Timeouts | None = None,
@@ -255,7 +268,7 @@ class SyncOpenRouterClient(SyncEngineClient[OpenRouterClient]):
         headers: Mapping[str, str] | None = None,
         settings: AiSettings | None = None,
         openai_client: AsyncOpenAI | None = None,
-        **network: Unpack[NetworkOptions],
+        **options: Unpack[ClientOptions],
     ) -> None:
         given: dict[str, Any] = {"api_key": api_key}
         del api_key  # a traceback with local variables must not show it if the next line raises
@@ -274,7 +287,7 @@ class SyncOpenRouterClient(SyncEngineClient[OpenRouterClient]):
                 headers=headers,
                 settings=settings,
                 openai_client=openai_client,
-                **network,
+                **options,
             )
         )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, get_args
 from urllib.parse import urlsplit
 
 from raptscallions_ai.testing._exchange import Exchange, MalformedCassetteError, read_lines, written_lines
@@ -160,7 +160,7 @@ class Cassette:
         from raptscallions_ai.settings import AiSettings
 
         named = {"gateway_url": self._gateway_url, "api_key": self._api_key}
-        given = {name: value for name, value in named.items() if value is not None}
+        given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
         settings = AiSettings.explicit(**given) if len(given) == len(named) else AiSettings(**given)
         self._gateway_url, self._api_key = settings.gateway_url, settings.api_key.get_secret_value()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from raptscallions_ai.answer.stream import ChatStream
 from raptscallions_ai.client.base import BaseChatClient
+from raptscallions_ai.options.checks import merged_options
 from raptscallions_ai.options.timeouts import Timeouts
 from raptscallions_ai.wrappers.call import ChatCall
 from raptscallions_ai.wrappers.source import StreamSource
@@ -53,6 +54,11 @@ class WrappedClient(BaseChatClient):
         return self.inner.provider_name if isinstance(self.inner, BaseChatClient) else None
 
     @property
+    def default_options(self) -> CallOptions:
+        """The options of every call of the wrapped client."""
+        return self.inner.default_options if isinstance(self.inner, BaseChatClient) else {}
+
+    @property
     def timeouts(self) -> Timeouts | None:
         """The default deadlines; None if the wrapped client does not know them."""
         return self.inner.timeouts if isinstance(self.inner, BaseChatClient) else None
@@ -82,7 +88,7 @@ class WrappedClient(BaseChatClient):
             ValueError: A message, a header or a limit is invalid.
             AiError: The call failed; raised while reading, with what had arrived in `partial`.
         """
-        return ChatStream(self.source(ChatCall(messages, model, options)))
+        return ChatStream(self.source(ChatCall(messages, model, merged_options(self.default_options, options))))
 
     async def aclose(self) -> None:
         """Close the wrapped client."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from raptscallions_ai._transport.http.errors import SetupError, tls_reason
 from raptscallions_ai._transport.http.proxies import Proxy, environment_proxy
+from raptscallions_ai.options.client_options import unknown_argument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,7 @@ class Network:
             ValueError: `proxy` is not the URL of a proxy, or `cert` stands beside an `ssl.SSLContext`.
         """
         if unknown := options.keys() - _OPTIONS:
-            raise TypeError(f"unexpected keyword argument {', '.join(map(repr, sorted(unknown)))}")
+            raise unknown_argument(min(unknown), _OPTIONS)
         verify, cert, proxy = (options.get(name) for name in _OPTIONS)
         if isinstance(verify, bool):
             context = "an ssl.SSLContext for anything else than what the system trusts"
