@@ -4,8 +4,9 @@
     python3 dev.py chat --local "Name three fruits."   set up, then stream a real model's answer
     python3 dev.py test                                set up, then run all tests, side by side
     python3 dev.py test PYTEST_OPTIONS ...             set up, then run pytest with these
-    python3 dev.py check                               lint, types, imports, packaging, known vulnerabilities, site
+    python3 dev.py check                               lint, types, imports, packaging, vulnerabilities, SBOM, site
     python3 dev.py docs                                make the documents' site in .cache/docs/site
+    python3 dev.py sbom                                list what each package depends on, as CycloneDX in .cache/sbom
     python3 dev.py setup                               only set up
     python3 dev.py fuzz [SECONDS]                      look for input that breaks the wire (60 seconds a target)
     python3 dev.py mutate [MODULE ...]                 break the wire on purpose and see whether its tests notice
@@ -26,7 +27,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 ENVIRONMENT = ROOT / ".venv"
-UV_REQUIREMENT = "uv==0.13.8"
+UV_REQUIREMENT = ROOT / ".ci" / "uv.txt"  # with the hashes of its wheels
+PACKAGES = ("raptscallions-ai", "raptscallions-bulk", "raptscallions-chat")
 # More processes would each start a local model of their own.
 ALL_TESTS = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
 
@@ -41,9 +43,8 @@ def find_uv() -> str:
         print("Setting up: installing uv into .cache/uv (once) ...", file=sys.stderr, flush=True)
         venv.create(home, with_pip=True, clear=True)
         python = home / SCRIPTS / "python"
-        subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV_REQUIREMENT], check=True
-        )
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+        subprocess.run([*install, "--requirement", UV_REQUIREMENT], check=True)
     return str(uv)
 
 
@@ -82,7 +83,20 @@ def check() -> int:
         print("$", *command, flush=True)
         if code := run(*command):
             return code
-    return docs()
+    return sbom() or docs()
+
+
+def sbom() -> int:
+    """Write a software bill of materials for each package: its dependencies, extras included, with their hashes."""
+    place = ROOT / ".cache" / "sbom"
+    place.mkdir(parents=True, exist_ok=True)
+    chosen = ("--no-default-groups", "--all-extras", "--no-emit-workspace", "--format", "cyclonedx1.5")
+    for package in PACKAGES:
+        file = place / f"{package}.cdx.json"
+        print("$ writing", file.relative_to(ROOT), flush=True)
+        if code := run(find_uv(), "export", "--quiet", "--package", package, *chosen, "--output-file", str(file)):
+            return code
+    return 0
 
 
 def docs() -> int:
@@ -119,7 +133,7 @@ def main(arguments: list[str]) -> int:
         return 0
     name, *rest = arguments
     apart = {"fuzz": fuzz, "mutate": mutate}
-    if name not in {"chat", "models", "doctor", "test", "check", "docs", "setup", "run", *apart}:
+    if name not in {"chat", "models", "doctor", "test", "check", "docs", "sbom", "setup", "run", *apart}:
         print(f"dev.py: unknown command {name!r}\n{__doc__}", file=sys.stderr)
         return 2
     try:
@@ -133,8 +147,8 @@ def main(arguments: list[str]) -> int:
         return run("pytest", *(rest or ALL_TESTS))
     if name == "check":
         return check()
-    if name == "docs":
-        return docs()
+    if name in {"docs", "sbom"}:
+        return docs() if name == "docs" else sbom()
     if name == "run":
         return run(*rest)
     return 0 if name == "setup" else run("raptscallions-ai", name, *rest)

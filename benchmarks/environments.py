@@ -63,10 +63,9 @@ def node_environment(folder: Path) -> Path:
         _announce(folder.name)
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
-        shutil.copy(folder / "package.json", home)
-        _run(
-            [npm, "install", "--prefix", str(home), "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
-        )
+        for name in ("package.json", "package-lock.json"):  # the second has the hash of each package
+            shutil.copy(folder / name, home)
+        _run([npm, "ci", "--prefix", str(home), "--no-audit", "--no-fund", "--loglevel=error"])
         _mark(home, state)
     for file in folder.glob("*.mjs"):
         shutil.copy(file, home)

@@ -191,8 +191,9 @@ def node_modules() -> NodeModules:
             if not stamp.exists() or stamp.read_bytes() != wanted.read_bytes():
                 shutil.rmtree(place, ignore_errors=True)
                 place.mkdir()
-                shutil.copy(wanted, place)
-                command = [npm, "install", "--no-fund", "--no-audit", "--no-package-lock", "--ignore-scripts"]
+                for name in ("package.json", "package-lock.json"):  # the second has the hash of each package
+                    shutil.copy(folder / name, place)
+                command = [npm, "ci", "--no-fund", "--no-audit", "--ignore-scripts"]
                 done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=240, check=False)
                 if done.returncode != 0:
                     missing(f"{folder.name} could not be installed: {done.stderr.strip()[-300:]}")

@@ -46,8 +46,9 @@ def packages() -> Path:
         if not stamp.exists() or json.loads(stamp.read_text("utf-8"))["dependencies"] != wanted:
             shutil.rmtree(CACHE, ignore_errors=True)
             CACHE.mkdir()
-            shutil.copy(HERE / "package.json", CACHE)
-            command = [str(npm), "install", "--no-fund", "--no-audit", "--no-package-lock", "--ignore-scripts"]
+            for name in ("package.json", "package-lock.json"):  # the second has the hash of each package
+                shutil.copy(HERE / name, CACHE)
+            command = [str(npm), "ci", "--no-fund", "--no-audit", "--ignore-scripts"]
             done = subprocess.run(command, cwd=CACHE, capture_output=True, text=True, timeout=240, check=False)
             if done.returncode != 0:
                 missing(f"the AI SDK could not be installed: {done.stderr.strip()[-300:]}")
