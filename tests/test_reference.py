@@ -21,7 +21,7 @@ PUBLIC = [
     *("structured", "sync", "tool_runs"),
     *("agents", "local", "mcp", "proxy", "testing", "testing.faults", "web", "wrappers"),
 ]
-OTHERS = ("raptscallions_bulk", "raptscallions_bulk.testing")
+OTHERS = ("raptscallions_bulk", "raptscallions_bulk.ray", "raptscallions_bulk.testing")
 PAGES = {path.stem: path.read_text("utf-8") for path in sorted(DOCS.glob("reference/*.md"))}
 
 

@@ -59,13 +59,21 @@ class RequestIndex:
                 return Found(slot[1] - 1, slot[2] >> _OFFSET_BITS, slot[2] & ((1 << _OFFSET_BITS) - 1))
         return None
 
-    def put(self, digest: bytes, row: int) -> None:
-        """Note the row that asks a request; the first one stays."""
-        if self.find(digest) is None:
+    def put(self, digest: bytes, row: int) -> Found | None:
+        """Note the row that asks a request; return the one that asked it before, which stays, None if none did."""
+        at = -1
+        for table in self._tables:
+            at = table.find(digest)
+            if at >= 0 and (slot := table.read(at))[1]:
+                return Found(slot[1] - 1, slot[2] >> _OFFSET_BITS, slot[2] & ((1 << _OFFSET_BITS) - 1))
+        table = self._tables[-1] if self._tables else None
+        if table is None or table.is_full:
             table = self._room()
-            table.write(table.find(digest), digest, row, 0)
-            table.count += 1
-            self._changed()
+            at = table.find(digest)
+        table.write(at, digest, row, 0)
+        table.count += 1
+        self._changed()
+        return None
 
     def take_over(self, digest: bytes, row: int) -> None:
         """Let a row stand for a request instead of an earlier one that will not be asked."""

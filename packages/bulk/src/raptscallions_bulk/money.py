@@ -9,7 +9,7 @@ from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from raptscallions_ai import Usage
 from raptscallions_ai.models import ModelInfo
 
-__all__ = ["Price", "amount_of", "price_from", "to_decimal", "to_pico"]
+__all__ = ["Price", "amount_of", "price_from", "price_of", "to_decimal", "to_pico"]
 
 _PICO = Decimal(10) ** 12
 _MILLION = 1_000_000
@@ -81,6 +81,21 @@ class Price:
     def of(self, usage: Usage) -> int:
         """Return what a usage costs, in picodollars."""
         return self.most(usage.prompt_tokens, usage.completion_tokens)
+
+
+def price_of(usage: Usage, tariff: tuple[int, int, int] | None) -> int:
+    """Return what a usage cost, in picodollars: as the gateway reported, else by a tariff, else nothing.
+
+    Args:
+        usage: The usage.
+        tariff: Picodollars for a token of the request, a token of the answer, and a request; None if unknown.
+    """
+    if usage.cost is not None:
+        return to_pico(usage.cost)
+    if tariff is None:
+        return 0
+    prompt, completion, request = tariff
+    return prompt * usage.prompt_tokens + completion * usage.completion_tokens + request
 
 
 def price_from(models: Iterable[ModelInfo], model: str) -> Price | None:

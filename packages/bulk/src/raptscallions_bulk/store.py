@@ -115,7 +115,7 @@ class RunStore:
                 "new with changed=True (--changed)"
             )
         if differences:
-            before.base += before.rows if before.rows is not None else self._rows_so_far() - before.base
+            before.base += before.rows if before.rows is not None else self.next_number - before.base
             before.rows = None
         before.source, before.asks = source, asks
         before.token = before.token or uuid.uuid4().hex[:12]
@@ -168,7 +168,9 @@ class RunStore:
             self.index.locate(entry.request, line.row, segment, offset)
             self._found.append(found)
 
-    def _rows_so_far(self) -> int:
+    @property
+    def next_number(self) -> int:
+        """The number after that of the last row that anything is known of."""
         rows = [*self.ledger.open, *self.ledger.answered, *self.ledger.failed, *self.ledger.lost]
         return max(rows, default=-1) + 1
 

@@ -59,6 +59,8 @@ def run(
         bool, typer.Option("--batch", help="Hand rows over in batches: answered within a day, at about half the price.")
     ] = False,
     batch_size: Annotated[int | None, typer.Option(min=1, metavar="N", help="With --batch: most rows of one.")] = None,
+    ray: Annotated[bool, typer.Option("--ray", help="Ask from a Ray cluster: RAY_ADDRESS, or this machine.")] = False,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="With --ray: how many processes ask.")] = 4,
     provider: Annotated[
         str, typer.Option(metavar="NAME", help="Whom to ask: openrouter, anthropic, openai or another host.")
     ] = "openrouter",
@@ -95,6 +97,8 @@ def run(
         tokens_per_minute=tokens_per_minute,
         batch=batch,
         batch_size=batch_size,
+        ray=ray,
+        workers=workers,
         provider=provider,
         dedupe=dedupe,
         response_cache=response_cache,
@@ -203,7 +207,12 @@ def _carry_out(command: object, folder: Path, *, changed: bool = False) -> None:
     from raptscallions_bulk.cli.running import Command, carry_out, note
 
     assert isinstance(command, Command)
-    report = asyncio.run(carry_out(command, folder, changed=changed))
+    if command.ray:
+        from raptscallions_bulk.cli.on_ray import carry_out_on_ray
+
+        report = carry_out_on_ray(command, folder, changed=changed)
+    else:
+        report = asyncio.run(carry_out(command, folder, changed=changed))
     note(str(report))
     if report.in_doubt:
         note(

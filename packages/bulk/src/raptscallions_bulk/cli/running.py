@@ -18,7 +18,7 @@ from raptscallions_bulk.report import Plan, Report
 from raptscallions_bulk.run import BulkRun
 from raptscallions_bulk.viewing import RunView
 
-__all__ = ["Command", "carry_out", "note", "plan_of", "saved_command"]
+__all__ = ["Command", "carry_out", "note", "options_of", "plan_of", "price_of", "saved_command", "type_of"]
 
 
 class Command(msgspec.Struct, omit_defaults=True):
@@ -42,6 +42,8 @@ class Command(msgspec.Struct, omit_defaults=True):
     tokens_per_minute: float | None = None
     batch: bool = False
     batch_size: int | None = None
+    ray: bool = False
+    workers: int = 4
     provider: str = "openrouter"
     dedupe: bool = True
     response_cache: bool = True
@@ -120,26 +122,18 @@ async def _client(command: Command) -> AsyncGenerator[ChatClient]:
 
 
 def _run(command: Command, client: ChatClient, folder: Path, *, changed: bool, on_progress: Any = None) -> BulkRun:
-    from raptscallions_bulk.cli.schema_type import type_of_labels, type_of_schema
-
-    answer_as = None
-    if command.labels is not None:
-        answer_as = type_of_labels(command.labels)
-    elif command.schema is not None:
-        answer_as = type_of_schema(command.schema)
-    options = {"max_tokens": command.max_tokens, "temperature": command.temperature}
     run = BulkRun(
         client,
         command.source,
         folder,
         ask=command.ask,
         instructions=command.instructions,
-        answer_as=answer_as,
+        answer_as=type_of(command),
         key=command.key,
         model=command.model,
-        options={name: value for name, value in options.items() if value is not None},
+        options=options_of(command),
         max_cost=command.max_cost,
-        price=None if command.price is None else _price(command.price),
+        price=price_of(command),
         timeout=command.timeout,
         in_doubt=command.in_doubt,  # type: ignore[arg-type] - checked by the run
         response_cache=command.response_cache,
@@ -157,8 +151,30 @@ def _run(command: Command, client: ChatClient, folder: Path, *, changed: bool, o
     return run
 
 
-def _price(text: str) -> Price:
-    prompt, comma, completion = text.partition(",")
+def type_of(command: Command) -> Any:
+    """Return the type of answers that was asked for; None for texts."""
+    from raptscallions_bulk.cli.schema_type import type_of_labels, type_of_schema
+
+    if command.labels is not None:
+        return type_of_labels(command.labels)
+    return None if command.schema is None else type_of_schema(command.schema)
+
+
+def options_of(command: Command) -> dict[str, Any]:
+    """Return the options of each call."""
+    options = {"max_tokens": command.max_tokens, "temperature": command.temperature}
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def price_of(command: Command) -> Price | None:
+    """Return the price that was given.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if command.price is None:
+        return None
+    prompt, comma, completion = command.price.partition(",")
     if not comma:
         raise ValueError("--price needs two amounts: USD for a million tokens of prompts, and of answers: 0.15,0.60")
     return Price(prompt.strip(), completion.strip())

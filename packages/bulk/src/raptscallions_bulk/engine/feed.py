@@ -94,8 +94,7 @@ class Feed:
         self.seen = max(self.seen, number + 1)
         if self._limit is not None and number >= self._limit:
             return False
-        ledger, number = self._store.ledger, number + self._store.file.base
-        return ledger.is_waiting(number) or number in ledger.open
+        return not self._store.ledger.is_settled(number + self._store.file.base)
 
     def _prepared(self, place: int, row: dict[str, Any] | SourceError) -> Item | None:
         number = place + self._store.file.base
@@ -126,11 +125,8 @@ class Feed:
 
     def _is_asked_already(self, item: Item) -> bool:
         index, digest, number = self._store.index, item.request.digest, item.number
-        found = index.find(digest)
-        if found is None:
-            index.put(digest, number)
-            return False
-        if found.row == number:
+        found = index.put(digest, number)
+        if found is None or found.row == number:
             return False
         if found.segment:
             self._ends.answered_before(item, found.row)

@@ -12,7 +12,7 @@ from raptscallions_bulk.engine.item import Item
 from raptscallions_bulk.engine.settings import Settings
 from raptscallions_bulk.journal.records import Lost, Reset
 from raptscallions_bulk.ledger.ledger import OpenRow
-from raptscallions_bulk.money import to_pico
+from raptscallions_bulk.money import price_of, to_pico
 from raptscallions_bulk.store import RunStore
 
 __all__ = ["Recovery"]
@@ -81,7 +81,7 @@ class Recovery:
 
     def cost_of(self, item: Item, result: ChatResult) -> tuple[int, bool, bool]:
         """Return what an answer cost, in picodollars, whether that is uncertain, and whether it is from the cache."""
-        own = self.price(result.usage)
+        own = price_of(result.usage, self._settings.tariff)
         entry = self._store.ledger.open.get(item.number)
         if not item.recovers or entry is None:
             return own, False, False
@@ -92,20 +92,11 @@ class Recovery:
     def cost_of_failure(self, item: Item, error: Exception) -> int:
         """Return what a failed row cost, as far as the gateway told, in picodollars."""
         partial = error.partial if isinstance(error, AiError) else None
-        own = 0 if partial is None else self.price(partial.usage)
+        own = 0 if partial is None else price_of(partial.usage, self._settings.tariff)
         entry = self._store.ledger.open.get(item.number)
         if not item.recovers or entry is None:
             return own
         return own + (entry.before if item.first_cost is None else item.first_cost)
-
-    def price(self, usage: Usage) -> int:
-        """Return what a usage cost, in picodollars: as reported, else by the price list, else nothing."""
-        if usage.cost is not None:
-            return to_pico(usage.cost)
-        if self._settings.tariff is None:
-            return 0
-        prompt, completion, request = self._settings.tariff
-        return prompt * usage.prompt_tokens + completion * usage.completion_tokens + request
 
     def _wait(self, entry: OpenRow) -> float:
         """Return the seconds until nobody works on a request any more; a clock that went back counts from now."""

@@ -130,7 +130,11 @@ class Ledger:
 
     def is_waiting(self, row: int) -> bool:
         """Whether a row has yet to be asked."""
-        return not (row in self.answered or row in self.failed or row in self.open or row in self.lost)
+        return not (row in self.open or self.is_settled(row))
+
+    def is_settled(self, row: int) -> bool:
+        """Whether a row has come to an end."""
+        return row in self.answered or row in self.failed or row in self.lost
 
     @property
     def committed(self) -> int:

@@ -18,7 +18,7 @@ class Recent:
     def __init__(self, now: float) -> None:
         self._began = now
         self._slots = [0.0] * _SLOTS
-        self._last = self._number(now)
+        self._last = int(now / _WIDTH)
 
     def add(self, now: float, amount: float) -> None:
         """Count an amount; a negative one takes back what did not get through after all."""
@@ -34,12 +34,9 @@ class Recent:
         return max(0.0, total) / max(now - begun, _WIDTH)
 
     def _turn(self, now: float) -> None:
-        number = self._number(now)
+        number = int(now / _WIDTH)
+        if number <= self._last:
+            return  # a clock that went back stays in the slot that it was in
         for later in range(self._last + 1, min(number, self._last + _SLOTS) + 1):
             self._slots[later % _SLOTS] = 0.0
-        # A clock that went back stays in the slot that it was in.
-        self._last = max(self._last, number)
-
-    @staticmethod
-    def _number(now: float) -> int:
-        return int(now / _WIDTH)
+        self._last = number
