@@ -53,7 +53,9 @@ def setup(place: Path = ENVIRONMENT, *options: str) -> None:
     if not place.exists():
         where = place.relative_to(ROOT)
         print(f"Setting up: making {where} (once, about 150 MB to download) ...", file=sys.stderr, flush=True)
-    command = [find_uv(), "sync", "--quiet", "--all-packages", "--all-extras", "--python", sys.executable, *options]
+    # Ray takes 400 MB; its tests make an environment of their own.
+    extras = ("--all-extras", "--no-extra", "ray")
+    command = [find_uv(), "sync", "--quiet", "--all-packages", *extras, "--python", sys.executable, *options]
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(place)}
     environment.pop("VIRTUAL_ENV", None)
     subprocess.run(command, cwd=ROOT, env=environment, check=True)

@@ -61,6 +61,9 @@ def main(folder: Path, way: str) -> None:
         doubtful = sum(row["status"] == "in doubt" for row in told)
     found = {"answered": answered, "doubtful": doubtful, "paid_twice": gateway.paid_twice}
     sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
+    ray.shutdown()
+    cluster.shutdown()
 
 
 if __name__ == "__main__":
