@@ -9,9 +9,9 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from dotenv import dotenv_values
 from pydantic import (
     AliasChoices,
     BeforeValidator,
@@ -24,10 +24,17 @@ from pydantic import (
     field_validator,
 )
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from raptscallions_ai import ConfigurationError
 from raptscallions_chat import settings_checks as checks
+from raptscallions_chat.settings_file import read_file, refused_in_file
 
 __all__ = ["AuthMethod", "ChatSettings", "OnBusy", "warn_of_unknown_variables"]
 
@@ -67,8 +74,6 @@ class ChatSettings(BaseSettings):
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix=_PREFIX,
-        env_file=".env",
-        env_file_encoding="utf-8",
         extra="ignore",
         populate_by_name=True,
         hide_input_in_errors=True,
@@ -160,15 +165,41 @@ class ChatSettings(BaseSettings):
 
     def __init__(self, **values: Any) -> None:
         problem: ConfigurationError | None = None
+        refused: dict[str, str] = {}
         try:
+            refused = self._refused(values)
             super().__init__(**values)
         except ValidationError as error:
-            problem = _configuration_error(error.errors(include_url=False, include_input=False, include_context=False))
-        except UnicodeDecodeError:
-            problem = ConfigurationError("The file .env is not UTF-8 text", details={"variables": {}})
+            problems = error.errors(include_url=False, include_input=False, include_context=False)
+            problem = _configuration_error(problems, refused)
+        except ValueError as error:  # what is wrong with the file
+            problem = ConfigurationError(str(error), details={"variables": {}})
+        else:
+            if refused:
+                problem = _configuration_error([], refused)
         if problem is not None:  # raised outside of `except`, without the values, which may hold secrets
             values.clear()
             raise problem
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the arguments, else the environment, else `.env`."""
+        return init_settings, env_settings, _FileSource(settings_cls)
+
+    @classmethod
+    def _refused(cls, arguments: dict[str, Any]) -> dict[str, str]:
+        """Return what stands in `.env` and may not be taken from there."""
+        fields = cls.model_fields.items()
+        variables = {name: _variables_of(name, field.validation_alias) for name, field in fields}
+        defaults = {name: field.default for name, field in fields}
+        return refused_in_file(arguments, os.environ, read_file(), variables, defaults)
 
     @field_validator(*_OPTIONAL, mode="before")
     @classmethod
@@ -251,7 +282,18 @@ class ChatSettings(BaseSettings):
         return _ExplicitSettings(**values)
 
 
+class _FileSource(DotEnvSettingsSource):
+    """`.env`, read as `read_file` does: a value names no other variables, or a stranger's file could send them away."""
+
+    def _read_env_files(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in read_file().items()}
+
+
 class _ExplicitSettings(ChatSettings):
+    @classmethod
+    def _refused(cls, arguments: dict[str, Any]) -> dict[str, str]:
+        return {}
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -271,8 +313,8 @@ def unknown_variables() -> dict[str, str | None]:
     Each comes with the setting that was probably meant, or None.
     """
     try:
-        given = {*os.environ, *dotenv_values(".env", interpolate=False)}
-    except (OSError, UnicodeError):  # what is wrong with the file is told by whoever needs what is in it
+        given = {*os.environ, *read_file()}
+    except ValueError:  # what is wrong with the file is told by whoever needs what is in it
         given = {*os.environ}
     known = {_PREFIX + name.upper() for name in ChatSettings.model_fields}
     unknown = sorted(name for name in given - known if name.upper().startswith(_PREFIX))
@@ -287,8 +329,14 @@ def warn_of_unknown_variables() -> None:
         _log.warning("environment variable %s is not a setting and has no effect%s", written, hint)
 
 
-def _configuration_error(problems: list[ErrorDetails]) -> ConfigurationError:
-    lines: dict[str, str] = {}
+def _variables_of(field: str, alias: object) -> tuple[str, ...]:
+    if isinstance(alias, AliasChoices):
+        return tuple(choice for choice in alias.choices if isinstance(choice, str))
+    return (_PREFIX + field.upper(),)
+
+
+def _configuration_error(problems: list[ErrorDetails], refused: dict[str, str]) -> ConfigurationError:
+    lines = dict(refused)
     for problem in problems:
         name = str(problem["loc"][0]).upper()
         lines.setdefault(name if name.startswith(_PREFIX) else _PREFIX + name, _says(problem))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -117,3 +118,58 @@ def test_a_dotenv_file_that_is_not_text_is_told(tmp_path: Path) -> None:
     Path(".env").write_bytes(b"CHAT_PORT=\xff\xfe")
     with pytest.raises(ConfigurationError, match="not UTF-8"):
         ChatSettings()
+
+
+A_STRANGERS = "CHAT_AUTH=proxy\nCHAT_HOST=0.0.0.0\nCHAT_TRUSTED_PROXIES=0.0.0.0/0\nCHAT_PORT=9000\n"
+
+
+@pytest.mark.requirement("E05-T005.AC8")
+@pytest.mark.parametrize("secret", ["AI_API_KEY", "OPENROUTER_API_KEY", "CHAT_KEYS", "DATABASE_URL"])
+def test_a_file_of_somebody_else_does_not_decide_over_secrets_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    value = {"CHAT_KEYS": f"k1:{KEY}", "DATABASE_URL": "postgresql://u:hunter2@h/d"}.get(secret, "hunter2")
+    Path(".env").write_text(A_STRANGERS, "utf-8")
+    assert ChatSettings().auth == ("proxy",)  # nothing is anybody's but the file's
+    monkeypatch.setenv(secret, value)
+    with pytest.raises(ConfigurationError) as caught:
+        ChatSettings()
+    told: dict[str, str] = caught.value.details["variables"]
+    assert set(told) == {"CHAT_AUTH", "CHAT_HOST", "CHAT_TRUSTED_PROXIES"}
+    assert told["CHAT_AUTH"].startswith(f"stands in .env, which may not decide what becomes of {secret}: set both")
+    assert "hunter2" not in f"{caught.value} {caught.value.details}"
+    monkeypatch.setenv("AI_TRUST_DOTENV", "true")
+    assert (ChatSettings().auth, ChatSettings().port) == (("proxy",), 9000)
+
+
+@pytest.mark.requirement("E05-T005.AC8")
+def test_a_secret_that_is_an_argument_is_the_programs_own_and_defaults_in_a_file_do_no_harm() -> None:
+    Path(".env").write_text("CHAT_AUTH=dev\nCHAT_FLUSH_MS=50\nCHAT_RETENTION_DAYS=1\n", "utf-8")
+    with pytest.raises(ConfigurationError, match="CHAT_RETENTION_DAYS: stands in"):
+        ChatSettings(database_url="sqlite:///a.db")
+    assert ChatSettings(database_url="sqlite:///a.db", retention_days=2).flush_ms == 50
+
+
+@pytest.mark.requirement("E05-T005.AC8")
+@pytest.mark.parametrize(("content", "told"), [(b"\xff", "not UTF-8"), (b"A=1\n" * 100_000, "at most 256 KiB")])
+def test_a_file_that_is_no_small_text_is_told(content: bytes, told: str) -> None:
+    Path(".env").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=told):
+        ChatSettings()
+
+
+@pytest.mark.requirement("E05-T005.AC8")
+def test_a_pipe_is_not_waited_for_and_a_folder_is_no_file() -> None:
+    Path(".env").mkdir()
+    assert ChatSettings().port == 8000
+    Path(".env").rmdir()
+    os.mkfifo(".env")
+    with pytest.raises(ConfigurationError, match="must be a file"):
+        ChatSettings()
+
+
+@pytest.mark.requirement("E05-T005.AC8")
+def test_a_file_cannot_send_other_variables_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "hunter2")
+    Path(".env").write_text("CHAT_JWKS_URL=https://example.com/${SOME_TOKEN}", "utf-8")
+    assert ChatSettings().jwks_url == "https://example.com/${SOME_TOKEN}"
