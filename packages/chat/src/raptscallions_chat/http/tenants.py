@@ -100,7 +100,7 @@ async def get_tenant(tenant: Mine) -> Response:
     return json_reply(200, _tenant(tenant))
 
 
-@router.patch("/{tenant_id}", response_model=TenantOut, responses=responses(404, 422))
+@router.patch("/{tenant_id}", response_model=TenantOut, responses=responses(404, 409, 422))
 async def change_tenant(request: Request, user: User, tenant: Administered, body: ChangeTenant) -> Response:
     """Change a tenant's name, limits or retention, or close it."""
     values = body.model_dump(exclude_unset=True, exclude={"closed", "settings"})
