@@ -159,6 +159,37 @@ async def test_an_answer_goes_on_after_a_reload_in_other_tabs_and_on_another_dev
     assert await person.problems() == []
 
 
+@pytest.mark.long
+async def test_seven_answers_in_seven_tabs_leave_room_for_what_a_person_does(
+    chat: ServedChat, fake_gateway: FakeGateway, arrive: Arrive
+) -> None:
+    go_on = Gate()
+    for n in range(7):
+        fake_gateway.reply(sse(chunk(f"Answer {n} ")), go_on, sse(chunk("is whole.")), *END)
+    person = await arrive(chat.url)
+    await person.does("""
+        for (let n = 0; n < 7; n += 1) {
+            const tab = n ? await context.newPage() : page;
+            if (n) await tab.goto(url);
+            await say(`Question ${n}`, tab);
+            await tab.getByText(`Answer ${n}`).waitFor();
+        }
+        // Most of them wait for a connection now, and a request still gets one.
+        await page.getByRole("button", { name: "What to do with “Question 0”" }).click();
+        await page.getByRole("menuitem", { name: "Rename" }).click();
+        await page.getByRole("textbox", { name: "Title" }).fill("Renamed");
+        await page.keyboard.press("Enter");
+        await page.locator("h1", { hasText: "Renamed" }).waitFor();
+    """)
+    go_on.open()
+    texts = await person.does("""
+        const tabs = context.pages();
+        await Promise.all(tabs.map((tab) => answered("is whole.", tab)));
+        return Promise.all(tabs.map((tab) => tab.locator(".markdown").textContent()));
+    """)
+    assert texts == [f"Answer {n} is whole.\n" for n in range(7)]
+
+
 async def test_titles_and_deletions_appear_on_all_devices(
     chat: ServedChat, fake_gateway: FakeGateway, arrive: Arrive
 ) -> None:

@@ -68,7 +68,7 @@ export class Attachments {
   /** Takes up those of a draft. */
   restore(stored) {
     this.files = stored.map((each) => ({ name: each.name, stored: each }));
-    this.#show();
+    this.#render();
   }
 
   clear() {
@@ -90,9 +90,13 @@ export class Attachments {
   }
 
   #show() {
+    this.#render();
+    this.changed();
+  }
+
+  #render() {
     this.root.hidden = !this.files.length;
     this.root.replaceChildren(...this.files.map((item) => this.#item(item)));
-    this.changed();
   }
 
   #item(item) {

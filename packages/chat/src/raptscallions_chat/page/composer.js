@@ -12,6 +12,7 @@ export class Composer {
     this.send = send;
     this.announce = announce;
     this.name = "new";
+    this.opened = 0; // how often a draft was taken up
     this.sending = false;
     this.box = h("textarea", {
       rows: 1,
@@ -55,6 +56,7 @@ export class Composer {
   /** Takes up the draft of a conversation. */
   open(name) {
     this.name = name ?? "new";
+    this.opened += 1;
     const { text = "", files = [], attempt = null } = JSON.parse(localStorage.getItem(STORED + this.name) ?? "{}");
     this.box.value = text;
     this.files.restore(files);
@@ -107,23 +109,26 @@ export class Composer {
     this.tell(null);
     this.#buttons();
     const draft = this.name;
-    try {
-      const attempt = Object.assign(this.attempt, { keep: () => this.#keep() });
-      await this.send(body, attempt);
-      localStorage.removeItem(STORED + draft);
+    const { opened } = this;
+    const attempt = Object.assign(this.attempt, { keep: () => this.#keep() });
+    const problem = await this.send(body, attempt).then(() => null, (error) => error);
+    this.sending = false;
+    if (draft !== this.name || problem === null) localStorage.removeItem(STORED + draft);
+    // Meanwhile the person may write in another conversation.
+    if (opened !== this.opened) return this.#buttons();
+    if (problem === null) {
       this.attempt = null;
       this.box.value = "";
       this.files.clear();
       this.#grow();
-    } catch (error) {
+    } else {
       // What was refused may be sent in another way; what was lost is sent again as it was.
-      if (error.refused) this.attempt = null;
-      this.tell(error.message);
-    } finally {
-      this.sending = false;
-      this.#buttons();
-      this.box.focus();
+      if (problem.refused) this.attempt = null;
+      this.#keep();
+      this.tell(problem.message);
     }
+    this.#buttons();
+    this.box.focus();
   }
 
   /** Says what is wrong above the text; null takes it away. */

@@ -4,17 +4,23 @@
 import { events } from "./sse.js";
 
 const ENDS = new Set(["completed", "stopped", "failed", "interrupted", "gone"]);
+// A browser opens six connections to a host: one is for what happens to the user, one stays free for requests.
+const MOST_RUNS = 4;
 const base = new URL("../", import.meta.url);
 const ports = new Set();
 const runs = new Map();
 let user = null;
 
-/** Serves one tab. It sends {follow: run, after}, {leave: run}, {wake: true}; it gets {run, id, event}, {user: event}, {online}. */
+/**
+ * Serves one tab. It sends {follow: run, after}, {front: run} once the person looks at it, {leave: run}, {wake: true} and
+ * {bye: true}; it gets {run, id, event}, {user: event} and {online}.
+ */
 export function serve(port) {
   const tab = { port, runs: new Set() };
   ports.add(tab);
   port.onmessage = ({ data }) => {
     if (data.follow) follow(tab, data.follow, data.after);
+    else if (data.front) front(data.front);
     else if (data.leave) leave(tab, data.leave);
     else if (data.wake) wake();
     else if (data.bye) {
@@ -38,10 +44,7 @@ function follow(tab, id, after) {
     run.stream = new Stream(`runs/${id}/events`, (item) => {
       run.items.push(item);
       for (const each of run.tabs) each.port.postMessage({ run: id, ...item });
-      if (ENDS.has(item.event.type)) {
-        run.stream.stop();
-        runs.delete(id);
-      }
+      if (ENDS.has(item.event.type)) end(id);
     });
   }
   run.tabs.add(tab);
@@ -49,7 +52,25 @@ function follow(tab, id, after) {
   // What other tabs have seen already.
   const seen = run.items.findIndex((item) => item.id === after) + 1;
   for (const item of run.items.slice(seen)) tab.port.postMessage({ run: id, ...item });
-  run.stream.start();
+  front(id);
+}
+
+/** Lets the runs that were looked at last have the connections; the others go on where they were once one is free. */
+function front(id) {
+  const run = runs.get(id);
+  if (run) {
+    runs.delete(id);
+    runs.set(id, run);
+  }
+  const latest = [...runs.values()].reverse();
+  for (const each of latest.slice(MOST_RUNS)) each.stream.stop();
+  for (const each of latest.slice(0, MOST_RUNS)) each.stream.start();
+}
+
+function end(id) {
+  runs.get(id)?.stream.stop();
+  runs.delete(id);
+  front(null);
 }
 
 function leave(tab, id) {
@@ -57,9 +78,7 @@ function leave(tab, id) {
   const run = runs.get(id);
   if (!run) return;
   run.tabs.delete(tab);
-  if (run.tabs.size) return;
-  run.stream.stop();
-  runs.delete(id);
+  if (!run.tabs.size) end(id);
 }
 
 /** After sleep a connection may be gone without having ended. */
@@ -130,7 +149,7 @@ class Stream {
         signal: connection.signal,
       });
     } catch {
-      this.#tell(false);
+      if (!stopped.aborted) this.#tell(false);
       return false;
     }
     this.#tell(true);

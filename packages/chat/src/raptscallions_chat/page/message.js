@@ -40,14 +40,13 @@ export class UserView {
       {},
       branches(message, this.actions),
       iconButton("copy", t("message.copy"), ({ currentTarget }) => copy(currentTarget, message.text)),
-      message.pending ? null : iconButton("pencil", t("message.edit"), () => this.#edit()),
+      iconButton("pencil", t("message.edit"), () => this.#edit()),
     );
     this.root.replaceChildren(
       ...(files.length ? [h("div.attachments", {}, ...files.map(attachmentView))] : []),
       ...(message.text ? [h("div.bubble", { dir: "auto" }, plain(message.text))] : []),
       tools,
     );
-    this.root.classList.toggle("pending", Boolean(message.pending));
   }
 
   #edit() {

@@ -22,7 +22,9 @@ export async function openStreams(user, online) {
   addEventListener("pagehide", () => port.postMessage({ bye: true }));
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) port.postMessage({ wake: true });
+    if (document.hidden) return;
+    port.postMessage({ wake: true });
+    for (const run of followers.keys()) port.postMessage({ front: run });
   });
 }
 
