@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from raptscallions_ai.testing import chunk, sse
+from raptscallions_ai import OpenRouterClient
+from raptscallions_ai.testing import Cassette, FakeGateway, chunk, sse
 from raptscallions_ai.testing._secrets import HIDDEN, SecretFilter
+from raptscallions_ai.testing.cassette import CassetteError
 
 SECRET = "tr0ub4dor-and-3-horses"
 KEYS = [
@@ -105,3 +109,31 @@ def test_each_test_has_a_file_of_its_own() -> None:
     files = [_file_of(test).lower() for test in tests]
     assert len(set(files)) == len(tests)
     assert all(len(file) < 200 and "/" not in file for file in files)
+
+
+@pytest.mark.requirement("E04-T016.AC1")
+@pytest.mark.skipif(os.name == "nt", reason="files have no such modes there")
+async def test_a_cassette_is_private_and_not_one_that_anybody_can_write(
+    fake_gateway: FakeGateway, tmp_path: Path
+) -> None:
+    path = tmp_path / "hello.jsonl"
+    url, key = fake_gateway.base_url, fake_gateway.api_key
+    elsewhere = tmp_path / "elsewhere"
+    path.with_name("hello.jsonl.part").symlink_to(elsewhere)
+    with pytest.raises(OSError), Cassette(path, mode="record", gateway_url=url, api_key=key) as cassette:
+        async with OpenRouterClient(cassette.api_key, cassette.base_url, "m") as client:
+            await client.chat("Hi")
+    assert not elsewhere.exists()
+    path.with_name("hello.jsonl.part").unlink()
+    path.touch(0o644)
+    with Cassette(path, mode="record", gateway_url=url, api_key=key) as cassette:
+        async with OpenRouterClient(cassette.api_key, cassette.base_url, "m") as client:
+            await client.chat("Hi")
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o666)
+    with pytest.raises(CassetteError, match="can be written by every user"), Cassette(path, mode="replay"):
+        pass
+    path.chmod(0o644)  # as a version control leaves it
+    with Cassette(path, mode="replay") as cassette:
+        async with OpenRouterClient(cassette.api_key, cassette.base_url, "m") as client:
+            assert (await client.chat("Hi")).content == "Hello from the fake gateway."

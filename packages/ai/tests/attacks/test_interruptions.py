@@ -176,20 +176,27 @@ client.close()
     assert outcome(program, fake_gateway) == "left\n"
 
 
-def test_a_thread_that_outlives_the_main_thread_makes_its_first_call(fake_gateway: FakeGateway) -> None:
+def test_a_thread_that_outlives_the_main_thread_calls_or_says_why_not(
+    fake_gateway: FakeGateway,
+) -> None:
     program = """
 import sys, threading
-from raptscallions_ai import SyncOpenRouterClient
+from raptscallions_ai import AiError, SyncOpenRouterClient
 def ask():
     threading.main_thread().join()
     url = sys.argv[2].replace("127.0.0.1", "localhost")  # a name, which has to be looked up
     with SyncOpenRouterClient(sys.argv[1], url, "m", max_retries=0) as client:
         print(client.chat("Hi").content, flush=True)
-threading.Thread(target=ask).start()
+def told():
+    try: ask()
+    except AiError as error: print(error, flush=True)
+threading.Thread(target=told).start()
 """
     command = [sys.executable, "-c", program, fake_gateway.api_key, fake_gateway.base_url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.stderr) == ("Hello from the fake gateway.\n", "")
+    ending = "The interpreter is ending and starts no more threads: make the first call before"
+    expected = ending if sys.version_info >= (3, 12) else "Hello from the fake gateway."
+    assert (done.stdout, done.stderr) == (expected + "\n", "")
 
 
 def test_nobody_waits_for_a_thread_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:

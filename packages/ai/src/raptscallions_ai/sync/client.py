@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 from raptscallions_ai.client.base import BaseChatClient
 from raptscallions_ai.client.engine import EngineClient
 from raptscallions_ai.client.openrouter import OpenRouterClient
+from raptscallions_ai.errors import AiError
 from raptscallions_ai.sync.loop_thread import CallerQueue, shared_loop_thread
 from raptscallions_ai.sync.stream import SyncChatStream
 
@@ -178,7 +179,12 @@ class SyncChatClient(Generic[C]):
         return found
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return shared_loop_thread().run(work)
+        try:
+            thread = shared_loop_thread()
+        except AiError:
+            work.close()
+            raise
+        return thread.run(work)
 
     def __enter__(self) -> Self:
         return self

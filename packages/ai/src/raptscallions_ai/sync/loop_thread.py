@@ -58,7 +58,11 @@ class LoopThread:
         self._ended = False
         self._process = os.getpid()
         self._thread = threading.Thread(target=self._serve, name="raptscallions-ai", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # since Python 3.12, once the main thread has ended
+            self._loop.close()
+            raise AiError("The interpreter is ending and starts no more threads: make the first call before") from None
 
     @property
     def is_inherited(self) -> bool:

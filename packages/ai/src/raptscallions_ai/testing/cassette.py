@@ -11,11 +11,13 @@ If the file exists, its answers are replayed. If not, requests go to the gateway
 from __future__ import annotations
 
 import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, get_args
 from urllib.parse import urlsplit
 
+from raptscallions_ai._guards.private_files import open_private, others_can
 from raptscallions_ai.testing._exchange import Exchange, MalformedCassetteError, read_lines, written_lines
 from raptscallions_ai.testing._loopback import Loopback
 from raptscallions_ai.testing._matching import Recordings
@@ -61,9 +63,10 @@ class Cassette:
     """Records exchanges with a real gateway, and replays them.
 
     Use it as `with Cassette(path) as cassette:` or `async with`, and give its `base_url` and `api_key` to a client. It
-    is written when it is left. Keys, cookies and whatever looks like a key are replaced before. A request that repeats
-    no recorded one (same method, path, query and JSON body) is answered with status 400, and leaving the cassette
-    raises a `CassetteError` that says what differs. Equal requests get their answers in the order of the recording.
+    is written when it is left, for you alone to read. Keys, cookies and all that looks like a key are replaced. A
+    request that repeats no recorded one (same method, path, query and JSON body) is answered with status 400, and
+    leaving the cassette raises a `CassetteError` that says what differs. Equal requests get their answers in the order
+    of the recording.
 
     Args:
         path: The file: JSON Lines, one for each piece that arrived.
@@ -166,6 +169,10 @@ class Cassette:
 
     def _load(self) -> None:
         try:
+            if others_can(self.path, stat.S_IWOTH):
+                raise CassetteError(
+                    f"{self.path} can be written by every user, so anybody's answers may be in it: chmod it"
+                )
             with open(self.path, encoding="utf-8") as file:
                 about, exchanges = read_lines(file)
         except FileNotFoundError:
@@ -202,7 +209,8 @@ class Cassette:
         lines = written_lines([exchange.without_secrets(self._filter(exchange)) for exchange in exchanges], about)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_name(self.path.name + ".part")
-        part.write_text("".join(line + "\n" for line in lines), "utf-8", newline="\n")
+        with open(open_private(part), "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(line + "\n" for line in lines)
         part.replace(self.path)
 
     def __repr__(self) -> str:

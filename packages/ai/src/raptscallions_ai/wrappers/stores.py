@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._guards.imports import require_extra
+from raptscallions_ai._guards.private_files import others_can, owned_by_another
 
 if TYPE_CHECKING:
     from key_value.aio.protocols.key_value import AsyncKeyValue
@@ -68,12 +69,9 @@ def disk_store(directory: str | Path, *, max_entries: int = 10_000) -> AsyncKeyV
 
 
 def _check_owner(place: Path) -> None:
-    if os.name != "posix":
-        return
-    me = os.geteuid()
-    if place.stat().st_uid != me or place.lstat().st_uid not in (me, 0):  # the second is of a link
+    if owned_by_another(place):
         raise ValueError(f"{place} belongs to another user, who could read the answers and write others")
-    if place.stat().st_mode & 0o077:
+    if others_can(place, stat.S_IRWXG | stat.S_IRWXO):
         raise ValueError(f"{place} is open to other users, who could read the answers: chmod it to 700")
 
 
