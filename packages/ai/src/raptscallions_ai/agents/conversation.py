@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any, cast
 
 from raptscallions_ai._dialects.proxy.encode import OWN_MESSAGE
@@ -26,6 +27,8 @@ _RESULT_ROLES = frozenset({"tool_result", "toolResult", "tool"})
 
 def plain(value: object) -> Any:
     """Return an object of tinyagent's as a mapping; what is one already stays as it is."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return vars(value)
     dump = getattr(value, "model_dump", None)
     return dump(exclude_none=True) if callable(dump) else value
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai.agents.conversation import EXTRA, conversation_of, options_of, plain, tools_of
 from raptscallions_ai.errors import AiError
 from raptscallions_ai.structured.partial_json import StreamingJson
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from raptscallions_ai.answer.result import ChatResult, Usage
     from raptscallions_ai.answer.stream import ChatStream
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     StreamFn = Callable[[Any, Any, Any], Awaitable["AgentStream"]]
 
-__all__ = ["AgentStream", "stream_openrouter", "to_stream_fn", "usage_of"]
+__all__ = ["AgentStream", "agent_stream", "stream_openrouter", "to_stream_fn", "usage_of"]
 
 _STOP_REASONS = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
 
@@ -44,33 +44,53 @@ def to_stream_fn(client: ChatClient, **options: Any) -> StreamFn:
     """
 
     async def stream(model: Any, context: Any, given: Any) -> AgentStream:
-        merged = {**options, **options_of(cast("dict[str, Any]", plain(given)), getattr(model, "thinking_level", None))}
-        if tools := tools_of(context.tools):
-            merged["tools"] = tools
-        messages = conversation_of(context.system_prompt, context.messages)
-        answer = client.stream_chat(messages, model=getattr(model, "id", "") or None, **merged)
-        return AgentStream(answer, model, signal=getattr(given, "signal", None))
+        return agent_stream(client, model, context, given, options)
 
     return stream
+
+
+def agent_stream(
+    client: ChatClient, model: Any, context: Any, given: Any, options: Mapping[str, Any], *, owned: bool = False
+) -> AgentStream:
+    """Return the answer of a client to an agent.
+
+    Args:
+        client: The client.
+        model: The agent's model.
+        context: The conversation, with the tools.
+        given: The agent's options.
+        options: `CallOptions` for what the agent does not say.
+        owned: Whether the client is closed when the stream ends.
+    """
+    merged = {**options, **options_of(plain(given), getattr(model, "thinking_level", None))}
+    if tools := tools_of(context.tools):
+        merged["tools"] = tools
+    messages = conversation_of(context.system_prompt, context.messages)
+    answer = client.stream_chat(messages, model=getattr(model, "id", "") or None, **merged)
+    return AgentStream(answer, model, signal=getattr(given, "signal", None), owned=client if owned else None)
 
 
 async def stream_openrouter(model: Any, context: Any, options: Any) -> AgentStream:
     """Stream an answer of OpenRouter, or of the gateway that the `AI_*` environment names.
 
-    The stream function of `Agent(AgentOptions(stream_fn=stream_openrouter))`; `openrouter_client` sends it.
+    The stream function of `Agent(AgentOptions(stream_fn=stream_openrouter))`; `openrouter_client` sends it. With a key
+    of the agent's own, a client that ends with the stream does.
 
     Args:
         model: The agent's model; its `id` is a model's id at the gateway.
         context: The conversation, with the tools.
-        options: The agent's options: temperature, limit of tokens, and the signal that stops it.
+        options: The agent's options: key, temperature, limit of tokens, and the signal that stops it.
 
     Raises:
         ConfigurationError: A setting is missing or invalid.
         ImportError: `tiny-agent-os` is not installed.
     """
     from raptscallions_ai.client.environment import openrouter_client
+    from raptscallions_ai.client.openrouter import OpenRouterClient
 
-    return await to_stream_fn(openrouter_client)(model, context, options)
+    key = getattr(options, "api_key", None)
+    client = OpenRouterClient(key) if key else openrouter_client
+    return agent_stream(client, model, context, options, {}, owned=bool(key))
 
 
 class AgentStream:
@@ -80,15 +100,17 @@ class AgentStream:
         answer: The stream to read.
         model: The agent's model, which the message names.
         signal: An event or a function that shows that the agent was stopped.
+        owned: A client to close when the stream ends.
     """
 
-    def __init__(self, answer: ChatStream, model: Any, *, signal: Any = None) -> None:
+    def __init__(self, answer: ChatStream, model: Any, *, signal: Any = None, owned: ChatClient | None = None) -> None:
         import tinyagent.agent_types as types
 
         self._types: Any = types
         self._answer = answer
         self._events: AsyncIterator[Any] = aiter(answer.events())
         self._signal = signal
+        self._owned = owned
         self._ready: deque[Any] = deque()
         self._json: dict[int, StreamingJson] = {}
         self._ended = False
@@ -138,8 +160,21 @@ class AgentStream:
         """Stop the answer."""
         self._ended = True
         await self._answer.aclose()
+        await self._close_client()
 
     async def _read(self) -> None:
+        try:
+            await self._read_event()
+        finally:
+            if self._ended:
+                await self._close_client()
+
+    async def _close_client(self) -> None:
+        client, self._owned = self._owned, None
+        if client is not None:
+            await client.aclose()
+
+    async def _read_event(self) -> None:
         if self._is_stopped():
             await self._answer.aclose()
             self._fail("Request aborted by user", "aborted")
@@ -163,9 +198,6 @@ class AgentStream:
             content.append(None)
         content[index] = block
         self._add(kind, content_index=index)
-
-    def _open_thinking(self, event: Any) -> None:
-        self._open(event.index, self._types.ThinkingContent(thinking=""), "thinking_start")
 
     def _open_call(self, event: Any) -> None:
         block = self._types.ToolCallContent(id=event.id, name=event.name, arguments={}, partial_json="")
