@@ -110,3 +110,13 @@ def test_an_unknown_scenario_is_refused(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "unknown: nonsense" in done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.requirement("E06-T007.AC1")
+def test_one_command_measures_what_a_row_of_a_run_costs() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks/bulk.py"), "--rows", "300", "--long", "500"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    cost, memory, opening = done.stdout.splitlines()
+    assert re.fullmatch(r"ours: [\d.]+ us of CPU a row, [\d,]+ rows a second", cost)
+    assert memory.startswith("500 rows: ") and opening.startswith("opening them: ")

@@ -252,6 +252,7 @@ def test_example_tests(
     assert f"{len(re.findall(r'^(?:async )?def test_', block.code, re.MULTILINE))} passed" in done.stdout
 
 
+@pytest.mark.requirement("E06-T003.AC2")
 @pytest.mark.parametrize("block", of("sh"), ids=repr)
 def test_commands(
     block: Block, surroundings: dict[str, str], fake_gateway: FakeGateway, request: pytest.FixtureRequest

@@ -91,6 +91,7 @@ def test_status_tells_rows_and_money(bulk: Bulk, gateway: BillingGateway, ticket
 
 
 @pytest.mark.requirement("E06-T003.AC1")
+@pytest.mark.requirement("E06-T002.AC9")
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.tsv", "out.parquet"])
 def test_rows_are_exported_in_every_form_in_the_order_of_the_source(bulk: Bulk, tickets: Path, name: str) -> None:
     assert bulk("run", "tickets.csv", "run", *ASK).exit_code == 0

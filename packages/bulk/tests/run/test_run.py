@@ -97,6 +97,7 @@ class Label(BaseModel):
     score: int
 
 
+@pytest.mark.requirement("E06-T002.AC9")
 async def test_answers_have_the_type_that_was_asked_for(
     new_gateway: NewGateway, new_client: NewClient, tmp_path: Path
 ) -> None:
