@@ -125,6 +125,7 @@ async def test_failures(
         assert (caught.value.requested_tokens, caught.value.max_tokens) == (213462, 200000)
 
 
+@pytest.mark.requirement("E04-T022.AC3")
 async def test_a_limit_of_spending_is_no_throttle(claude: AsyncAnthropicClient, anthropic: FakeAnthropic) -> None:
     error = {"type": "rate_limit_error", "message": "x", "details": {"error_code": "enforced_spend_limit_reached"}}
     anthropic.route("POST", "/v1/messages").json({"type": "error", "error": error}, status=429, times=None)
@@ -231,6 +232,7 @@ def test_the_variables_of_the_host(monkeypatch: pytest.MonkeyPatch, anthropic: F
         assert client.chat("Hi").finish_reason == "stop"
 
 
+@pytest.mark.requirement("E04-T022.AC5")
 def test_a_call_and_its_failure_never_load_an_sdk(anthropic: FakeAnthropic) -> None:
     script = (
         "import asyncio, sys\n"

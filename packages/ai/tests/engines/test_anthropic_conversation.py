@@ -15,6 +15,8 @@ from raptscallions_ai.errors import NotSupportedError
 from raptscallions_ai.messages.message import assistant, cached, system, to_wire, tool_result, user
 from raptscallions_ai.messages.parts import audio, file, image
 
+pytestmark = pytest.mark.requirement("E04-T022.AC1")
+
 ORIGIN = "https://api.anthropic.com"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 Block = dict[str, Any]

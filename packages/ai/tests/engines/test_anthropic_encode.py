@@ -10,6 +10,8 @@ from raptscallions_ai._dialects.anthropic.encode import ANSWER_TOOL, MessagesMod
 from raptscallions_ai._dialects.anthropic.schema import enforceable_schema
 from raptscallions_ai.errors import NotSupportedError
 
+pytestmark = pytest.mark.requirement("E04-T022.AC1")
+
 ANTHROPIC = MessagesModel(at_anthropic=True)
 FACADE = MessagesModel(at_anthropic=False)
 NEW, OLD = "claude-opus-5", "claude-sonnet-4-20250514"

@@ -216,6 +216,7 @@ def test_finish_reasons(reason: str, finish: str) -> None:
     assert (result.finish_reason, result.native_finish_reason) == (finish, reason)
 
 
+@pytest.mark.requirement("E04-T022.AC3")
 def test_a_refusal_has_the_words_of_the_model_and_its_category() -> None:
     details = {"category": "cyber", "explanation": "I cannot help with that."}
     result = answer(end("refusal", stop_details=details))
@@ -227,6 +228,7 @@ def test_a_refusal_has_the_words_of_the_model_and_its_category() -> None:
     assert result.native["stop_details"] == details
 
 
+@pytest.mark.requirement("E04-T022.AC3")
 def test_usage_is_cumulative_and_the_prompt_includes_the_cache() -> None:
     first = {"input_tokens": 43, "cache_creation_input_tokens": 100, "cache_read_input_tokens": 7, "output_tokens": 1}
     ending = {
@@ -248,6 +250,7 @@ def test_usage_is_cumulative_and_the_prompt_includes_the_cache() -> None:
     assert (usage.cost, usage.cost_source) == (None, "unknown")
 
 
+@pytest.mark.requirement("E04-T022.AC3")
 def test_a_compaction_is_part_of_the_bill() -> None:
     rows = [
         {"type": "compaction", "input_tokens": 1000, "output_tokens": 50},

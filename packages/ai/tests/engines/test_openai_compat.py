@@ -41,6 +41,7 @@ async def test_a_host_by_its_url_alone(fake_gateway: FakeGateway) -> None:
     assert request.json["stream_options"] == {"include_usage": True}
 
 
+@pytest.mark.requirement("E04-T024.AC1")
 @pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if "{" not in preset.base_url])
 def test_every_preset_is_chosen_by_its_url(name: str) -> None:
     preset = PRESETS[name]
@@ -65,6 +66,7 @@ async def strict(gateway: FakeGateway, *refused: str) -> None:
     gateway.add(respond, times=None)
 
 
+@pytest.mark.requirement("E04-T024.AC2")
 @pytest.mark.parametrize(
     ("given", "refused", "sent"),
     [
@@ -86,6 +88,7 @@ async def test_a_refused_spelling_is_sent_once_in_the_other_and_remembered(
     assert sent.items() <= fake_gateway.requests[2].json.items()
 
 
+@pytest.mark.requirement("E04-T024.AC2")
 async def test_usage_that_may_not_be_asked_for_is_not_required(fake_gateway: FakeGateway) -> None:
     await strict(fake_gateway, "stream_options")
     async with at(fake_gateway) as client:
@@ -95,6 +98,7 @@ async def test_usage_that_may_not_be_asked_for_is_not_required(fake_gateway: Fak
     assert len(fake_gateway.requests) == 2
 
 
+@pytest.mark.requirement("E04-T024.AC2")
 async def test_a_role_that_is_not_known_is_called_by_the_older_name(fake_gateway: FakeGateway) -> None:
     def respond(request: RecordedRequest) -> Reply:
         if any(message["role"] == "developer" for message in request.json["messages"]):
@@ -108,6 +112,7 @@ async def test_a_role_that_is_not_known_is_called_by_the_older_name(fake_gateway
     assert fake_gateway.requests[1].json["messages"][0] == {"role": "system", "content": "Be brief."}
 
 
+@pytest.mark.requirement("E04-T024.AC2")
 @pytest.mark.parametrize(
     "message",
     [
@@ -124,6 +129,7 @@ async def test_what_would_change_the_answer_is_never_dropped(fake_gateway: FakeG
     assert len(fake_gateway.requests) == 1
 
 
+@pytest.mark.requirement("E04-T024.AC2")
 async def test_a_spelling_that_is_refused_again_is_not_sent_for_ever(fake_gateway: FakeGateway) -> None:
     await strict(fake_gateway, "max_tokens", "max_completion_tokens")
     async with at(fake_gateway) as client:
@@ -193,6 +199,7 @@ def test_a_host_on_this_machine_needs_no_key() -> None:
     assert AsyncOpenAICompatClient(preset="vllm", model="m").base_url == "http://localhost:8000/v1"
 
 
+@pytest.mark.requirement("E04-T024.AC1")
 def test_presets_of_your_own_are_as_good_as_ours(fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = Preset(name="mine", base_url=fake_gateway.base_url, default_model="m", defaults={"temperature": 0})
     monkeypatch.setitem(presets._presets, "mine", mine)  # pyright: ignore[reportPrivateUsage] - forgets it after the test
