@@ -20,6 +20,7 @@ from raptscallions_bulk.export import export_rows
 from raptscallions_bulk.interrupts import draining_first
 from raptscallions_bulk.live import read_limits, write_status
 from raptscallions_bulk.money import Price, amount_of, to_pico
+from raptscallions_bulk.objects import ObjectCopy
 from raptscallions_bulk.planning import Planner, known_price
 from raptscallions_bulk.report import Plan, Report, Row, RunStoppedError, Status
 from raptscallions_bulk.retrying import reset_rows
@@ -77,6 +78,7 @@ class BulkRun:
         batch: Whether rows are handed over in batches, which the gateway answers within a day at about half the price:
             OpenRouter, OpenAI and Anthropic have them.
         batch_size: The most rows of a batch; 5,000 if not given.
+        copy_to: Where the folder is copied to when the run ends: `s3://bucket/runs/tickets` or another object store.
         on_progress: Called about once a second with the `Status`; a `ProgressLine` shows it.
         handle_signals: Whether the first Ctrl-C or SIGTERM lets what is open end, and a second one cuts. Without it
             they do what they always do in the program, which cuts.
@@ -115,6 +117,7 @@ class BulkRun:
         tokens_per_minute: float | None = None,
         batch: bool = False,
         batch_size: int | None = None,
+        copy_to: str | None = None,
         on_progress: Callable[[Status], None] | None = None,
         handle_signals: bool = False,
     ) -> None:
@@ -134,6 +137,7 @@ class BulkRun:
         options = dict(options or {})
         answer_type = None if answer_as is None else AnswerType(answer_as)
         self._client, self._folder, self._key, self._price = client, Path(folder), key, price
+        self._copy = None if copy_to is None else ObjectCopy(copy_to)
         self._changed, self._on_progress, self._handle_signals = changed, on_progress, handle_signals
         self._source: Source = open_source(source)
         schema = None if answer_type is None else answer_type.schema
@@ -309,6 +313,8 @@ class BulkRun:
                 store.save()
         finally:
             await store.aclose()
+        if self._copy is not None:
+            await asyncio.to_thread(self._copy.send, self._folder)
         self.report = report_of(store, engine.stopped, time.monotonic() - begun)
         if self._on_progress is not None:
             self._on_progress(status_of(store, engine, settings))

@@ -59,6 +59,9 @@ def run(
         bool, typer.Option("--batch", help="Hand rows over in batches: answered within a day, at about half the price.")
     ] = False,
     batch_size: Annotated[int | None, typer.Option(min=1, metavar="N", help="With --batch: most rows of one.")] = None,
+    copy_to: Annotated[
+        str | None, typer.Option(metavar="URL", help="Copy DIR there at the end: s3://..., gs://..., az://...")
+    ] = None,
     ray: Annotated[bool, typer.Option("--ray", help="Ask from a Ray cluster: RAY_ADDRESS, or this machine.")] = False,
     workers: Annotated[int, typer.Option(min=1, metavar="N", help="With --ray: how many processes ask.")] = 4,
     provider: Annotated[
@@ -97,6 +100,7 @@ def run(
         tokens_per_minute=tokens_per_minute,
         batch=batch,
         batch_size=batch_size,
+        copy_to=copy_to,
         ray=ray,
         workers=workers,
         provider=provider,
@@ -171,6 +175,18 @@ def export(
     with _failures():
         typer.echo(f"{_export(folder, out)} rows written to {out}")
         del ordered
+
+
+@app.command()
+def fetch(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where `--copy-to` put the run.")],
+    folder: _Folder,
+) -> None:
+    """Make the folder of a run again of its copy in object storage."""
+    from raptscallions_bulk.objects import ObjectCopy
+
+    with _failures():
+        typer.echo(f"{ObjectCopy(url).fetch(folder)} files fetched to {folder}")
 
 
 @app.command()

@@ -9,6 +9,7 @@ import msgspec
 
 from raptscallions_ai import get_provider
 from raptscallions_bulk.cli.running import Command, options_of, price_of, type_of
+from raptscallions_bulk.objects import ObjectCopy
 from raptscallions_bulk.ray import Asking, run_on_ray
 from raptscallions_bulk.report import Report
 from raptscallions_bulk.rows.sources import open_source
@@ -37,6 +38,10 @@ def carry_out_on_ray(command: Command, folder: Path, *, changed: bool) -> Report
         tokens_per_minute=command.tokens_per_minute,
     )
     told = msgspec.to_builtins(command)
-    return run_on_ray(
+    copy = None if command.copy_to is None else ObjectCopy(command.copy_to)
+    report = run_on_ray(
         open_source(command.source), folder, asking, workers=command.workers, changed=changed, command=told
     )
+    if copy is not None:
+        copy.send(folder)
+    return report

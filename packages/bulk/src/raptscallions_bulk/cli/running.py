@@ -42,6 +42,7 @@ class Command(msgspec.Struct, omit_defaults=True):
     tokens_per_minute: float | None = None
     batch: bool = False
     batch_size: int | None = None
+    copy_to: str | None = None
     ray: bool = False
     workers: int = 4
     provider: str = "openrouter"
@@ -144,6 +145,7 @@ def _run(command: Command, client: ChatClient, folder: Path, *, changed: bool, o
         tokens_per_minute=command.tokens_per_minute,
         batch=command.batch,
         batch_size=command.batch_size,
+        copy_to=command.copy_to,
         on_progress=on_progress,
         handle_signals=True,
     )
