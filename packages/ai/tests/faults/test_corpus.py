@@ -9,6 +9,7 @@ import pytest
 from fault_checks import check, hear, outcome_of
 
 from raptscallions_ai import AiSettings, OpenRouterClient
+from raptscallions_ai.options.setting_values import SettingValues
 from raptscallions_ai.testing import FakeGateway
 from raptscallions_ai.testing.faults import FAULTS, Fault
 from raptscallions_ai.testing.faults.trial import address
@@ -28,11 +29,9 @@ async def test_fault(fault: Fault, fake_gateway: FakeGateway, base_url: str) -> 
     if fault.address == "ignores" and sys.platform != "linux":
         pytest.skip("only Linux is known to ignore connections when its queue is full")
     fault.play(fake_gateway)
+    limit: SettingValues = {} if fault.max_event_bytes is None else {"max_event_bytes": fault.max_event_bytes}
     settings = AiSettings.explicit(
-        api_key=fake_gateway.api_key,
-        gateway_url=base_url,
-        default_model=fake_gateway.model,
-        **({} if fault.max_event_bytes is None else {"max_event_bytes": fault.max_event_bytes}),
+        api_key=fake_gateway.api_key, gateway_url=base_url, default_model=fake_gateway.model, **limit
     )
     async with OpenRouterClient(settings=settings, max_retries=fault.max_retries) as client:
         await client.warm_up()
