@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.requirement("E04-T017.AC1")
+
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs/guides/security.md").read_text("utf-8")
 ROWS = [line for line in TEXT.splitlines() if line.startswith("|") and not re.match(r"\|(-| Promise )", line)]

@@ -18,6 +18,8 @@ from raptscallions_ai.errors import CallbackError
 from raptscallions_ai.events import ToolFinished
 from raptscallions_ai.testing import ScriptedClient
 
+pytestmark = pytest.mark.requirement("E04-T014.AC1")
+
 
 class Abort(BaseException):
     """One of no library."""

@@ -15,6 +15,8 @@ from raptscallions_ai.testing import Cassette, FakeGateway, chunk, sse
 from raptscallions_ai.testing._secrets import HIDDEN, SecretFilter
 from raptscallions_ai.testing.cassette import CassetteError
 
+pytestmark = pytest.mark.requirement("E04-T016.AC2")
+
 SECRET = "tr0ub4dor-and-3-horses"
 KEYS = [
     "sk-or-v1-" + "0a" * 32, "sk-ant-api03-" + "aB3" * 20, "sk-proj-" + "aB3_" * 12, "gsk_" + "a1B2" * 13,

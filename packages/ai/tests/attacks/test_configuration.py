@@ -14,6 +14,8 @@ from raptscallions_ai import AiSettings, ConfigurationError, OpenRouterClient
 from raptscallions_ai.settings import misspelt_variables, setting_sources
 from raptscallions_ai.testing import FakeGateway
 
+pytestmark = pytest.mark.requirement("E04-T014.AC2")
+
 SECRET = "sk-or-v1-0123456789abcdef"
 EVIL = "https://evil.example/v1"
 STRANGERS = {

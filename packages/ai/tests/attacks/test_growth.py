@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from typing import cast
 
+import pytest
 from ai_tests import ClientFactory
 
 from raptscallions_ai import AiError
 from raptscallions_ai._call.breaker import CircuitBreakers
 from raptscallions_ai._guards.bounded import BoundedMap
-from raptscallions_ai.testing import FakeGateway
+from raptscallions_ai.testing import FakeGateway, Hang, chunk, sse
+
+pytestmark = pytest.mark.requirement("E04-T014.AC4")
 
 
 def held(value: object, seen: set[int] | None = None) -> int:
@@ -75,3 +78,29 @@ async def test_names_of_models_leave_nothing_behind_in_a_client(
         except AiError:
             assert number % 2
     assert held(client) - before < 100_000
+
+
+async def test_lists_of_models_are_kept_for_so_many_queries_only(
+    fake_gateway: FakeGateway, new_client: ClientFactory
+) -> None:
+    client = new_client()
+    for number in range(40):
+        await client.models(extra_query={"category": str(number)})
+    assert len(client._catalogue._lists) == 32  # pyright: ignore[reportPrivateUsage] - what is held
+    await client.models(extra_query={"category": "39"})
+    assert len(fake_gateway.requests) == 40
+
+
+async def test_streams_that_are_opened_and_dropped_leave_nothing_behind(
+    fake_gateway: FakeGateway, new_client: ClientFactory
+) -> None:
+    fake_gateway.reply(sse(chunk("Hello")), Hang(), times=None)
+    client = new_client()
+    await client.warm_up()
+    before = held(client)
+    for _ in range(30):
+        async for _ in client.stream_chat("Hi"):
+            break
+    await fake_gateway.until(lambda: fake_gateway.open_responses == 0)
+    assert len(client._calls) == 0  # pyright: ignore[reportPrivateUsage] - what is held
+    assert held(client) - before < 50_000

@@ -20,7 +20,10 @@ from raptscallions_ai import AiError, StreamInterruptedError, SyncChatClient, Sy
 from raptscallions_ai.sync.loop_thread import LoopThread
 from raptscallions_ai.testing import FakeGateway, Hang, ScriptedClient, chunk, sse
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="there are no such signals here")
+pytestmark = [
+    pytest.mark.requirement("E04-T015.AC2"),
+    pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="there are no such signals here"),
+]
 
 PIECES = ["one ", "two ", "three ", "four"]
 

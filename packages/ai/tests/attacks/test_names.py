@@ -18,6 +18,8 @@ from raptscallions_ai.errors.text import one_line
 from raptscallions_ai.testing import FakeGateway, Reply, ScriptedClient, chunk, json_reply, sse
 from raptscallions_ai.wrappers import HookedClient, LoggedClient
 
+pytestmark = pytest.mark.requirement("E04-T014.AC3")
+
 SOURCE = Path(raptscallions_ai.__file__).parent
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 HOSTILE = [

@@ -16,6 +16,8 @@ from raptscallions_ai.testing import FakeGateway, Reply, chunk, json_reply, sse
 from raptscallions_ai.web import openai_sse_body, sse_response_body, ui_message_stream
 from raptscallions_ai.web.payloads import error_payload
 
+pytestmark = pytest.mark.requirement("E04-T014.AC3")
+
 CANARY = "db-7.internal.example account-4711 sk-or-v1-0123"
 STATUSES = [
     302,

@@ -14,6 +14,8 @@ from raptscallions_ai import AiError, ChatResult, OpenRouterClient, StreamInterr
 from raptscallions_ai.testing import FakeGateway, Hang, ScriptedClient, chunk, sse
 from raptscallions_ai.wrappers import CachedClient, HookedClient, memory_store
 
+pytestmark = pytest.mark.requirement("E04-T015.AC2")
+
 
 @tool
 def good() -> str:

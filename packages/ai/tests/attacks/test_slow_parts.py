@@ -25,6 +25,8 @@ from raptscallions_ai.wrappers import (
     memory_store,
 )
 
+pytestmark = pytest.mark.requirement("E04-T015.AC1")
+
 SOON = 3.0  # seconds, where without a limit it would be forever
 
 

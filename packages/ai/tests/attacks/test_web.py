@@ -20,6 +20,8 @@ from raptscallions_ai.testing import FakeGateway, Hang, ScriptedClient, chunk, s
 from raptscallions_ai.web import ChatStreamResponse, from_ui_messages, sse_response_body
 from raptscallions_ai.web.ui_messages import UIMessageParts
 
+pytestmark = pytest.mark.requirement("E04-T014.AC3")
+
 EVIL_URLS = [
     "javascript:alert(1)", "JavaScript:alert(1)", " javascript:alert(1)", "java\nscript:alert(1)", "vbscript:x",
     "data:text/html,<script>alert(1)</script>", "data:text/html;base64,PHNjcmlwdD4=", "file:///etc/passwd",

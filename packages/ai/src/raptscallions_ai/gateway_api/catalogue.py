@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from raptscallions_ai._guards.bounded import BoundedMap
 from raptscallions_ai._guards.running_loop import running_loop
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Catalogue"]
 
 
+_MOST_LISTS = 32  # for as many different queries, which may be a stranger's choice
+
+
 class Catalogue:
     """The models of one gateway, by the query that lists them.
 
@@ -27,7 +31,7 @@ class Catalogue:
     """
 
     def __init__(self) -> None:
-        self._lists: dict[str, tuple[float, list[ModelInfo]]] = {}
+        self._lists: BoundedMap[tuple[float, list[ModelInfo]]] = BoundedMap(_MOST_LISTS)
         self._fetching: dict[tuple[AbstractEventLoop, str], _Fetch] = {}
         self._context_lengths: dict[str, int] = {}
 
@@ -68,7 +72,7 @@ class Catalogue:
 
     def cached(self, query: str = "", *, max_age: float = math.inf) -> list[ModelInfo] | None:
         """Return a list that is at hand and at most `max_age` seconds old."""
-        fetched_at, models = self._lists.get(query, (-math.inf, []))
+        fetched_at, models = self._lists.get(query) or (-math.inf, [])
         return list(models) if time.monotonic() - fetched_at < max_age else None
 
     def context_length(self, model: str) -> int | None:
@@ -77,7 +81,7 @@ class Catalogue:
 
     async def _fetch(self, fetch: Callable[[], Coroutine[Any, Any, list[ModelInfo]]], query: str) -> list[ModelInfo]:
         models = await fetch()
-        self._lists[query] = time.monotonic(), models
+        self._lists.put(query, (time.monotonic(), models))
         # Remembered beyond the list's age, so that what is too long for one model is not tried on a smaller one.
         self._context_lengths.update({model.id: model.context_length for model in models if model.context_length})
         return models
