@@ -29,10 +29,14 @@ async def test_fault(fault: Fault, fake_gateway: FakeGateway, base_url: str) -> 
     if fault.address == "ignores" and sys.platform != "linux":
         pytest.skip("only Linux is known to ignore connections when its queue is full")
     fault.play(fake_gateway)
-    limit: SettingValues = {} if fault.max_event_bytes is None else {"max_event_bytes": fault.max_event_bytes}
-    settings = AiSettings.explicit(
-        api_key=fake_gateway.api_key, gateway_url=base_url, default_model=fake_gateway.model, **limit
-    )
+    values: SettingValues = {
+        "api_key": fake_gateway.api_key,
+        "gateway_url": base_url,
+        "default_model": fake_gateway.model,
+    }
+    if fault.max_event_bytes is not None:
+        values["max_event_bytes"] = fault.max_event_bytes
+    settings = AiSettings.explicit(**values)
     async with OpenRouterClient(settings=settings, max_retries=fault.max_retries) as client:
         await client.warm_up()
         heard = await hear(fault, client, fake_gateway)
