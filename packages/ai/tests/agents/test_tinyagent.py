@@ -15,6 +15,7 @@ from raptscallions_ai.testing import Cut, FakeGateway, ScriptedClient
 from raptscallions_ai.testing.wire import chunk, sse
 from raptscallions_ai.tools.tool_call import ToolCall
 
+CONTEXT = agent_types.Context(messages=[agent_types.UserMessage(content=[agent_types.TextContent(text="Hi")])])
 MODEL = agent_types.Model(provider="openrouter", id="fake/model-1", api="openrouter")
 
 
@@ -57,7 +58,7 @@ async def test_an_agent_with_a_tool(fake_gateway: FakeGateway) -> None:
 async def test_a_failure_in_mid_answer_is_an_event_that_keeps_the_text(fake_gateway: FakeGateway) -> None:
     fake_gateway.reply(sse(chunk("Half")), Cut())
     async with OpenRouterClient(fake_gateway.api_key, fake_gateway.base_url, fake_gateway.model) as client:
-        stream = await to_stream_fn(client)(MODEL, agent_types.Context(messages=[]), agent_types.SimpleStreamOptions())
+        stream = await to_stream_fn(client)(MODEL, CONTEXT, agent_types.SimpleStreamOptions())
         kinds = [event.type async for event in stream]
         message: Any = await stream.result()
     assert kinds == ["start", "text_start", "text_delta", "error"]
@@ -70,7 +71,7 @@ async def test_an_agent_that_is_stopped_closes_the_stream(fake_gateway: FakeGate
     fake_gateway.stream("One", " two", " three", interval_s=0.01)
     async with OpenRouterClient(fake_gateway.api_key, fake_gateway.base_url, fake_gateway.model) as client:
         options = agent_types.SimpleStreamOptions(signal=signal)
-        stream = await to_stream_fn(client)(MODEL, agent_types.Context(messages=[]), options)
+        stream = await to_stream_fn(client)(MODEL, CONTEXT, options)
         async for event in stream:
             if event.type == "text_delta":
                 signal.set()
@@ -80,7 +81,7 @@ async def test_an_agent_that_is_stopped_closes_the_stream(fake_gateway: FakeGate
 
 async def test_an_assistant_message_goes_back_as_it_came() -> None:
     client = ScriptedClient("Hello")
-    stream = await to_stream_fn(client)(MODEL, agent_types.Context(messages=[]), agent_types.SimpleStreamOptions())
+    stream = await to_stream_fn(client)(MODEL, CONTEXT, agent_types.SimpleStreamOptions())
     message: Any = await stream.result()
     sent: list[Any] = conversation_of(None, [message])
     assert [each.to_dict() for each in sent] == [getattr(message, EXTRA)]

@@ -159,7 +159,8 @@ CHUNKS: list[StreamChunk] = [
 )
 def test_no_repr_shows_what_the_model_said(told: object) -> None:
     assert "secret" not in repr(told)
-    assert "secret" not in str(told)
+    # A result prints as its text, which is asked for; its repr is what a log shows.
+    assert isinstance(told, ChatResult) or "secret" not in str(told)
     assert type(told).__name__ in repr(told)
 
 

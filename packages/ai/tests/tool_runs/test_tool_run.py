@@ -684,7 +684,7 @@ async def test_events_tell_of_their_step() -> None:
         ({}, TypeError, r"run_tools needs tools=\[...\]"),
         ({"tools": []}, TypeError, r"run_tools needs tools=\[...\]"),
         ({"tools": weather}, TypeError, r"run_tools needs tools=\[...\]"),
-        ({"tools": [weather.function]}, TypeError, "decorate the function with @tool"),
+        ({"tools": [print]}, TypeError, "cannot be passed by keyword"),
         ({"tools": [weather.to_dict()]}, TypeError, "only a schema; see Tool.from_schema"),
         ({"tools": [weather, weather]}, ValueError, "two tools are called 'weather'"),
         ({"tools": [weather], "max_steps": 0}, ValueError, "max_steps must be a whole number, at least 1"),

@@ -334,10 +334,10 @@ def test_tools_and_dicts_are_sent_alike() -> None:
 @pytest.mark.parametrize(
     ("tools", "problem"),
     [
-        (forecast, "must be a sequence of tools, not Tool"),
-        ("forecast", "must be a sequence of tools, not str"),
-        ([positional], "not function; decorate the function with @tool"),
-        ([5], "tools must hold Tools and dicts, not int"),
+        (forecast, "must be a list of tools and functions, not Tool"),
+        ("forecast", "must be a list of tools and functions, not str"),
+        ([positional], "cannot be passed by keyword"),
+        ([5], "tools must hold functions, Tools and dicts, not int"),
     ],
 )
 def test_what_is_no_list_of_tools(tools: Any, problem: str) -> None:

@@ -249,7 +249,7 @@ async def test_images_and_tools_are_part_of_what_is_sent() -> None:
     with pytest.raises(BudgetExceededError):
         await budgeted.chat([user(parts)])
     with pytest.raises(BudgetExceededError):
-        await budgeted.chat("Hi", tools=[{"description": "x" * 4000}])
+        await budgeted.chat("Hi", tools=[{"type": "function", "function": {"name": "f", "description": "x" * 4000}}])
     with pytest.raises(BudgetExceededError):
         await budgeted.chat("Hi", tools=[tool(description="x" * 4000)(now)])
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import msgspec
 
+from raptscallions_ai.messages.checks import check_conversation
 from raptscallions_ai.messages.message import to_wire
 from raptscallions_ai.options.checks import checked_fields
 from raptscallions_ai.options.routing import NO_ALIASES, resolve_model_alias
@@ -110,6 +111,7 @@ def build_request(
     """
     fields = checked_fields(options)
     conversation = to_wire(messages)
+    check_conversation(conversation)
     if (instructions := options.get("system")) is not None:
         if not isinstance(cast("object", instructions), str):
             raise TypeError(f"system must be a str, not {type(instructions).__name__}")
@@ -123,7 +125,10 @@ def build_request(
     if "tools" in fields:
         fields["tools"] = tools_to_wire(fields["tools"])
     body |= fields
-    body |= options.get("extra_body") or {}
+    extra = options.get("extra_body") or {}
+    if not isinstance(cast("object", extra), Mapping):
+        raise TypeError(f"extra_body must be a mapping, not {type(extra).__name__}")
+    body |= extra
     if not isinstance(body["messages"], list):
         raise TypeError("extra_body: messages must be a list")
     if not body["stream"] or body["stream_options"] is None:  # None: the gateway does not know it
@@ -176,6 +181,8 @@ def checked_headers(headers: Mapping[str, str], name: str = "extra_headers") -> 
         TypeError: A name or a value is no text.
         ValueError: A name or a value cannot be sent, or the header belongs to the connection.
     """
+    if not isinstance(cast("object", headers), Mapping):
+        raise TypeError(f"{name} must be a mapping of str to str, not {type(headers).__name__}")
     for header, value in cast("Mapping[object, object]", headers).items():
         if not isinstance(header, str) or not isinstance(value, str):
             raise TypeError(f"{name} must map str to str")

@@ -304,6 +304,13 @@ class ChatResult:
     def _reasons_plainly(self) -> bool:
         return not any(name in self.extra for name in OTHER_REASONING)
 
+    def __str__(self) -> str:
+        return self.content
+
+    def _repr_markdown_(self) -> str:
+        """Return the text for a notebook, which shows it as Markdown."""
+        return self.content
+
     def __repr__(self) -> str:
         return (
             f"ChatResult(model={self.model!r}, finish_reason={self.finish_reason!r}, "

@@ -179,7 +179,7 @@ class EngineClient(BaseChatClient):
             options = merged_options(self._options, options)
         defaults = self._defaults
         usage, on_interrupt = options.get("require_usage"), options.get("on_interrupt")
-        model = model or self.resolve_model()
+        model = self.resolve_model() if model is None else model
         request = build_request(messages, model=model, options=options, aliases=self._aliases)
         routes = self._routes(request.model, options)
         recovery = Recovery(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from raptscallions_ai.options.timeouts import Timeouts
@@ -78,8 +78,8 @@ class ChatOptions(TypedDict, total=False):
     """For example `{"type": "json_object"}` or `{"type": "json_schema", "json_schema": {...}}`."""
     structured_outputs: bool | None
     """OpenRouter: whether the model must be one that holds to a JSON schema."""
-    tools: Sequence[Tool[..., Any] | Mapping[str, Any]] | None
-    """Tools that the model may call: functions made to `Tool`s, or the OpenAI wire format; to be sent every turn."""
+    tools: Sequence[Tool[..., Any] | Mapping[str, Any] | Callable[..., Any]] | None
+    """Tools that the model may call: functions, `Tool`s, or the OpenAI wire format; to be sent every turn."""
     tool_choice: Literal["none", "auto", "required"] | Mapping[str, Any] | None
     """Whether the model may or must call a tool, or the one function that it must call; `auto` by default."""
     parallel_tool_calls: bool | None

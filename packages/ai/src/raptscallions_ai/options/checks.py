@@ -27,6 +27,22 @@ _REPLACED = {
     "route": 'provider={"sort": {"by": "price", "partition": "none"}}',
     "include_reasoning": 'reasoning={"exclude": True}',
 }
+# What other libraries call an option, or what is a method here.
+_INSTEAD = {
+    "function_call": "tool_choice=",
+    "functions": "tools=",
+    "instructions": "system=",
+    "max_output_tokens": "max_tokens=",
+    "max_steps": "run_tools(..., max_steps=...)",
+    "max_turns": "run_tools(..., max_steps=...)",
+    "output_type": "parse(messages, TYPE)",
+    "response_model": "parse(messages, TYPE)",
+    "request_timeout": "timeout=, in seconds",
+    "stop_sequences": "stop=",
+    "system_prompt": "system=",
+    "timeout_ms": "timeout=, in seconds",
+    "web_search": 'plugins=[{"id": "web"}]',
+}
 _JOINED = ("extra_headers", "extra_query", "extra_body")
 _NUMERIC = (int, float, Decimal)
 _DEPENDENT = frozenset({"top_logprobs", "reasoning_effort", "modalities"})
@@ -35,6 +51,8 @@ _DEPENDENT = frozenset({"top_logprobs", "reasoning_effort", "modalities"})
 def _unknown_option(name: str) -> TypeError:
     """Return the error for an option that there is not."""
     ways = "pass fields that have no name here in extra_body={...}"
+    if instead := _INSTEAD.get(name):
+        return TypeError(f"unknown option {name!r}; use {instead}")
     if instead := _REPLACED.get(name):
         return TypeError(f"unknown option {name!r}; use {instead}, or {ways}")
     close = difflib.get_close_matches(name, ("model", *CallOptions.__annotations__), 1)

@@ -8,6 +8,7 @@ from typing import Literal
 
 __all__ = ["Phase", "Timeouts"]
 
+_LIKE_MILLISECONDS = 10_000  # nearly three hours of silence
 _CONNECT = 10.0
 
 Phase = Literal["connect", "first_chunk", "idle", "total"]
@@ -45,11 +46,14 @@ class Timeouts:
         """Return `timeout` itself, or read a number of seconds as the limit for first content and for each next.
 
         Raises:
-            ValueError: The number is not positive.
+            ValueError: The number is not positive, or so large that it must be milliseconds.
         """
         if isinstance(timeout, Timeouts):
             return timeout
         _check("timeout", timeout)
+        if timeout >= _LIKE_MILLISECONDS:
+            hint = f"did you mean {timeout / 1000:g}? For longer waits pass Timeouts(...)"
+            raise ValueError(f"timeout={timeout:g} is in seconds, which is {timeout / 3600:.1f} hours; {hint}")
         return cls(connect=min(_CONNECT, timeout), first_chunk=timeout, idle=timeout)
 
 

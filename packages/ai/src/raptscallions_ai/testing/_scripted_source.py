@@ -105,6 +105,8 @@ def script_events(script: str | ChatResult | Exception | Sequence[str | Event]) 
     """
     if isinstance(script, ChatResult):
         return list(as_chunks(script))
+    if not isinstance(cast("object", script), str | Exception | Sequence):
+        raise TypeError(f"a script is a str, a ChatResult, an error or a list of these, not {type(script).__name__}")
     given = cast("Sequence[object]", [script] if isinstance(script, str | Exception) else script)
     events: list[Event] = []
     for item in given:

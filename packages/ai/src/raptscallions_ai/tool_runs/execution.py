@@ -17,7 +17,7 @@ from raptscallions_ai._guards.log import Log
 from raptscallions_ai.answer.run_events import ToolFinished, ToolStarted
 from raptscallions_ai.errors import CallbackError, InvalidResponseError, ToolError
 from raptscallions_ai.messages.message import tool_result
-from raptscallions_ai.tools.tool import Tool, checked_timeout, tools_to_wire
+from raptscallions_ai.tools.tool import Tool, checked_timeout, tools_to_wire, with_functions_as_tools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -216,9 +216,10 @@ def tools_by_name(tools: object) -> dict[str, Tool[..., Any]]:
         ValueError: Two have the same name.
     """
     if not isinstance(tools, Sequence) or not tools:
-        raise TypeError("run_tools needs tools=[...]: functions decorated with @tool")
+        raise TypeError("run_tools needs tools=[...]: functions, or what @tool makes of them")
     found: dict[str, Tool[..., Any]] = {}
-    for each, wire in zip(cast("Sequence[object]", tools), tools_to_wire(cast("Any", tools)), strict=True):
+    known = with_functions_as_tools(tools)
+    for each, wire in zip(known, tools_to_wire(cast("Any", known)), strict=True):
         if isinstance(each, Tool):
             tool = cast("Tool[..., Any]", each)
             if tool.name in found:

@@ -49,9 +49,9 @@ def start_run(
     """Check what `run_tools` was given, and return the run; see `BaseChatClient.run_tools`."""
     if type(max_steps) is not int or max_steps < 1:
         raise ValueError("max_steps must be a whole number, at least 1")
-    conditions = [stop_when] if callable(stop_when) else list(stop_when)
+    conditions = list(stop_when) if isinstance(stop_when, Sequence) else [stop_when]
     if not all(map(callable, conditions)):
-        raise TypeError("stop_when must be a function of the run, or several")
+        raise TypeError("stop_when must be a function of the run, such as max_cost(0.5), or a list of them")
     policy = ToolPolicy(
         tools_by_name(options.get("tools")),
         approve=approve,

@@ -226,19 +226,17 @@ def tool(
     return decorate if function is None else decorate(function)
 
 
-def tools_to_wire(tools: Sequence[Tool[..., Any] | Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def tools_to_wire(tools: Sequence[Tool[..., Any] | Mapping[str, Any] | Callable[..., Any]]) -> list[Mapping[str, Any]]:
     """Return tools in the OpenAI wire format.
 
     A mapping is passed on as it is, because gateways have their own kinds; only the short form with `name` and
     `parameters` but no `type` is wrapped as a function.
 
     Raises:
-        TypeError: One is neither a tool nor a mapping, or its type hints have no JSON schema.
+        TypeError: One is no tool, function or mapping, or its type hints have no JSON schema.
+        ValueError: A mapping is not a tool.
     """
-    given = cast("object", tools)
-    if not isinstance(given, Sequence) or isinstance(given, str | bytes):
-        raise TypeError(f"tools must be a sequence of tools, not {type(given).__name__}")
-    return [_to_wire(each) for each in cast("Sequence[object]", given)]
+    return [_to_wire(each) for each in with_functions_as_tools(tools)]
 
 
 def checked_timeout(seconds: float | None, name: str) -> float | None:
@@ -248,15 +246,32 @@ def checked_timeout(seconds: float | None, name: str) -> float | None:
     return seconds
 
 
+def with_functions_as_tools(tools: object) -> list[object]:
+    """Return tools, with each plain function among them made into a `Tool`.
+
+    Raises:
+        TypeError: They are not a sequence, or a function cannot be a tool.
+    """
+    if not isinstance(tools, Sequence) or isinstance(tools, str | bytes):
+        raise TypeError(f"tools must be a list of tools and functions, not {type(tools).__name__}")
+    return [_as_tool(each) for each in cast("Sequence[object]", tools)]
+
+
+def _as_tool(given: object) -> object:
+    return Tool(cast("Callable[..., Any]", given)) if inspect.isroutine(given) else given
+
+
 def _to_wire(given: object) -> Mapping[str, Any]:
     if isinstance(given, Tool):
         return cast("Tool[..., Any]", given).to_dict()
     if not isinstance(given, Mapping):
-        hint = "; decorate the function with @tool" if callable(given) else ""
-        raise TypeError(f"tools must hold Tools and dicts, not {type(given).__name__}{hint}")
+        raise TypeError(f"tools must hold functions, Tools and dicts, not {type(given).__name__}")
     wire = cast("Mapping[str, Any]", given)
-    is_function = "type" not in wire and "function" not in wire and {"name", "parameters"} <= wire.keys()
-    return {"type": "function", "function": wire} if is_function else wire
+    if "type" in wire or "function" in wire:
+        return wire
+    if {"name", "parameters"} <= wire.keys():
+        return {"type": "function", "function": wire}
+    raise ValueError("a tool that is a dict needs a 'type', or 'name' and 'parameters'")
 
 
 def _one_object(arguments: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class WrappedClient(BaseChatClient):
     """
 
     def __init__(self, inner: ChatClient) -> None:
+        _check_client(type(self).__name__, inner)
         self.inner = inner
 
     def resolve_model(self, model: str | None = None) -> str | None:
@@ -127,3 +128,13 @@ class WrappedClient(BaseChatClient):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.inner!r})"
+
+
+def _check_client(wrapper: str, inner: object) -> None:
+    if callable(getattr(inner, "stream_chat", None)):
+        if callable(getattr(inner, "aclose", None)):
+            return
+        hint = f"wrap the asynchronous client, and give {wrapper} to SyncChatClient"
+    else:
+        hint = "the client is the first argument"
+    raise TypeError(f"{wrapper} wraps a chat client, not {type(inner).__name__}; {hint}")
