@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from raptscallions_ai import ChatResult, OpenRouterClient
+from raptscallions_ai.messages.message import to_wire
 from raptscallions_ai.testing import FakeGateway, ScriptedClient
 from raptscallions_ai.tools.tool_call import ToolCall
 
@@ -26,8 +27,8 @@ async def test_a_plain_function_is_a_tool() -> None:
     asks = ChatResult(tool_calls=(ToolCall("c1", "weather", '{"city": "Oslo"}'),), finish_reason="tool_calls")
     run = ScriptedClient(asks, "It is sunny.").run_tools("Oslo?", tools=[weather])
     result = await run.result()
-    assert (str(result), run.messages[2]) == ("It is sunny.", result.messages[2])
-    assert result.messages[2].content == "sunny in Oslo"  # pyright: ignore[reportAttributeAccessIssue]
+    assert str(result) == "It is sunny."
+    assert to_wire(run.messages)[2]["content"] == "sunny in Oslo"
 
 
 async def test_the_schema_of_a_plain_function_is_sent(client: OpenRouterClient, fake_gateway: FakeGateway) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from raptscallions_ai import ChatMessage, OpenRouterClient, SyncOpenRouterClient, system, tool, user
+from raptscallions_ai import OpenRouterClient, SyncOpenRouterClient, system, tool, user
 from raptscallions_ai.testing import ScriptedClient
 from raptscallions_ai.wrappers import Budget, BudgetedClient, TrackedClient
 
@@ -23,6 +23,10 @@ def plain(city: str) -> str:
     return f"sunny in {city}"
 
 
+def untyped(x) -> None:  # pyright: ignore # noqa: PGH003 - the mistake that is tested
+    del x
+
+
 def ask(messages: Any = "Hi", **options: Any) -> Callable[[OpenRouterClient], object]:
     return lambda client: client.stream_chat(messages, **options)
 
@@ -34,7 +38,7 @@ def run(**options: Any) -> Callable[[OpenRouterClient], object]:
 MISTAKES: dict[str, tuple[Callable[[OpenRouterClient], object], str]] = {
     "a role with a typing error": (ask([{"role": "usr", "content": "x"}]), "role 'usr'; did you mean 'user'"),
     "a role that there is not": (
-        ask([ChatMessage("boss", "x")]),
+        ask([{"role": "boss", "content": "x"}]),
         "role 'boss'; it must be one of assistant",
     ),
     "an empty text": (ask(""), r"messages\[0\] has no content"),
@@ -50,7 +54,7 @@ MISTAKES: dict[str, tuple[Callable[[OpenRouterClient], object], str]] = {
     "a number as a tool": (ask(tools=[3]), "tools must hold functions, Tools and dicts, not int"),
     "one tool without a list": (ask(tools=tool(plain)), "tools must be a list, not Tool"),
     "a class as a tool": (run(tools=[int]), "tools must hold functions, Tools and dicts, not type"),
-    "a tool without hints": (ask(tools=[lambda x: x]), "tool's name must be"),
+    "a tool without hints": (ask(tools=[untyped]), "parameter 'x' of tool 'untyped' has no type hint"),
     "no tools": (run(), "run_tools needs tools="),
     "a typing error": (ask(temprature=0), "did you mean 'temperature'"),
     "instructions": (ask(instructions="x"), "unknown option 'instructions'; use system="),

@@ -218,7 +218,7 @@ def tools_by_name(tools: object) -> dict[str, Tool[..., Any]]:
     if not isinstance(tools, Sequence) or not tools:
         raise TypeError("run_tools needs tools=[...]: functions, or what @tool makes of them")
     found: dict[str, Tool[..., Any]] = {}
-    known = with_functions_as_tools(tools)
+    known = with_functions_as_tools(cast("object", tools))
     for each, wire in zip(known, tools_to_wire(cast("Any", known)), strict=True):
         if isinstance(each, Tool):
             tool = cast("Tool[..., Any]", each)
