@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from raptscallions_bulk import BulkRun, PriceError, Row, RunChangedError, RunFolderError, RunStoppedError, SourceError
+from raptscallions_ai.wrappers import RateLimitedClient, SharedRateLimiter
+from raptscallions_bulk import (
+    BulkRun,
+    Price,
+    PriceError,
+    Row,
+    RunChangedError,
+    RunFolderError,
+    RunStoppedError,
+    SourceError,
+)
 
 if TYPE_CHECKING:
     from .conftest import NewClient, NewGateway
@@ -245,6 +255,18 @@ async def test_a_request_that_was_lost_on_a_kept_connection_is_not_sent_again(
     report = await BulkRun(new_client(gateway), rows(30), tmp_path / "run", timeout=0.5)
     assert (report.answered, report.in_doubt) == (27, (7, 17, 27))
     assert gateway.paid_twice == [] and max(gateway.sent.values()) == 1
+
+
+async def test_a_run_keeps_a_limit_that_processes_share(
+    new_gateway: NewGateway, new_client: NewClient, tmp_path: Path
+) -> None:
+    gateway = new_gateway()
+    limiter = SharedRateLimiter("redis://127.0.0.1:1/0", "no-redis-here", requests_per_minute=60_000)
+    client = RateLimitedClient(new_client(gateway), limiter)
+    price = Price(prompt=1, completion=2)
+    report = await BulkRun(client, rows(30), tmp_path / "run", options=LIMITED, max_cost=1, price=price)
+    assert (report.answered, report.spent, limiter.trips > 0) == (30, gateway.cost, True)
+    limiter.close()
 
 
 @pytest.mark.requirement("E06-T002.AC8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -159,10 +158,6 @@ class Journal:
         now = time.monotonic()
         self._heard[worker] = now
         return sum(1 for heard in self._heard.values() if now - heard < _ALIVE)
-
-    async def cost_so_far(self) -> Decimal:
-        """Return what rows have cost for certain, in picodollars."""
-        return Decimal(self._store.ledger.spent)
 
     async def aclose(self) -> None:
         """Write everything, and let the folder go."""
