@@ -8,7 +8,8 @@ from raptscallions_bulk.testing.simulator import SCENES, simulate
 
 LARGE = "30,000 requests a minute"
 OUTAGE = "an outage of 100 seconds"
-IN_EVERY_RUN = [(name, seed) for name in SCENES for seed in ((1,) if name == LARGE else (1, 2))]
+# The large one takes ten times as long as all others, and is among the long tests only.
+IN_EVERY_RUN = [(name, seed) for name in SCENES if name != LARGE for seed in (1, 2)]
 
 
 def check(name: str, seed: int) -> None:

@@ -129,7 +129,7 @@ def process_of(gateway: BatchGateway, folder: Path) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.requirement("E06-T004.AC2")
-@pytest.mark.parametrize("at", [1, 3])
+@pytest.mark.parametrize("at", [pytest.param(1, marks=pytest.mark.long), 3])
 async def test_after_a_kill_no_batch_is_handed_over_twice(start: Start, tmp_path: Path, at: int) -> None:
     processes: list[subprocess.Popen[bytes]] = []
 
