@@ -2,6 +2,7 @@
 """One entry point for working on this repository; it needs Python 3.11 or newer and nothing else.
 
     python3 dev.py chat --local "Name three fruits."   set up, then stream a real model's answer
+    python3 dev.py serve --local                       set up, then serve conversations with that model, and a page
     python3 dev.py test                                set up, then run all tests, side by side
     python3 dev.py test PYTEST_OPTIONS ...             set up, then run pytest with these
     python3 dev.py check                               lint, types, imports, packaging, vulnerabilities, SBOM, site
@@ -135,7 +136,7 @@ def main(arguments: list[str]) -> int:
         return 0
     name, *rest = arguments
     apart = {"fuzz": fuzz, "mutate": mutate}
-    if name not in {"chat", "models", "doctor", "test", "check", "docs", "sbom", "setup", "run", *apart}:
+    if name not in {"chat", "models", "doctor", "serve", "test", "check", "docs", "sbom", "setup", "run", *apart}:
         print(f"dev.py: unknown command {name!r}\n{__doc__}", file=sys.stderr)
         return 2
     try:
@@ -153,7 +154,9 @@ def main(arguments: list[str]) -> int:
         return docs() if name == "docs" else sbom()
     if name == "run":
         return run(*rest)
-    return 0 if name == "setup" else run("raptscallions-ai", name, *rest)
+    if name == "setup":
+        return 0
+    return run("raptscallions-chat" if name == "serve" else "raptscallions-ai", name, *rest)
 
 
 if __name__ == "__main__":

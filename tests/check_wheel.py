@@ -31,6 +31,26 @@ async def main():
 asyncio.run(main())
 """
 
+CHAT_PROGRAM = """
+import asyncio
+import urllib.request
+import raptscallions_chat
+from raptscallions_ai.testing import ScriptedClient
+from raptscallions_chat.testing import serve_chat
+
+def look(url):
+    with urllib.request.urlopen(url) as reply:
+        return reply.status, b"<html" in reply.read()
+
+async def main():
+    async with serve_chat(ScriptedClient("Yes."), database_url="sqlite:///wheel.db") as service:
+        assert await asyncio.to_thread(look, service.url + "/") == (200, True)
+    assert "site-packages" in raptscallions_chat.__file__, raptscallions_chat.__file__
+    print(raptscallions_chat.__version__, "has a page")
+
+asyncio.run(main())
+"""
+
 
 def run(*command: str | Path, cwd: str | None = None) -> str:
     print("$", *(str(part) for part in command), flush=True)
@@ -41,17 +61,36 @@ def run(*command: str | Path, cwd: str | None = None) -> str:
     return done.stdout + done.stderr
 
 
+MEMBERS = {
+    "ai": ("raptscallions_ai/py.typed", "raptscallions_ai/_dialects/fold.py"),
+    "bulk": ("raptscallions_bulk/py.typed", "raptscallions_bulk/run.py"),
+    "chat": (
+        "raptscallions_chat/py.typed",
+        "raptscallions_chat/store/migrations/script.py.mako",
+        "raptscallions_chat/store/migrations/versions/0001_tenants_and_conversations.py",
+        "raptscallions_chat/page/index.html",
+    ),
+}
+"""What must be in the wheel of each member, besides its licence."""
+
+
+def build(member: str, needed: tuple[str, ...], folder: Path) -> Path:
+    """Build a member, look at what is in its wheel, and return that."""
+    run(sys.executable, "-m", "build", "--outdir", folder, ROOT / "packages" / member)
+    (wheel,) = folder.glob("*.whl")
+    assert list(folder.glob("*.tar.gz")), f"no source distribution of {member}"
+    names = zipfile.ZipFile(wheel).namelist()
+    for name in needed:
+        assert name in names, f"{name} is not in {wheel.name}"
+    assert any(name.endswith("licenses/LICENSE") for name in names), f"no licence in {wheel.name}"
+    assert not any(name.startswith("tests") or "/tests/" in name for name in names), f"tests in {wheel.name}"
+    return wheel
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        built = Path(folder) / "dist"
-        run(sys.executable, "-m", "build", "--outdir", built, ROOT / "packages" / "ai")
-        (wheel,) = built.glob("*.whl")
-        (source,) = built.glob("*.tar.gz")
-        names = zipfile.ZipFile(wheel).namelist()
-        for needed in ("raptscallions_ai/py.typed", "raptscallions_ai/_dialects/fold.py"):
-            assert needed in names, f"{needed} is not in {wheel.name}"
-        assert any(name.endswith("licenses/LICENSE") for name in names), f"no licence in {wheel.name}"
-        assert not any("tests" in name for name in names), f"tests in {wheel.name}"
+        wheels = {name: build(name, needed, Path(folder) / name) for name, needed in MEMBERS.items()}
+        wheel = wheels["ai"]
         home = Path(folder) / "empty"
         venv.create(home, with_pip=True)
         python = home / SCRIPTS / "python"
@@ -62,7 +101,11 @@ def main() -> None:
         )
         assert "raptscallions-ai[cli]" in command.stderr, f"the missing extra is not named: {command.stderr}"
         assert command.returncode == 3, command.returncode
-        print(f"built and proved {wheel.name} and {source.name}")
+        run(python, "-m", "pip", "install", "--quiet", f"{wheel}[cli,web]", wheels["bulk"], wheels["chat"])
+        print(run(python, "-W", "error", "-c", CHAT_PROGRAM, cwd=folder).strip())
+        run(home / SCRIPTS / "raptscallions-chat", "migrate", cwd=folder)
+        run(python, "-W", "error", "-c", "import raptscallions_bulk", cwd=folder)
+        print("built and proved", *(each.name for each in wheels.values()))
 
 
 if __name__ == "__main__":

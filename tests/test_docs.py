@@ -19,6 +19,7 @@ import logging
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -40,16 +41,19 @@ from raptscallions_ai.local.weights import ensure_weights
 from raptscallions_ai.proxy.settings import ProxySettings
 from raptscallions_ai.testing import FakeAnthropic, FakeGateway, FakeOllama
 from raptscallions_ai.tools.tool_call import ToolCall
+from raptscallions_chat import ChatSettings
+from raptscallions_chat.testing import serve_chat
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("docs/guides", "docs/cookbook", "docs/seeds")
 PAGES = sorted(str(path.relative_to(ROOT)) for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md"))
-DOCUMENTS = ["README.md", "packages/ai/README.md", "packages/bulk/README.md", "docs/seeds.md", *PAGES]
+MEMBERS = ("ai", "bulk", "chat")
+DOCUMENTS = ["README.md", *(f"packages/{member}/README.md" for member in MEMBERS), "docs/seeds.md", *PAGES]
 ASYNC_TESTS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 PRINTED: dict[tuple[object, ...], str] = {}
 SCRIPTS = Path(sys.executable).parent
 HOSTS = ("https://api.openai.com/v1", "https://api.groq.com/openai/v1")
-DIRECTIVE = re.compile(r"<!--\s*(gateway|claude|ollama|file|needs|exit|input|in):\s*(.*?)\s*-->", re.DOTALL)
+DIRECTIVE = re.compile(r"<!--\s*(gateway|claude|chat|ollama|file|needs|exit|input|in):\s*(.*?)\s*-->", re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
 
 
@@ -252,8 +256,23 @@ def test_example_tests(
     assert f"{len(re.findall(r'^(?:async )?def test_', block.code, re.MULTILINE))} passed" in done.stdout
 
 
+@pytest.mark.parametrize("block", [block for block in of("sh") if "chat" in block.directives], ids=repr)
+async def test_commands_of_clients_of_the_chat_service(block: Block, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("needs curl")
+    client = testing.ScriptedClient(block.directives["chat"], repeat=True)
+    async with serve_chat(client, database_url=f"sqlite:///{tmp_path / 'chat.db'}") as service:
+        environment = {**os.environ, "CHAT_URL": service.url}
+        command = ["sh", "-ec", block.code]
+        done = await asyncio.to_thread(
+            subprocess.run, command, env=environment, capture_output=True, text=True, timeout=50, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    assert_printed(block, done.stdout)
+
+
 @pytest.mark.requirement("E06-T003.AC2")
-@pytest.mark.parametrize("block", of("sh"), ids=repr)
+@pytest.mark.parametrize("block", [block for block in of("sh") if "chat" not in block.directives], ids=repr)
 def test_commands(
     block: Block, surroundings: dict[str, str], fake_gateway: FakeGateway, request: pytest.FixtureRequest
 ) -> None:
@@ -266,7 +285,9 @@ def run(line: str, block: Block, environment: dict[str, str]) -> str:
     words = shlex.split(line)
     if words[:3] == ["python3", "dev.py", "chat"]:  # dev.py sets up and then runs exactly this
         return execute(shlex.join(["raptscallions-ai", *words[2:]]), block, environment)
-    if words[:2] == ["python3", "dev.py"]:
+    if words[:3] == ["python3", "dev.py", "serve"]:
+        begins_to_serve(["raptscallions-chat", *words[2:]], environment)
+    elif words[:2] == ["python3", "dev.py"]:
         assert line in (ROOT / ".ci" / "run").read_text("utf-8").splitlines(), f"CI does not run {line!r}"
     elif words[:2] == ["pip", "install"]:
         check_installable(words[2:])
@@ -274,11 +295,27 @@ def run(line: str, block: Block, environment: dict[str, str]) -> str:
         name, _, value = words[1].partition("=")
         assert name in variables()
         assert value
+    elif words[:2] == ["raptscallions-chat", "serve"]:
+        begins_to_serve(words, environment)
+    elif words[0] == "raptscallions-chat":
+        # On this machine's file instead of a PostgreSQL that is only an example.
+        done = subprocess.run(words, env={**environment, "CHAT_DATABASE_URL": "sqlite:///chat.db"}, check=False)
+        assert done.returncode == 0
     elif any(word == "raptscallions-ai" for word in words):
         return execute(line, block, environment)
     else:
         pytest.fail(f"{block}: this test does not know how to check {line!r}")
     return ""
+
+
+def begins_to_serve(words: list[str], environment: dict[str, str]) -> None:
+    """Start a service on any free port, and end it as soon as it listens."""
+    environment = {**environment, "CHAT_PORT": "0", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "listens on http://127.0.0.1:" in process.stdout.readline()
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 def execute(line: str, block: Block, environment: dict[str, str]) -> str:
@@ -313,7 +350,8 @@ def check_installable(requirements: list[str]) -> None:
 
 
 def variables() -> set[str]:
-    return {"AI_" + name.upper() for name in AiSettings.model_fields} | {"OPENROUTER_API_KEY", "AI_LOCAL_CACHE_DIR"}
+    ours = {"AI_" + name.upper() for name in AiSettings.model_fields} | {"OPENROUTER_API_KEY", "AI_LOCAL_CACHE_DIR"}
+    return ours | {"CHAT_" + name.upper() for name in ChatSettings.model_fields}
 
 
 @pytest.mark.parametrize("block", of("jsonl"), ids=repr)
@@ -380,5 +418,5 @@ def test_the_guide_to_engines_lists_every_preset() -> None:
 
 
 def test_the_packages_pages_have_no_relative_links() -> None:
-    pages = [(ROOT / "packages" / member / "README.md").read_text("utf-8") for member in ("ai", "bulk")]
+    pages = [(ROOT / "packages" / member / "README.md").read_text("utf-8") for member in MEMBERS]
     assert [link for page in pages for link in LINK.findall(page) if "://" not in link] == []

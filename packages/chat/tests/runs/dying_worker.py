@@ -13,6 +13,7 @@ from typing import Any
 from raptscallions_chat.cli import main
 from raptscallions_chat.log.memory import MemoryLog
 from raptscallions_chat.log.redis_log import RedisLog
+from raptscallions_chat.prompting import ConversationPrompts
 from raptscallions_chat.runs.live import LiveRun
 from raptscallions_chat.store.sql_store import SqlStore
 
@@ -48,7 +49,11 @@ def arm(point: str) -> None:
 
         return at_once if name in ("append", "opened") else later
 
-    owners: dict[str, tuple[type, ...]] = {"append": (MemoryLog, RedisLog), "opened": (LiveRun,)}
+    owners: dict[str, tuple[type, ...]] = {
+        "append": (MemoryLog, RedisLog),
+        "opened": (LiveRun,),
+        "prompt": (ConversationPrompts,),
+    }
     for owner in owners.get(name, (SqlStore,)):
         setattr(owner, name, deadly(getattr(owner, name)))
 

@@ -23,7 +23,7 @@ PROGRAM = Path(__file__).with_name("dying_worker.py")
 POINTS = [
     "before send 1",
     "after send 1",
-    "after get_path 1",
+    "after prompt 1",
     "after opened 1",
     "before append_pieces 1",
     "after append_pieces 1",
