@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from raptscallions_ai.testing.engines.blocks import Block
-from raptscallions_ai.testing.engines.translation import Translation, error_of, fields, objects, text_of
+from raptscallions_ai.testing.engines.translation import Translation, error_of, fields, objects, parsed, text_of
 from raptscallions_ai.testing.gateway import FakeGateway
 from raptscallions_ai.testing.replies import json_reply
 from raptscallions_ai.testing.wire import GENERATION_ID
@@ -127,11 +127,20 @@ def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
 
 class _MessagesTranslation(Translation):
     def __init__(self) -> None:
+        self._prompt: dict[str, Any] = {}  # the usage that an answer begins with
         self._started = False
         self._open: dict[object, int] = {}  # the open blocks: what each is, and its index
         self._index = -1
         self._calls: dict[object, object] = {}  # the id of the last call at each place
         self._finish: dict[str, Any] | None = None  # held back, because usage stands on the same event
+
+    def reply(self, reply: Reply) -> Reply:
+        whole = b"".join(step for step in reply.steps if isinstance(step, bytes))
+        if (place := whole.find(b'"usage": {')) >= 0:
+            line = whole[whole.rfind(b"data", 0, place) : whole.find(b"\n", place)]
+            usage = fields((parsed(b"{" + line.partition(b"{")[2]) or {}).get("usage"))
+            self._prompt = {**_usage(usage), "output_tokens": 0} if usage else {}
+        return super().reply(reply)
 
     def chunk(self, chunk: Mapping[str, Any], block: Block) -> bytes:
         events = [] if self._started or not chunk.keys() & {"id", "choices"} else [self._start(chunk)]
@@ -206,6 +215,8 @@ class _MessagesTranslation(Translation):
             "content": [],
         }
         message |= {"model": chunk.get("model"), "stop_reason": None, "stop_sequence": None}
+        if self._prompt:
+            message["usage"] = self._prompt
         return {"type": "message_start", "message": message}
 
     def _delta(self, delta: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,9 +67,14 @@ class Block:
         return replace(self, before=(), mark=b"")
 
 
+@lru_cache
+def _encoder(ascii_only: bool, indent: int | None) -> json.JSONEncoder:
+    return json.JSONEncoder(ensure_ascii=ascii_only, indent=indent)
+
+
 def as_json(document: object, *, ascii_only: bool = True, indent: int | None = None) -> bytes:
     """Return a document as JSON; bytes that were no UTF-8 become themselves again."""
-    return json.dumps(document, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "surrogateescape")
+    return _encoder(ascii_only, indent).encode(document).encode("utf-8", "surrogateescape")
 
 
 def blocks_of(data: bytes) -> Iterator[Block]:
@@ -81,6 +87,7 @@ def blocks_of(data: bytes) -> Iterator[Block]:
         yield _block(raw)
 
 
+@lru_cache(maxsize=64)  # a scripted answer repeats itself
 def _block(raw: bytes) -> Block:
     mark = _BOM if raw.startswith(_BOM) else b""
     body = raw[len(mark) :].rstrip(b"\r\n")
@@ -117,16 +124,18 @@ def recut(steps: Sequence[bytes], blocks: Iterable[tuple[int, bytes]]) -> list[b
         blocks: How long each block was there, and its translation.
     """
     remaining = iter(blocks)
-    cut = begins = length = 0
-    block, text = b"", b""
+    parts: list[bytes] = []
+    cut = begins = length = size = 0
+    block = b""
     places = [0]
     for step in steps[:-1]:
         cut += len(step)
         while cut > begins + length and (following := next(remaining, None)) is not None:
-            begins, text = begins + length, text + block
+            begins, size = begins + length, size + len(block)
             length, block = following
-        places.append(max(places[-1], len(text) + _place(cut - begins, length, len(block))))
-    text = b"".join([text, block, *(translated for _, translated in remaining)])
+            parts.append(block)
+        places.append(max(places[-1], size + _place(cut - begins, length, len(block))))
+    text = b"".join([*parts, *(translated for _, translated in remaining)])
     return [text[start:end] for start, end in zip(places, [*places[1:], len(text)], strict=True)]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from raptscallions_ai.testing.engines.blocks import Block
     from raptscallions_ai.testing.replies import Step
 
-__all__ = ["Translation", "content_type", "error_of", "fields", "objects", "text_of"]
+__all__ = ["Translation", "content_type", "error_of", "fields", "objects", "parsed", "text_of"]
 
 _DONE = b"[DONE]"
 
@@ -73,7 +74,7 @@ class Translation(ABC):
         if reply.framing == "raw" or "content-encoding" in headers:
             return reply
         whole = b"".join(step for step in reply.steps if isinstance(step, bytes))
-        if (body := _parsed(whole)) is not None:
+        if (body := parsed(whole)) is not None:
             return self._document(reply, body, headers)
         steps: list[Step] = []
         for _, run in groupby(reply.steps, lambda step: isinstance(step, bytes)):
@@ -114,7 +115,7 @@ class Translation(ABC):
             return self.comment(block) if is_comment else self.other(block)
         if block.data.strip() == _DONE:
             return self.flush() + self.done(block)
-        chunk = _parsed(block.data)
+        chunk = parsed(block.data)
         if chunk is None or self.is_own(chunk) or not chunk.keys() & {"choices", "usage", "error"}:
             return self.flush() + self.other(block)
         if not block.ending and not block.raw.endswith(b"}"):
@@ -154,7 +155,9 @@ def error_of(chunk: Mapping[str, Any]) -> dict[str, Any] | None:
     return fields(error) or {"message": str(error)}
 
 
-def _parsed(data: bytes) -> dict[str, Any] | None:
+@lru_cache(maxsize=64)  # a scripted answer repeats itself, and nobody changes what it says
+def parsed(data: bytes) -> dict[str, Any] | None:
+    """Return the object that bytes are as JSON; None for what is none."""
     try:
         value: object = json.loads(data.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
