@@ -19,7 +19,7 @@ export class Conversation {
     this.about = null;
     this.path = []; // views, oldest first
     this.older = null;
-    this.live = new Map(); // how to leave the runs that are followed
+    this.live = new Map(); // runs that are not over, oldest first; one is followed, the others wait for it
     this.closed = false;
     this.log = h("div.log", { role: "log", "aria-live": "off", "aria-label": t("conversation.log") });
     this.top = h("div.older", { hidden: true });
@@ -66,7 +66,7 @@ export class Conversation {
   close() {
     this.closed = true;
     this.watcher.disconnect();
-    for (const leave of this.live.values()) leave();
+    for (const run of this.live.values()) run.leave?.();
     this.live.clear();
     this.root.remove();
   }
@@ -197,7 +197,7 @@ export class Conversation {
       if (kept.has(view)) continue;
       view.root.remove();
       const run = view.message.run_id;
-      this.live.get(run)?.();
+      this.live.get(run)?.leave?.();
       this.live.delete(run);
     }
     views.forEach((view, index) => {
@@ -233,18 +233,27 @@ export class Conversation {
   }
 
   #follow(run, view) {
-    const leave = follow(run, (event) => {
-      if (event.type === "title") this.page.retitled(this.id, event.title);
-      view.add(event);
-      if (ENDS.includes(event.type)) this.#ended(run, view, event);
-    });
-    this.live.set(run, leave);
+    this.live.set(run, { view, leave: null });
+    this.#followFirst();
     this.page.changed(this);
   }
 
+  /** Answers of a conversation are written one after the other, and so they are followed. */
+  #followFirst() {
+    const [first] = this.live;
+    if (!first || first[1].leave) return;
+    const [run, waiting] = first;
+    waiting.leave = follow(run, (event) => {
+      if (event.type === "title") this.page.retitled(this.id, event.title);
+      waiting.view.add(event);
+      if (ENDS.includes(event.type)) this.#ended(run, waiting.view, event);
+    });
+  }
+
   async #ended(run, view, event) {
-    this.live.get(run)?.();
+    this.live.get(run)?.leave?.();
     this.live.delete(run);
+    this.#followFirst();
     this.page.changed(this);
     if (event.type !== "gone") this.page.announce(t(`announce.${event.type}`));
     await this.#try(async () => {
