@@ -34,6 +34,8 @@ export function serve(port) {
   });
   user.start();
   port.postMessage({ online: user.online });
+  // It was ready before this tab came.
+  if (user.heard) port.postMessage({ user: { type: "ready" } });
 }
 
 function follow(tab, id, after) {

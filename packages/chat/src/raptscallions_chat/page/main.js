@@ -304,14 +304,12 @@ class Page {
     }
   }
 
-  /** After a time without a connection, everything may have changed. */
+  /** What happened while nobody listened is read: before the first time, and after each time without a connection. */
   async #refresh() {
-    if (!this.listened) {
-      this.listened = true;
-      return;
-    }
+    const again = this.listened;
+    this.listened = true;
     await this.#try(() => this.sidebar.load());
-    await this.conversation?.sync();
+    if (again) await this.conversation?.sync();
   }
 
   #online(online) {
