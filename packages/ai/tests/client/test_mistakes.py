@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -77,13 +77,13 @@ MISTAKES: dict[str, tuple[Callable[[OpenRouterClient], object], str]] = {
     "a text for a number": (ask(max_tokens="5"), "max_tokens must be a whole number, 1 or more, not str"),
     "no tokens": (ask(max_tokens=0), "max_tokens must be 1 or more"),
     "streaming asked of a stream": (ask([user("x"), "y"]), r"messages\[1\] must be a ChatMessage or a dict, not str"),
-    "an object of no type": (lambda c: c.stream_parse("x", "Person"), "response_model must be a type"),  # type: ignore[arg-type]
-    "a budget in front": (lambda c: BudgetedClient(Budget(cost=1), c), "not Budget; the client is the first argument"),  # type: ignore[arg-type]
+    "an object of no type": (lambda c: c.stream_parse("x", cast("Any", "Person")), "response_model must be a type"),
+    "a budget in front": (lambda c: BudgetedClient(Budget(cost=1), c), "not Budget; the client is the first argument"),  # pyright: ignore[reportArgumentType] - the point
     "a client without async in a wrapper": (
-        lambda c: TrackedClient(SyncOpenRouterClient(*ARGUMENTS)),  # type: ignore[arg-type]
+        lambda c: TrackedClient(SyncOpenRouterClient(*ARGUMENTS)),  # pyright: ignore[reportArgumentType] - the point
         "wrap the asynchronous client, and give TrackedClient to SyncChatClient",
     ),
-    "a number as a script": (lambda c: ScriptedClient(3), "a script is a str, a ChatResult, an error or a list"),  # type: ignore[arg-type]
+    "a number as a script": (lambda c: ScriptedClient(3), "a script is a str, a ChatResult, an error or a list"),  # pyright: ignore[reportArgumentType] - the point
     "a base URL of an endpoint": (
         lambda c: OpenRouterClient("key", "https://gateway.example/v1/chat/completions", "a/model"),
         "leave out /chat/completions",

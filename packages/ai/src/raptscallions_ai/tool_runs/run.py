@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import reduce
 from operator import add
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias
 
 from raptscallions_ai._guards.callbacks import call_hook
 from raptscallions_ai.answer.chunks import DoneChunk
@@ -49,10 +49,9 @@ def start_run(
     """Check what `run_tools` was given, and return the run; see `BaseChatClient.run_tools`."""
     if type(max_steps) is not int or max_steps < 1:
         raise ValueError("max_steps must be a whole number, at least 1")
-    conditions = (
-        [stop_when] if callable(stop_when) or not isinstance(cast("object", stop_when), Sequence) else [*stop_when]
-    )
-    if not all(map(callable, conditions)):
+    given: object = stop_when
+    conditions = [stop_when] if callable(stop_when) else [*stop_when] if isinstance(given, Sequence) else None
+    if conditions is None or not all(map(callable, conditions)):
         raise TypeError("stop_when must be a function of the run, such as max_cost(0.5), or a list of them")
     policy = ToolPolicy(
         tools_by_name(options.get("tools")),
