@@ -61,3 +61,15 @@ def test_what_went_wrong_on_the_side_is_reported(good: Any, where: str) -> None:
     getattr(good, where)["something"] += 2
     assert "something" in "".join(good.leaks())
     assert len(good.leaks()) == 1
+
+
+@pytest.mark.requirement("E04-T015.AC2")
+@pytest.mark.parametrize(
+    ("seconds", "workers"), [(0, 2), pytest.param(120, 8, marks=[pytest.mark.long, pytest.mark.timeout(600)])]
+)
+def test_processes_that_fork_and_are_killed_leave_nothing(seconds: int, workers: int) -> None:
+    """The command without options goes on for twenty minutes."""
+    command = [sys.executable, "benchmarks/soak_processes.py", "--seconds", str(seconds), "--workers", str(workers)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("no problems\n")
