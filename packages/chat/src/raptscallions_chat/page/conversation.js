@@ -21,6 +21,7 @@ export class Conversation {
     this.older = null;
     this.live = new Map(); // runs that are not over, oldest first; one is followed, the others wait for it
     this.closed = false;
+    this.changes = 0; // how often the path was changed here
     this.log = h("div.log", { role: "log", "aria-live": "off", "aria-label": t("conversation.log") });
     this.top = h("div.older", { hidden: true });
     this.root = h("div.conversation", {}, this.top, this.log);
@@ -53,11 +54,13 @@ export class Conversation {
 
   /** Reads the conversation and its last messages. */
   async open() {
+    const { changes } = this;
     const [about, page] = await Promise.all([
       get(`conversations/${this.id}`),
       get(`conversations/${this.id}/messages?limit=${PAGE}`),
     ]);
-    if (this.closed) return;
+    // What was asked for before the person did something is older than what is here.
+    if (this.closed || changes !== this.changes) return;
     this.about = about;
     this.#merge(page);
     this.page.changed(this);
@@ -102,6 +105,7 @@ export class Conversation {
   }
 
   #append(sent) {
+    this.changes += 1;
     const both = [this.#view(sent.message), this.#view(sent.answer)];
     this.#place([...this.path.filter((view) => !both.includes(view)), ...both]);
     if (!this.live.has(sent.run.id)) this.#follow(sent.run.id, both[1]);
@@ -121,6 +125,7 @@ export class Conversation {
 
   async #regenerate(message) {
     const sent = await post(`messages/${message.id}/regenerate`, {}, { key: crypto.randomUUID() });
+    this.changes += 1;
     this.#cut(message.id);
     this.#place([...this.path, this.#view(sent.answer)]);
     this.#follow(sent.run.id, this.path.at(-1));
@@ -151,6 +156,7 @@ export class Conversation {
 
   async #branch(id) {
     const page = await get(`conversations/${this.id}/messages?limit=${PAGE}&through=${id}`);
+    this.changes += 1;
     this.#merge(page);
     this.#find(id)?.root.querySelector(".branches button:not(:disabled)")?.focus();
     this.page.changed(this);
