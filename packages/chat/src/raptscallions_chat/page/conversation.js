@@ -120,14 +120,14 @@ export class Conversation {
     const path = `conversations/${this.id}/messages`;
     const sent = await post(path, { ...body, parent_id: message.parent_id, branch: true }, { key });
     this.#cut(message.id);
-    this.#append(sent);
+    this.#append({ ...sent, message: beside(message, sent.message) });
   }
 
   async #regenerate(message) {
     const sent = await post(`messages/${message.id}/regenerate`, {}, { key: crypto.randomUUID() });
     this.changes += 1;
     this.#cut(message.id);
-    this.#place([...this.path, this.#view(sent.answer)]);
+    this.#place([...this.path, this.#view(beside(message, sent.answer))]);
     this.#follow(sent.run.id, this.path.at(-1));
     this.page.toEnd();
     this.page.changed(this);
@@ -316,6 +316,9 @@ export class Conversation {
     }
   }
 }
+
+/** A new message that stands beside another one; the reply to sending it need not say what else does. */
+const beside = (old, made) => ({ ...made, siblings: [...new Set([...(old.siblings ?? [old.id]), ...made.siblings])] });
 
 /** The button that leads back to the newest message. */
 export const toEndButton = (onclick) => iconButton("down", t("conversation.to_end"), onclick, { className: "to-end", hidden: true });
