@@ -13,6 +13,7 @@ from raptscallions_ai.client.base import BaseChatClient
 from raptscallions_ai.client.engine import EngineClient
 from raptscallions_ai.client.openrouter import OpenRouterClient
 from raptscallions_ai.errors import AiError
+from raptscallions_ai.sync.batching import SyncBatching
 from raptscallions_ai.sync.loop_thread import CallerQueue, shared_loop_thread
 from raptscallions_ai.sync.stream import SyncChatStream
 
@@ -229,7 +230,7 @@ class SyncEngineClient(SyncChatClient[E]):
         return self._run(work)
 
 
-class SyncOpenRouterClient(SyncEngineClient[OpenRouterClient]):
+class SyncOpenRouterClient(SyncEngineClient[OpenRouterClient], SyncBatching):
     """A client of one gateway for code that is not asynchronous; `OpenRouterClient` has the same methods with `await`.
 
     It can be used by many threads at once, inside a running event loop such as a notebook's, and after a fork. What is
@@ -296,6 +297,10 @@ class SyncOpenRouterClient(SyncEngineClient[OpenRouterClient]):
                 **options,
             )
         )
+
+    @property
+    def _batching(self) -> OpenRouterClient:
+        return self._client
 
     def models(
         self,

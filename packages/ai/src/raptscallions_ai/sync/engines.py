@@ -8,6 +8,7 @@ from raptscallions_ai.client.anthropic import AsyncAnthropicClient
 from raptscallions_ai.client.engine import EngineClient
 from raptscallions_ai.client.openai_compat import AsyncOpenAICompatClient
 from raptscallions_ai.client.proxy import AsyncProxyClient
+from raptscallions_ai.sync.batching import SyncBatching
 from raptscallions_ai.sync.client import SyncChatClient, SyncEngineClient
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ __all__ = ["AnthropicClient", "OpenAICompatClient", "ProxyClient"]
 E = TypeVar("E", bound=EngineClient)
 
 
-class AnthropicClient(SyncEngineClient[AsyncAnthropicClient]):
+class AnthropicClient(SyncEngineClient[AsyncAnthropicClient], SyncBatching):
     """A client of the Anthropic Messages API; `AsyncAnthropicClient` describes the arguments."""
 
     def __init__(
@@ -67,8 +68,12 @@ class AnthropicClient(SyncEngineClient[AsyncAnthropicClient]):
             )
         )
 
+    @property
+    def _batching(self) -> AsyncAnthropicClient:
+        return self._client
 
-class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient]):
+
+class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient], SyncBatching):
     """A client of any host that speaks chat completions; `AsyncOpenAICompatClient` describes the arguments."""
 
     def __init__(
@@ -105,6 +110,10 @@ class OpenAICompatClient(SyncEngineClient[AsyncOpenAICompatClient]):
                 **network,
             )
         )
+
+    @property
+    def _batching(self) -> AsyncOpenAICompatClient:
+        return self._client
 
 
 class ProxyClient(SyncEngineClient[AsyncProxyClient]):
