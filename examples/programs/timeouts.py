@@ -1,4 +1,4 @@
-"""Give a call two seconds, and keep what had arrived by then."""
+"""Give a call one second, and keep what had arrived by then."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from raptscallions_ai import OpenRouterClient, TimeoutError, Timeouts
 
 
 async def main() -> None:
-    limits = Timeouts(connect=1, first_chunk=30, idle=10, total=2)
+    limits = Timeouts(connect=1, first_chunk=30, idle=10, total=1)
     async with OpenRouterClient(timeout=limits) as client:
         await client.warm_up()  # imports take their time, once
         try:

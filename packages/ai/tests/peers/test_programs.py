@@ -29,8 +29,8 @@ PROGRAMS = Path(__file__).parents[4] / "examples" / "programs"
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
 LONGEST = 12  # lines of code, without imports and the two lines that start a coroutine
 
-# Which fruits it names is the model's affair, and another processor's rounding.
-FRUITS = r"1\. \w+\n2\. \w+\n3\. \w+"
+# Which fruits it names, and what it says of them, is the model's affair, and another processor's rounding.
+FRUITS = r"1\. \w+\n2\. \w+\n3\. \w+(?:\n\n[^\n]+)?"
 QUOTED = r"'1\. \w+\\n2\. \w+\\n3\. \w+'"
 N = r"[1-9]\d*"
 

@@ -219,10 +219,10 @@ async def test_poison_fails_alone(new_gateway: NewGateway, new_client: NewClient
     source = [*rows(100), {"id": "x"}, 5, {"id": "y", "text": None}]
     run = BulkRun(new_client(gateway), source, tmp_path / "run")
     failed = {row.number async for row in run if row.status == "failed"}
-    assert failed == {*range(7, 100, 10), 100, 101}
+    assert failed == {*range(7, 100, 10), 100, 101, 102}
     report = run.report
     assert report is not None
-    assert report.errors == {"BadRequestError": 10, "SourceError": 2}
+    assert report.errors == {"BadRequestError": 10, "SourceError": 2, "ValueError": 1}  # a message without a text
     assert max(gateway.sent.values()) == 1
 
 

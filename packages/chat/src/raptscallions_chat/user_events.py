@@ -17,6 +17,7 @@ __all__ = ["UserEvents"]
 
 PING = b": ping\n\n"
 _KEEP_ALIVE_S = 15.0
+_TICK_S = 1.0  # how soon a reader is sent away when the service closes
 _MOST_WAITING = 256
 
 
@@ -51,14 +52,16 @@ class UserEvents:
             silent = 0
             while not self._is_closing():
                 try:
-                    async with asyncio.timeout(1.0):
-                        yield await waiting.get()
-                    silent = 0
+                    async with asyncio.timeout(_TICK_S):
+                        frame = await waiting.get()
                 except TimeoutError:
                     silent += 1
-                if silent >= _KEEP_ALIVE_S:
-                    yield PING
-                    silent = 0
+                    if silent * _TICK_S < _KEEP_ALIVE_S:
+                        continue
+                    frame = PING
+                # Outside of the time limit, which would otherwise end a reader that takes its time.
+                yield frame
+                silent = 0
             yield b"retry: 1000\n\n"
         finally:
             self._readers[key].discard(waiting)
