@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from raptscallions_ai.errors import ToolError
 
 if TYPE_CHECKING:
-    from mcp import StdioServerParameters
+    from mcp import Client, ClientSession, StdioServerParameters
     from mcp.server import MCPServer
     from mcp.types import CallToolResult, Tool
 
-    from raptscallions_ai.mcp.tools import McpServer
+    McpServer: TypeAlias = str | StdioServerParameters | MCPServer | Client | ClientSession
 
 __all__ = ["Connection"]
 

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from raptscallions_ai._guards.imports import require_extra
 from raptscallions_ai.errors import ToolError
@@ -19,14 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import TracebackType
 
-    from mcp import Client, ClientSession, StdioServerParameters
-    from mcp.server import MCPServer
     from mcp.types import CallToolResult
     from mcp.types import Tool as ServerTool
 
-    from raptscallions_ai.mcp.connection import Connection
-
-    McpServer: TypeAlias = str | StdioServerParameters | MCPServer | Client | ClientSession
+    from raptscallions_ai.mcp.connection import Connection, McpServer
 
 __all__ = ["McpProgress", "McpTools", "mcp_tools"]
 
