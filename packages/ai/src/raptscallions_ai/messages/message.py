@@ -180,7 +180,7 @@ def to_wire(messages: Messages) -> list[Mapping[str, object]]:
     given = cast("object", messages)
     if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray):
         hint = "; put it into a list" if isinstance(given, ChatMessage | Mapping) else ""
-        raise TypeError(f"messages must be a str or a sequence of messages, not {type(given).__name__}{hint}")
+        raise TypeError(f"messages must be a str or a sequence of messages, not {type(messages).__name__}{hint}")
     return [_to_wire(position, message) for position, message in enumerate(cast("Sequence[object]", given))]
 
 
