@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -403,3 +404,28 @@ async def test_a_service_that_wants_a_token_asks_for_it(served: Serve, arrive: A
         token=token,
     )
     assert seen == [True, "Strict", 403, False, 0]
+
+
+@pytest.mark.requirement("E07-T002.AC3")
+async def test_a_menu_gives_the_focus_back_though_the_list_was_drawn_anew(
+    chat: ServedChat, fake_gateway: FakeGateway, arrive: Arrive
+) -> None:
+    fake_gateway.stream("One.")
+    person = await arrive(chat.url)
+    await person.does('await say("First"); await answered("One.");')
+    conversation = await person.does("""
+        await page.getByRole("button", { name: "What to do with “First”" }).focus();
+        await press("Enter");
+        return page.url().split("/").pop();
+    """)
+    renaming = urllib.request.Request(
+        f"{chat.url}/conversations/{conversation}", b'{"title": "Other"}', {"Content-Type": "application/json"}
+    )
+    renaming.method = "PATCH"
+    (await asyncio.to_thread(urllib.request.urlopen, renaming)).close()
+    focused = await person.does("""
+        await page.getByRole("link", { name: "Other" }).waitFor();
+        await press("Escape");
+        return focused();
+    """)
+    assert focused == "What to do with “Other”"

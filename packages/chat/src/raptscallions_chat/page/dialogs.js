@@ -1,6 +1,6 @@
 // Questions and menus. `dialog` elements keep the focus inside and give it back.
 
-import { h } from "./dom.js";
+import { focusOn, h } from "./dom.js";
 import { t } from "./i18n.js";
 
 /** Opens a dialog with a title; returns it and a promise of the value that it is closed with. */
@@ -61,7 +61,9 @@ export function openMenu(anchor, items) {
     removeEventListener("resize", close);
     menu.remove();
     anchor.setAttribute("aria-expanded", "false");
-    if (back) anchor.focus();
+    // A list may have been drawn anew meanwhile, with another button in this one's place.
+    const { key } = anchor.dataset;
+    if (back) focusOn(anchor, key && document.querySelector(`[data-key="${CSS.escape(key)}"]`));
   };
   const outside = (event) => !menu.contains(event.target) && close(false);
   menu.append(
