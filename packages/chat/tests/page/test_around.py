@@ -234,6 +234,7 @@ async def test_the_keyboard_alone_is_enough(chat: ServedChat, fake_gateway: Fake
         await press("/");
         told.push(await focused());
         await press("Control+Shift+O");
+        await page.getByText("What can I help you with?").waitFor(); // the box had the focus before, too
         await until(async () => (await focused()) === "Message");
         await press("Control+K");
         told.push(await focused());
